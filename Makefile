@@ -1,0 +1,59 @@
+# One Makefile serves laptop and CI. `make help` lists what it can do.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONHASHSEED := 0
+export PYTHONUNBUFFERED := 1
+export KEDRO_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format viz viz-site mlflow sample lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sales_forecast needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 run"; exit 1; }
+	@echo "Setting up .venv from requirements.lock (once; about 1.5 GB, one to three minutes) ..."
+	@$(PYTHON) -m venv --clear .venv || { echo "Python's venv is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || { echo "LightGBM needs the OpenMP library. On Debian or Ubuntu: apt-get install libgomp1"; exit 1; }
+	@touch $@
+
+run: setup ## Forecast from the sample in data/01_raw: all stages, both lanes
+	@echo "Running every stage of both lanes on $${RAW_FOLDER:-data/01_raw} (about a minute) ..."
+	@$(BIN)/kedro run $(if $(RAW_FOLDER),--params raw_folder=$(RAW_FOLDER))
+	@echo "Open next: data/08_reporting/report.html (the answers), then 'make viz' (how they came about)."
+
+test: setup ## Run the tests
+	@echo "Running the tests (some minutes) ..."
+	@$(BIN)/pytest -n auto --dist loadgroup
+	@echo "Open next: README.md, 'Change it'; tests/ has the same folders as src/sales_forecast/."
+
+check: setup ## Lint, types, and which module may import which
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: setup ## Let ruff lay out the code
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+viz: setup ## Open the lineage in the browser
+	@$(BIN)/kedro viz run
+
+viz-site: setup ## Build the lineage as a static site in build/
+	@$(BIN)/kedro viz build && echo "Open next: build/index.html (serve the folder: python3 -m http.server -d build)"
+
+mlflow: setup ## Open the tracked runs in the browser
+	@$(BIN)/kedro mlflow ui
+
+sample: setup ## Make the synthetic sample in data/01_raw anew
+	@$(BIN)/python -m sales_forecast.sample
+
+lock: ## Renew requirements.lock (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --extra dev --upgrade pyproject.toml -o requirements.lock
+
+clean: ## Remove everything that a run produced; data/01_raw and .venv stay
+	@find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -type f -delete
+	@rm -rf build .viz mlruns mlflow.db

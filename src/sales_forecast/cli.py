@@ -1,0 +1,56 @@
+"""``kedro run`` with errors that read like a colleague's message instead of a traceback."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.io import DatasetError
+from kedro.validation.exceptions import ParameterValidationError
+
+from sales_forecast.contracts import DataContractError
+
+EXPECTED = (DataContractError, DatasetError, ParameterValidationError)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def message_of(error: BaseException) -> str:
+    """Choose the most helpful message of an error and its causes: a contract's, else the outermost."""
+    for cause in _causes(error):
+        if isinstance(cause, DataContractError):
+            return str(cause)
+    return str(error)
+
+
+def _with_one_message(command: click.Command) -> click.Command:
+    callback: Callable[..., Any] | None = command.callback
+    assert callback is not None
+
+    @functools.wraps(callback)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return callback(*args, **kwargs)
+        except EXPECTED as error:
+            logging.getLogger(__name__).debug("Stopped by", exc_info=error)
+            raise click.ClickException(message_of(error)) from error
+
+    command.callback = run
+    return command
+
+
+@click.group(name="sales_forecast")
+def cli() -> None:
+    """Commands of this project."""
+
+
+cli.add_command(_with_one_message(kedro_run))

@@ -1,0 +1,154 @@
+"""What a table must look like when it crosses a boundary.
+
+``RawTable`` guards the retailer's files by column name; which *rows* are good is decided by the reading
+nodes, because those may also set bad rows aside. The pandera models guard our own tables, on save and
+on load, through the catalog's ``validator:``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+
+class DataContractError(ValueError):
+    """A file or table is not what it must be; the message says what, where, how many and what to do."""
+
+
+class RawTable:
+    """A raw file has rows, and every column that the configuration names.
+
+    Works on any frame narwhals knows (pandas, polars, DuckDB, Spark).
+
+    Args:
+        file: How the file is called in messages.
+        columns: Name inside the project -> name in the file.
+    """
+
+    def __init__(self, file: str, columns: Mapping[str, str]) -> None:
+        self._file = file
+        self._columns = dict(columns)
+
+    def validate(self, data: Any) -> Any:
+        """Return the data unchanged.
+
+        Raises:
+            DataContractError: A column is missing, or there is no row at all.
+        """
+        frame = nw.from_native(data).lazy()
+        present = frame.collect_schema().names()
+        missing = [name for name in self._columns.values() if name not in present]
+        if missing:
+            raise DataContractError(
+                f"{self._file}: {len(missing)} column(s) missing: {', '.join(missing)}. The file has: "
+                f"{', '.join(present)}. Fix the file, or say what your columns are called under "
+                "'columns' in conf/local/globals.yml."
+            )
+        if frame.head(1).collect().is_empty():
+            raise DataContractError(f"{self._file}: the file has a header but no rows.")
+        return data
+
+
+class _Table(pa.DataFrameModel):
+    class Config:
+        strict = True
+        coerce = False
+
+
+class Stores(_Table):
+    """One row a store. Coordinates in degrees; region, zone and school_zone as text labels."""
+
+    store: Series[Any] = pa.Field(unique=True)
+    postcode: Series[str] = pa.Field(nullable=True)
+    latitude: Series[float] = pa.Field(ge=-90, le=90, nullable=True)
+    longitude: Series[float] = pa.Field(ge=-180, le=180, nullable=True)
+    region: Series[str] = pa.Field(nullable=True)
+    zone: Series[str] = pa.Field(nullable=True)
+    school_zone: Series[str]
+
+
+class _Weekly(_Table):
+    store: Series[Any]
+    department: Series[Any]
+    week: Series[pd.Timestamp]
+
+
+class Sales(_Weekly):
+    """Turnover as delivered, in currency units per week; ``week`` is the first day."""
+
+    turnover: Series[float]
+
+    class Config(_Table.Config):
+        unique = ["store", "department", "week"]
+
+
+class Targets(_Weekly):
+    """The store, department and week combinations that want a forecast."""
+
+    class Config(_Table.Config):
+        unique = ["store", "department", "week"]
+
+
+class Panel(_Weekly):
+    """Every week of every series from its first to its last.
+
+    ``turnover`` is the repaired value, missing only in a gap; ``turnover_raw`` is what was delivered.
+    """
+
+    turnover: Series[float] = pa.Field(nullable=True)
+    turnover_raw: Series[float] = pa.Field(nullable=True)
+    is_gap: Series[bool]
+    is_repaired: Series[bool]
+
+    class Config(_Table.Config):
+        unique = ["store", "department", "week"]
+
+    @pa.dataframe_check
+    @classmethod
+    def missing_only_in_gaps(cls, frame: pd.DataFrame) -> Series[bool]:
+        """A value is missing exactly where the row was made to close a gap."""
+        return frame["turnover"].isna() == frame["is_gap"]  # type: ignore[return-value]
+
+
+class Calendar(_Table):
+    """One row a week and school zone; days counted within the week's seven days."""
+
+    week: Series[pd.Timestamp]
+    school_zone: Series[str]
+    public_holiday_days: Series[int] = pa.Field(ge=0, le=7)
+    school_holiday_days: Series[int] = pa.Field(ge=0, le=7)
+    weeks_from_easter: Series[float]
+    weeks_from_christmas: Series[float]
+
+    class Config(_Table.Config):
+        unique = ["week", "school_zone"]
+
+
+class _Forecast(_Weekly):
+    horizon: Series[int] = pa.Field(ge=1)
+    forecast: Series[float]
+
+
+class Backtest(_Forecast):
+    """Every forecast of the backtest beside what came true; ``cutoff`` is the last week seen."""
+
+    method: Series[str]
+    cutoff: Series[pd.Timestamp]
+    turnover: Series[float]
+
+    class Config(_Table.Config):
+        unique = ["method", "cutoff", "store", "department", "week"]
+
+
+class Forecasts(_Forecast):
+    """The answer: currency units per week, with the method that gave it."""
+
+    method: Series[str]
+
+    class Config(_Table.Config):
+        unique = ["store", "department", "week"]

@@ -1,0 +1,153 @@
+"""Catalog datasets for files that both lanes share, and for scikit-learn models without pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from kedro.io import AbstractDataset, DatasetError
+
+from sales_forecast.reporting import Section, render_page, render_section
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file completely or not at all: to a temporary name first, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> FileLock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f".{path.name}.lock"), timeout=60)
+
+
+class SharedJSONDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """One top-level key of a JSON file that several nodes fill, each its own key.
+
+    Args:
+        filepath: The shared file, local.
+        key: The part that this dataset reads and replaces; all other keys stay as they are.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(self, *, filepath: str, key: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self._key = key
+        self.metadata = metadata
+
+    def _read(self) -> dict[str, Any]:
+        if not self._filepath.exists():
+            return {}
+        content: dict[str, Any] = json.loads(self._filepath.read_text(encoding="utf-8"))
+        return content
+
+    def load(self) -> dict[str, Any]:
+        """Return this dataset's part of the file."""
+        content = self._read()
+        if self._key not in content:
+            raise DatasetError(f"{self._filepath} has no part '{self._key}' yet")
+        part: dict[str, Any] = content[self._key]
+        return part
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Replace this dataset's part of the file."""
+        with _locked(self._filepath):
+            content = self._read() | {self._key: data}
+            text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False, default=str)
+            write_whole(self._filepath, text + "\n")
+
+    def _exists(self) -> bool:
+        return self._key in self._read()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath.as_posix(), "key": self._key}
+
+
+class ReportSectionDataset(AbstractDataset[Section, str]):
+    """One section of the report; saving it puts the whole page together again.
+
+    Sections are kept as HTML fragments beside the page, so that a run of one lane or one stage
+    renews its own part and leaves the others.
+
+    Args:
+        filepath: The page, one self-contained HTML file.
+        lane: ``turnover`` or ``marketing``.
+        stage: The stage that writes the section; orders the sections within the lane.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(
+        self, *, filepath: str, lane: str, stage: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._page = Path(filepath)
+        self._fragment = self._page.parent / "sections" / f"{lane}.{stage}.html"
+        self.metadata = metadata
+
+    def load(self) -> str:
+        """Return the section's HTML."""
+        return self._fragment.read_text(encoding="utf-8")
+
+    def save(self, data: Section) -> None:
+        """Render the section, then the page from all sections there are."""
+        write_whole(self._fragment, render_section(data, self._fragment.stem))
+        with _locked(self._page):
+            fragments = {
+                path.stem: path.read_text(encoding="utf-8") for path in self._fragment.parent.glob("*.html")
+            }
+            write_whole(self._page, render_page(fragments))
+
+    def _exists(self) -> bool:
+        return self._fragment.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"page": self._page.as_posix(), "section": self._fragment.stem}
+
+
+class SkopsDataset(AbstractDataset[Any, Any]):
+    """A fitted scikit-learn model as a skops file: loading it runs no code of the file's.
+
+    Args:
+        filepath: Path of the ``.skops`` file, local.
+        trusted: Types beyond scikit-learn's own that may be loaded.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        trusted: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._trusted = trusted or []
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Return the model; refuse a file that holds a type that is not trusted."""
+        import skops.io
+
+        return skops.io.load(self._filepath, trusted=self._trusted)
+
+    def save(self, data: Any) -> None:
+        """Write the model."""
+        import skops.io
+
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._filepath.with_name(f".{self._filepath.name}.part")
+        skops.io.dump(data, temporary)
+        temporary.replace(self._filepath)
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath.as_posix()}

@@ -1,0 +1,26 @@
+"""Which pipelines ``kedro run`` knows."""
+
+from kedro.pipeline import Pipeline
+
+from sales_forecast.pipelines import (
+    data_processing,
+    eda_reporting,
+    evaluation,
+    inference,
+    modelling,
+)
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Name the stages, and everything up to the forecasts as the default.
+
+    Written out because kedro's ``find_pipelines`` imports only the folder named by ``--pipeline``.
+    """
+    stages = {
+        "data_processing": data_processing.create_pipeline(),
+        "eda_reporting": eda_reporting.create_pipeline(),
+        "modelling": modelling.create_pipeline(),
+        "evaluation": evaluation.create_pipeline(),
+        "inference": inference.create_pipeline(),
+    }
+    return {"__default__": sum(stages.values(), Pipeline([])), **stages}

@@ -1,0 +1,31 @@
+"""Raw files -> checked, typed, gap-free tables."""
+
+from kedro.pipeline import Node, Pipeline
+
+from sales_forecast.hooks import READS_RAW
+from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines.data_processing.turnover import (
+    build_calendar,
+    build_panel,
+    read_sales,
+    read_stores,
+    read_targets,
+)
+
+TURNOVER = [
+    step(read_stores, ["raw_stores", "params:read"], "stores", tags=READS_RAW),
+    step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=READS_RAW),
+    step(read_targets, ["raw_targets", "stores", "params:read"], "targets", tags=READS_RAW),
+    step(build_panel, ["sales", "params:repair"], "panel"),
+    step(build_calendar, ["panel", "targets", "stores", "params:calendar"], "calendar"),
+]
+
+
+MARKETING: list[Node] = []
+
+
+def create_pipeline() -> Pipeline:
+    """Check and type the raw files of both lanes."""
+    return lane_stage("turnover", "data_processing", TURNOVER) + lane_stage(
+        "marketing", "data_processing", MARKETING
+    )

@@ -1,0 +1,233 @@
+"""Rules for the rows of raw files, on any engine: which rows are bad, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from sales_forecast.contracts import DataContractError
+
+Frame = nw.DataFrame[Any]
+"""Any frame that narwhals wraps, lazy ones too: the nodes use only the verbs that both have."""
+
+ROW = "row"
+"""Line in the file; the header is line 1. Engines without row order count in sorted order."""
+
+REASON = "reason"
+
+_GOOD = -1
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way for a row to be bad.
+
+    Args:
+        column: The project's name of the offending column.
+        reason: Completes "column 'x': 3 values that ...".
+        bad: True where a row breaks the rule; null counts as not broken.
+    """
+
+    column: str
+    reason: str
+    bad: nw.Expr
+
+
+def number_rows(data: Any, columns: Mapping[Any, str]) -> Frame:
+    """Select and rename the configured columns, and number the rows as an editor would."""
+    frame: Any = nw.from_native(data)  # eager or lazy
+    numbered: Any
+    if isinstance(frame, nw.LazyFrame):
+        numbered = frame.with_row_index(ROW, order_by=list(columns.values()))
+    else:
+        numbered = frame.with_row_index(ROW)
+    chosen = [nw.col(given).alias(name) for name, given in columns.items()]
+    selected: Frame = numbered.select((nw.col(ROW) + 2).cast(nw.Int64).alias(ROW), *chosen)
+    return selected
+
+
+def _is_number(frame: Frame, column: str) -> bool:
+    return frame.collect_schema()[column].is_numeric()
+
+
+def missing_rules(frame: Frame, columns: Iterable[str]) -> list[Rule]:
+    """A key must be there."""
+    rules = []
+    for column in columns:
+        value = nw.col(column)
+        missing = value.is_null()
+        if frame.collect_schema()[column].is_float():
+            missing = missing | value.is_nan()
+        rules.append(Rule(column, "are missing", missing))
+    return rules
+
+
+def number_rules(frame: Frame, column: str, *, required: bool = True) -> list[Rule]:
+    """A quantity must be a finite number."""
+    missing = missing_rules(frame, [column]) if required else []
+    if not _is_number(frame, column):
+        text = nw.col(column).cast(nw.String).str.strip_chars()
+        return [*missing, Rule(column, "are not numbers", ~text.str.contains(_NUMBER))]
+    value = nw.col(column).cast(nw.Float64)
+    infinite = (value == float("inf")) | (value == float("-inf"))
+    return [*missing, Rule(column, "are infinite", infinite)]
+
+
+def date_rules(frame: Frame, column: str, date_format: str, week_starts_on: str) -> list[Rule]:
+    """A week must be a date, and the first day of a week."""
+    distinct = frame.lazy().select(column).unique().collect()[column].to_list()
+    days = {text: _parse_day(text, date_format) for text in distinct if not pd.isna(text)}
+    no_dates = [text for text, day in days.items() if day is None]
+    off_grid = [text for text, day in days.items() if day and f"{day:%A}".lower() != week_starts_on]
+    return [
+        *missing_rules(frame, [column]),
+        Rule(column, f"are not dates of the form {date_format}", nw.col(column).is_in(no_dates)),
+        Rule(column, f"are not a {week_starts_on.title()}", nw.col(column).is_in(off_grid)),
+    ]
+
+
+def _parse_day(value: Any, date_format: str) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    try:
+        return datetime.strptime(str(value), date_format)
+    except ValueError:
+        return None
+
+
+def unknown_rule(column: str, known: Iterable[Any], where: str) -> Rule:
+    """A foreign key must exist in the other table."""
+    return Rule(column, f"are not in {where}", ~nw.col(column).is_in(list(known)))
+
+
+def mark_bad(frame: Frame, rules: Sequence[Rule], keys: Sequence[str]) -> Frame:
+    """Give each bad row the first rule it breaks, and its second and later namesakes that.
+
+    Returns:
+        The frame with ``rule``: position in ``rules``, ``len(rules)`` for a repeated key, else -1.
+    """
+    broken = nw.lit(_GOOD)
+    for position, rule in reversed(list(enumerate(rules))):
+        broken = nw.when(rule.bad.fill_null(value=False)).then(nw.lit(position)).otherwise(broken)
+    marked = frame.with_columns(broken.alias("rule"))
+    if not keys:
+        return marked
+    first = nw.col(ROW).min().over(*keys, "rule")
+    repeated = (nw.col("rule") == _GOOD) & (nw.col(ROW) > first)
+    return marked.with_columns(
+        nw.when(repeated).then(nw.lit(len(rules))).otherwise(nw.col("rule")).alias("rule")
+    )
+
+
+def settle(
+    frame: Frame,
+    rules: Sequence[Rule],
+    *,
+    keys: Sequence[str],
+    file: str,
+    columns: Mapping[Any, str],
+    on_bad: OnBad,
+) -> tuple[Frame, Frame]:
+    """Part the good rows from the bad ones, or stop.
+
+    Args:
+        frame: Rows as ``number_rows`` gives them.
+        rules: Most basic first; a row is judged by the first one it breaks.
+        keys: Columns that together must be unique among good rows; empty for none.
+        file: How the file is called in messages.
+        columns: Name inside the project -> name in the file, for messages.
+        on_bad: Whether bad rows stop the run or are set aside.
+
+    Returns:
+        Good rows with the project's columns, and bad rows as text with their ``row`` and ``reason``.
+
+    Raises:
+        DataContractError: There are bad rows and they may not be set aside.
+    """
+    marked = mark_bad(frame, rules, keys)
+    broken = [_Broken([columns[rule.column]], [rule.column], rule.reason) for rule in rules]
+    if keys:
+        broken.append(_Broken([columns[key] for key in keys], list(keys), "repeat an earlier key"))
+    bad = marked.filter(nw.col("rule") != _GOOD)
+    if not on_bad.set_aside:
+        _stop_if_any(bad, broken, file, on_bad.remedy)
+
+    reason = nw.lit("")
+    for position, case in enumerate(broken):
+        reason = nw.when(nw.col("rule") == position).then(nw.lit(str(case))).otherwise(reason)
+    rejected = bad.with_columns(reason.alias(REASON)).select(
+        ROW, REASON, *(nw.col(name).cast(nw.String) for name in columns)
+    )
+    good = marked.filter(nw.col("rule") == _GOOD).select(*columns)
+    return good, rejected
+
+
+@dataclass(frozen=True)
+class OnBad:
+    """What becomes of bad rows, and which remedy a message names."""
+
+    set_aside: bool = False
+    remedy: str = "Fix the file."
+
+
+@dataclass(frozen=True)
+class _Broken:
+    headings: list[str]
+    shown: list[str]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{' + '.join(self.headings)}: values that {self.reason}"
+
+
+def _stop_if_any(bad: Frame, broken: Sequence[_Broken], file: str, remedy: str) -> None:
+    rows = bad.lazy().collect("pandas").to_pandas().sort_values(ROW)
+    if rows.empty:
+        return
+    lines = []
+    for position, case in enumerate(broken):
+        cases = rows[rows["rule"] == position]
+        if cases.empty:
+            continue
+        examples = ", ".join(
+            f"row {row[ROW]}: " + " ".join(repr(_plain(row[name])) for name in case.shown)
+            for _, row in cases.head(3).iterrows()
+        )
+        columns = " + ".join(f"'{heading}'" for heading in case.headings)
+        lines.append(f"  column {columns}: {len(cases)} value(s) that {case.reason} ({examples})")
+    raise DataContractError(f"{file}: {len(rows)} bad row(s)\n" + "\n".join(lines) + f"\n{remedy}")
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
+    return value.item() if hasattr(value, "item") else value
+
+
+def as_number(frame: Frame, column: str) -> nw.Expr:
+    """The column as a float, once its rows are known to be good."""
+    if _is_number(frame, column):
+        return nw.col(column).cast(nw.Float64)
+    return nw.col(column).cast(nw.String).str.strip_chars().cast(nw.Float64)
+
+
+def as_key(frame: Frame, column: str) -> nw.Expr:
+    """The column as an identifier: whole numbers stay numbers, also where a blank made them floats."""
+    if _is_number(frame, column):
+        return nw.col(column).cast(nw.Int64)
+    return nw.col(column).cast(nw.String)
+
+
+def as_week(frame: Frame, column: str, date_format: str) -> nw.Expr:
+    """The column as a timestamp, once its rows are known to be dates."""
+    if frame.collect_schema()[column].is_temporal():
+        return nw.col(column).cast(nw.Datetime("ns"))
+    return nw.col(column).str.to_datetime(format=date_format)

@@ -1,0 +1,295 @@
+"""Turnover: from the retailer's files to a gap-free weekly panel and its calendar.
+
+The nodes are narwhals functions: the dataset types in the catalog choose the engine.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from sales_forecast.contracts import DataContractError
+from sales_forecast.forecasting.calendar import (
+    NO_SCHOOL_ZONE,
+    french_school_zones,
+    weekly_calendar,
+)
+from sales_forecast.pipelines.data_processing.params import (
+    CalendarParams,
+    ReadTurnoverParams,
+    RepairParams,
+)
+from sales_forecast.pipelines.data_processing.rows import (
+    Frame,
+    OnBad,
+    Rule,
+    as_key,
+    as_number,
+    as_week,
+    date_rules,
+    missing_rules,
+    number_rows,
+    number_rules,
+    settle,
+    unknown_rule,
+)
+
+KEYS = ["store", "department"]
+WEEKLY = [*KEYS, "week"]
+
+
+def read_stores(raw_stores: Any, read: ReadTurnoverParams) -> Any:
+    """Type the store attributes and find each store's school zone by its postcode.
+
+    Args:
+        raw_stores: The retailer's table of stores, one row a store.
+        read: File, columns, formats.
+
+    Returns:
+        ``store, postcode, latitude, longitude, region, zone, school_zone``; labels as text, degrees as
+        numbers. Missing attributes stay missing.
+
+    Raises:
+        DataContractError: A store is missing or listed twice, or a coordinate is no number in range.
+    """
+    columns = read.columns.stores
+    frame = number_rows(raw_stores, columns)
+    rules = [
+        *missing_rules(frame, ["store"]),
+        *number_rules(frame, "latitude", required=False),
+        *number_rules(frame, "longitude", required=False),
+    ]
+    good, _ = settle(frame, rules, keys=["store"], file=read.files.stores, columns=columns, on_bad=OnBad())
+    postcode = _label(good, "postcode").str.zfill(5)
+    return (
+        good.select(
+            as_key(good, "store"),
+            postcode.alias("postcode"),
+            as_number(good, "latitude"),
+            as_number(good, "longitude"),
+            _label(good, "region"),
+            _label(good, "zone"),
+        )
+        .with_columns(_school_zone().alias("school_zone"))
+        .to_native()
+    )
+
+
+def _label(frame: Frame, column: str) -> nw.Expr:
+    """A name or number as text; a blank among whole numbers must not turn 3 into '3.0'."""
+    if frame.collect_schema()[column].is_float():
+        return nw.col(column).cast(nw.Int64).cast(nw.String)
+    return nw.col(column).cast(nw.String)
+
+
+def _school_zone() -> nw.Expr:
+    departments: dict[str, list[str]] = {}
+    for department, zone in french_school_zones().items():
+        departments.setdefault(zone, []).append(department)
+    found = nw.lit(NO_SCHOOL_ZONE)
+    for zone, members in departments.items():
+        here = nw.col("postcode").str.slice(0, 2).is_in(members)
+        found = nw.when(here).then(nw.lit(zone)).otherwise(found)
+    return found
+
+
+def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[Any, Any]:
+    """Type the weekly turnover and part good rows from bad ones.
+
+    Args:
+        raw_sales: The retailer's table of turnover, one row a store, department and week.
+        stores: Known stores.
+        read: File, columns, formats, and whether bad rows stop the run.
+
+    Returns:
+        Sales ``store, department, week, turnover`` (currency units per week), and the rejected rows as
+        text with their line in the file and the reason.
+
+    Raises:
+        DataContractError: There are bad rows and ``bad_rows`` is ``stop``.
+    """
+    columns = read.columns.sales
+    frame = number_rows(raw_sales, columns)
+    rules = [
+        *missing_rules(frame, KEYS),
+        *date_rules(frame, "week", read.date_format, read.week_starts_on),
+        *number_rules(frame, "turnover"),
+        _unknown_stores(stores, read),
+    ]
+    on_bad = OnBad(
+        set_aside=read.bad_rows == "set_aside",
+        remedy=(
+            "Fix the file, or set such rows aside with turnover.read.bad_rows: set_aside "
+            "(they go to data/02_intermediate/turnover/rejected.parquet, with the reason)."
+        ),
+    )
+    good, rejected = settle(frame, rules, keys=WEEKLY, file=read.files.sales, columns=columns, on_bad=on_bad)
+    _assert_no_row_lost(frame, good, rejected)
+    sales = good.select(
+        as_key(good, "store"),
+        as_key(good, "department"),
+        as_week(good, "week", read.date_format),
+        as_number(good, "turnover"),
+    )
+    return sales.to_native(), rejected.to_native()
+
+
+def _unknown_stores(stores: Any, read: ReadTurnoverParams) -> Rule:
+    known = nw.from_native(stores).lazy().select("store").collect()["store"].to_list()
+    return unknown_rule("store", known, f"the stores of {read.files.stores}")
+
+
+def _count(frame: Frame) -> int:
+    rows: int = frame.lazy().select(nw.len()).collect().item()
+    return rows
+
+
+def _assert_no_row_lost(frame: Frame, good: Frame, rejected: Frame) -> None:
+    rows, kept, aside = _count(frame), _count(good), _count(rejected)
+    if rows != kept + aside:
+        raise AssertionError(f"{rows} rows in, but {kept} kept + {aside} rejected")
+    if kept == 0:
+        raise DataContractError(f"None of the {rows} rows of turnover is good; see rejected rows.")
+
+
+def read_targets(raw_targets: Any, stores: Any, read: ReadTurnoverParams) -> Any:
+    """Type the list of forecasts that are wanted.
+
+    Args:
+        raw_targets: One row a store, department and week to forecast.
+        stores: Known stores.
+        read: File, columns, formats.
+
+    Returns:
+        ``store, department, week``.
+
+    Raises:
+        DataContractError: There are bad rows; here they always stop the run.
+    """
+    columns = read.columns.targets
+    frame = number_rows(raw_targets, columns)
+    rules = [
+        *missing_rules(frame, KEYS),
+        *date_rules(frame, "week", read.date_format, read.week_starts_on),
+        _unknown_stores(stores, read),
+    ]
+    good, _ = settle(frame, rules, keys=WEEKLY, file=read.files.targets, columns=columns, on_bad=OnBad())
+    return good.select(
+        as_key(good, "store"),
+        as_key(good, "department"),
+        as_week(good, "week", read.date_format),
+    ).to_native()
+
+
+def build_panel(sales: Any, repair: RepairParams) -> Any:
+    """Give every series all its weeks, and repair values that cannot be.
+
+    A week without a row between a series' first and last becomes a row without turnover: unknown, not
+    zero. An impossible value is replaced by the mean of its neighbours in time, and kept beside it.
+
+    Args:
+        sales: ``store, department, week, turnover``, unique keys, weeks on one grid.
+        repair: What counts as impossible.
+
+    Returns:
+        ``store, department, week, turnover, turnover_raw, is_gap, is_repaired``, sorted by the keys.
+    """
+    frame = nw.from_native(sales)
+    spans = frame.group_by(*KEYS).agg(nw.col("week").min().alias("first"), nw.col("week").max().alias("last"))
+    complete = (
+        spans.join(_every_week(frame), how="cross")
+        .filter((nw.col("week") >= nw.col("first")) & (nw.col("week") <= nw.col("last")))
+        .select(*WEEKLY)
+        .join(frame, on=WEEKLY, how="left")
+        .with_columns(nw.col("turnover").is_null().alias("is_gap"))
+        .with_columns(_is_impossible(repair).alias("is_repaired"))
+    )
+    return (
+        complete.with_columns(nw.when(~nw.col("is_repaired")).then(nw.col("turnover")).alias("possible"))
+        .with_columns(
+            _neighbour(1).alias("before"),
+            _neighbour(-1).alias("after"),
+            nw.col("possible").mean().over(*KEYS).alias("usual"),
+        )
+        .with_columns(
+            nw.when(nw.col("is_repaired"))
+            .then(nw.coalesce(_mean_of_both(), nw.col("before"), nw.col("after"), nw.col("usual")))
+            .otherwise(nw.col("turnover"))
+            .alias("repaired")
+        )
+        .select(
+            *WEEKLY,
+            nw.col("repaired").alias("turnover"),
+            nw.col("turnover").alias("turnover_raw"),
+            "is_gap",
+            "is_repaired",
+        )
+        .sort(*WEEKLY)
+        .to_native()
+    )
+
+
+def _every_week(frame: Frame) -> Frame:
+    """All weeks from the first to the last, also those in which nobody sold anything."""
+    seen = frame.select("week").unique()
+    weeks = pd.DatetimeIndex(sorted(seen.lazy().collect()["week"].to_list()))
+    every = pd.date_range(weeks[0], weeks[-1], freq="7D")
+    dtype = frame.collect_schema()["week"]
+    unseen = [
+        seen.head(1).with_columns(nw.lit(week.to_pydatetime()).cast(dtype).alias("week"))
+        for week in every.difference(weeks)
+    ]
+    return nw.concat([seen, *unseen])
+
+
+def _is_impossible(repair: RepairParams) -> nw.Expr:
+    size = nw.col("turnover").abs()
+
+    def mean_of_the_others(*keys: str) -> nw.Expr:
+        return (size.sum().over(*keys) - size) / (size.count().over(*keys) - 1)
+
+    return (
+        (size > repair.impossible_above_times_series_mean * mean_of_the_others(*KEYS))
+        & (size > repair.impossible_above_times_department_mean * mean_of_the_others("department"))
+    ).fill_null(value=False)
+
+
+def _neighbour(weeks: int) -> nw.Expr:
+    return nw.col("possible").shift(weeks).over(*KEYS, order_by="week")
+
+
+def _mean_of_both() -> nw.Expr:
+    return (nw.col("before") + nw.col("after")) / 2
+
+
+def build_calendar(panel: Any, targets: Any, stores: Any, calendar: CalendarParams) -> pd.DataFrame:
+    """Describe every week from the first one sold to the last one wanted.
+
+    Args:
+        panel: For its first week.
+        targets: For the last week.
+        stores: For their school zones.
+        calendar: Country.
+
+    Returns:
+        See ``forecasting.calendar.weekly_calendar``. A small table, in pandas on every engine.
+    """
+    weeks = [
+        stamp
+        for frame in (panel, targets)
+        for stamp in nw.from_native(frame)
+        .lazy()
+        .select(nw.col("week").min().alias("first"), nw.col("week").max().alias("last"))
+        .collect()
+        .row(0)
+    ]
+    zones = nw.from_native(stores).lazy().select("school_zone").unique().collect()
+    return weekly_calendar(
+        min(weeks).date(),
+        max(weeks).date() + timedelta(weeks=52),
+        calendar.country,
+        sorted(zones["school_zone"].to_list()),
+    )

@@ -1,0 +1,16 @@
+"""The report: sections made of text, tables and charts, on one page that opens offline."""
+
+from sales_forecast.reporting.page import render_page, render_section
+from sales_forecast.reporting.section import Chart, Section, Table, Text
+from sales_forecast.reporting.theme import COLOURS, new_figure
+
+__all__ = [
+    "COLOURS",
+    "Chart",
+    "Section",
+    "Table",
+    "Text",
+    "new_figure",
+    "render_page",
+    "render_section",
+]

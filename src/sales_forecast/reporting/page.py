@@ -1,0 +1,111 @@
+"""Render sections to HTML fragments and fragments to one page."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup, escape
+from plotly.offline import get_plotlyjs
+
+from sales_forecast.reporting.section import Chart, Section, Table
+
+# The page's reading order; a stage that writes no section simply is not there.
+LANES = {"turnover": "Turnover", "marketing": "Marketing"}
+STAGES = ("eda", "evaluation", "inference")
+
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
+
+
+def _emphasise(words: str) -> Markup:
+    return Markup(_BOLD.sub(r"<strong>\1</strong>", str(escape(words))))
+
+
+def _cell(value: object, spec: str) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "-"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    return format(value, spec) if spec else str(value)
+
+
+def _rows(table: Table) -> list[list[str]]:
+    specs = [table.formats.get(str(column), "") for column in table.frame.columns]
+    return [
+        [_cell(value, spec) for value, spec in zip(row, specs, strict=True)]
+        for row in table.frame.itertuples(index=False, name=None)
+    ]
+
+
+def _numeric(table: Table) -> list[bool]:
+    return [pd.api.types.is_numeric_dtype(dtype) for dtype in table.frame.dtypes]
+
+
+def _figure_html(chart: Chart) -> Markup:
+    html = chart.figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config={"responsive": True, "displaylogo": False, "displayModeBar": False},
+    )
+    return Markup(html)
+
+
+def _kind(block: object) -> str:
+    return type(block).__name__.lower()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sales_forecast.reporting"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "emphasise": _emphasise,
+        "rows": _rows,
+        "numeric": _numeric,
+        "figure": _figure_html,
+        "kind": _kind,
+    }
+    return environment
+
+
+def render_section(section: Section, name: str) -> str:
+    """Render one section to an HTML fragment.
+
+    Args:
+        section: Its content.
+        name: ``lane.stage``, the fragment's anchor on the page.
+    """
+    template = _environment().get_template("section.html.jinja")
+    return template.render(section=section, anchor=name.replace(".", "-"))
+
+
+def render_page(fragments: dict[str, str]) -> str:
+    """Put all fragments on one page that needs no network.
+
+    Args:
+        fragments: ``lane.stage`` -> HTML, in any order; unknown names come last in their lane.
+    """
+    rank = {stage: position for position, stage in enumerate(STAGES)}
+    lanes = [
+        {
+            "name": lane,
+            "title": title,
+            "fragments": [
+                Markup(fragments[name])
+                for name in sorted(fragments, key=lambda name: rank.get(name.split(".")[1], 99))
+                if name.split(".")[0] == lane
+            ],
+        }
+        for lane, title in LANES.items()
+    ]
+    template = _environment().get_template("page.html.jinja")
+    return template.render(
+        lanes=[lane for lane in lanes if lane["fragments"]],
+        plotly=Markup(get_plotlyjs()),
+    )
