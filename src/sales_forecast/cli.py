@@ -12,9 +12,9 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 
-from sales_forecast.contracts import DataContractError
+from sales_forecast.forecasting.errors import InputError
 
-EXPECTED = (DataContractError, DatasetError, ParameterValidationError)
+EXPECTED = (InputError, DatasetError, ParameterValidationError)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -25,9 +25,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def message_of(error: BaseException) -> str:
-    """Choose the most helpful message of an error and its causes: a contract's, else the outermost."""
+    """Choose the most helpful message of an error and its causes: ours, else the outermost."""
     for cause in _causes(error):
-        if isinstance(cause, DataContractError):
+        if isinstance(cause, InputError):
             return str(cause)
     return str(error)
 

@@ -15,8 +15,10 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from sales_forecast.forecasting.errors import InputError
 
-class DataContractError(ValueError):
+
+class DataContractError(InputError):
     """A file or table is not what it must be; the message says what, where, how many and what to do."""
 
 
@@ -152,3 +154,28 @@ class Forecasts(_Forecast):
 
     class Config(_Table.Config):
         unique = ["store", "department", "week"]
+
+
+class Budgets(_Table):
+    """One row a campaign, in the order of the file; TV budget and sales in the units of the file."""
+
+    tv: Series[float] = pa.Field(ge=0)
+    sales: Series[float] = pa.Field(ge=0)
+
+
+class BudgetPredictions(Budgets):
+    """Test campaigns: what they sold, and what each method says they should have sold."""
+
+    default: Series[float]
+    tuned: Series[float]
+    mean: Series[float]
+
+
+class BudgetCurve(_Table):
+    """Predicted sales over the range of TV budgets trained on, with the range they should fall into."""
+
+    tv: Series[float] = pa.Field(ge=0, unique=True)
+    sales: Series[float]
+    sales_low: Series[float] = pa.Field(ge=0)
+    sales_high: Series[float] = pa.Field(ge=0)
+    marginal_sales: Series[float]

@@ -12,6 +12,8 @@ import pandas as pd
 from dateutil.easter import easter
 from vacances_scolaires_france import SchoolHolidayDates
 
+from sales_forecast.forecasting.errors import InputError
+
 NO_SCHOOL_ZONE = "none"
 """Label of stores whose school holidays are not known."""
 
@@ -78,13 +80,13 @@ def weekly_calendar(first: date, last: date, country: str, school_zones: list[st
         (signed weeks from the nearest one, positive after it).
 
     Raises:
-        ValueError: The country is not one that the holidays library knows.
+        InputError: The country is not one that the holidays library knows.
     """
     years = range(first.year - 1, last.year + 2)
     try:
         public = set() if country == "none" else set(holidays.country_holidays(country, years=years))
     except NotImplementedError as error:
-        raise ValueError(
+        raise InputError(
             f"turnover.calendar.country: '{country}' is no country code with known public holidays. "
             "Use an ISO 3166 code such as FR or US, or 'none'."
         ) from error

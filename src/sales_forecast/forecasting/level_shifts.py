@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, Field
 
 WEEKS_PER_YEAR = 52
 
+Ratios = npt.NDArray[np.float64]
+
 
 class LevelShiftParams(BaseModel, frozen=True, extra="forbid"):
     """When a jump of the year-on-year ratio counts as a level shift.
 
-    The ratio is taken per department: the median over stores of log(week / same week a year before).
+    The ratio is taken per department and week: the median over stores of log(week / same week a year
+    before). Weeks without enough stores, or off season, have no ratio.
     """
 
     enabled: bool = True
-    min_log_ratio: float = Field(gt=0, description="Smallest jump, in log units; 0.35 is +42 % or -30 %")
-    noise_multiple: float = Field(gt=0, description="Smallest jump in robust standard deviations")
-    hold_weeks: int = Field(gt=1, description="Weeks that the new level must have lasted")
-    min_stores: int = Field(gt=0, description="Stores a year old that a weekly median needs")
+    min_log_ratio: float = Field(gt=0)
+    noise_multiple: float = Field(gt=0)
+    hold_weeks: int = Field(gt=1)
+    base_weeks: int = Field(gt=3)
+    min_stores: int = Field(gt=0)
+    min_season_share: float = Field(ge=0, lt=1)
 
 
-def year_on_year(panel: pd.DataFrame, min_stores: int) -> pd.DataFrame:
+def year_on_year(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
     """Median over stores of the log ratio to the same week of the year before.
 
     Args:
         panel: ``store, department, week, turnover``; weeks on one 7-day grid.
-        min_stores: Weeks with fewer comparable stores have no ratio.
+        params: ``min_stores`` and ``min_season_share`` say which weeks are comparable.
 
     Returns:
         Weeks x departments, NaN where nothing can be compared.
@@ -35,16 +41,16 @@ def year_on_year(panel: pd.DataFrame, min_stores: int) -> pd.DataFrame:
     sold = panel.loc[panel["turnover"] > 0, ["store", "department", "week", "turnover"]]
     wide = sold.pivot(index="week", columns=["department", "store"], values="turnover")
     wide = wide.reindex(pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D"))
-    ratio = np.log(wide / wide.shift(WEEKS_PER_YEAR))
-    by_department = ratio.T.groupby(level="department")
-    return by_department.median().T.where(by_department.count().T >= min_stores)
+    ratio = pd.DataFrame(np.log(wide / wide.shift(WEEKS_PER_YEAR))).T.groupby(level="department")
+    total = wide.T.groupby(level="department").sum().T
+    share = total / total.rolling(WEEKS_PER_YEAR, min_periods=WEEKS_PER_YEAR // 2).mean()
+    in_season = (share >= params.min_season_share) & (share.shift(WEEKS_PER_YEAR) >= params.min_season_share)
+    comparable: pd.DataFrame = (params.min_stores <= ratio.count().T) & in_season
+    return ratio.median().T.where(comparable)
 
 
 def find_level_shifts(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
     """Find the weeks at which a department's level jumped in most of its stores, and by how much.
-
-    A shift at week ``t`` moves the year-on-year ratio by its log factor at ``t``, and back one year later
-    when the comparison week is shifted too; that echo is taken out before looking for the next shift.
 
     Args:
         panel: ``store, department, week, turnover`` up to the last week that may be seen.
@@ -56,50 +62,77 @@ def find_level_shifts(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataF
     """
     found = []
     if params.enabled and not panel.empty:
-        ratios = year_on_year(panel, params.min_stores)
+        ratios = year_on_year(panel, params)
         for department in ratios.columns:
             found += [
                 {"department": department, "week": ratios.index[position], "factor": float(np.exp(jump))}
-                for position, jump in _jumps(ratios[department].to_numpy(), params)
+                for position, jump in find_jumps(ratios[department].to_numpy(), params)
             ]
     return pd.DataFrame(found, columns=["department", "week", "factor"]).astype(
         {"week": "datetime64[ns]", "factor": float}
     )
 
 
-def _jumps(ratio: np.ndarray, params: LevelShiftParams) -> list[tuple[int, float]]:
-    """Positions and log sizes of shifts in one department's ratio, oldest first."""
+def find_jumps(ratio: Ratios, params: LevelShiftParams) -> list[tuple[int, float]]:
+    """Find the lasting jumps in one department's year-on-year ratio.
+
+    A shift lifts the ratio for a year only: after that the comparison week is shifted too. So once a shift
+    is found its size is taken out of the year that follows, and the search goes on.
+
+    Args:
+        ratio: One log ratio a week, NaN where there is none, shape ``(weeks,)``.
+        params: Thresholds.
+
+    Returns:
+        Position and log size of each jump, oldest first.
+    """
     ratio = ratio.copy()
-    hold = params.hold_weeks
     jumps: list[tuple[int, float]] = []
-    for position in range(hold, len(ratio) - hold + 1):
-        before, after = ratio[position - hold : position], ratio[position : position + hold]
-        if np.isnan(before).any() or np.isnan(after).any():
+    for position in range(params.base_weeks, len(ratio)):
+        if np.isnan(ratio[position]):
             continue
-        jump = float(np.median(after) - np.median(before))
-        if abs(jump) < max(params.min_log_ratio, params.noise_multiple * _noise(ratio[:position])):
+        base, held = _around(ratio, position, params)
+        if len(base) < params.base_weeks // 2 or len(held) < params.hold_weeks:
             continue
-        position = _sharpest(ratio, position, hold, np.sign(jump))  # noqa: PLW2901
-        jump = float(np.median(ratio[position : position + hold]) - np.median(before))
-        jumps.append((position, jump))
-        # What is compared with the new level from here on is compared with the old level after a year.
-        ratio[position : position + WEEKS_PER_YEAR] -= jump
+        level = np.median(base)
+        jump = float(np.median(held) - level)
+        threshold = max(params.min_log_ratio, params.noise_multiple * _noise(ratio[:position]))
+        lasted = np.abs(held - level).min() > threshold / 2 and len(set(np.sign(held - level))) == 1
+        if abs(jump) < threshold or not lasted:
+            continue
+        start = _sharpest(ratio, position, params.hold_weeks, np.sign(jump))
+        jump = _size(ratio[start:], level)
+        jumps.append((start, jump))
+        ratio[start : start + WEEKS_PER_YEAR] -= jump
     return jumps
 
 
-def _noise(ratio: np.ndarray) -> float:
+def _around(ratio: Ratios, position: int, params: LevelShiftParams) -> tuple[Ratios, Ratios]:
+    """Known ratios before a week, and from it on."""
+    base = ratio[max(0, position - 2 * params.base_weeks) : position]
+    held = ratio[position : position + 2 * params.hold_weeks]
+    return base[~np.isnan(base)][-params.base_weeks :], held[~np.isnan(held)][: params.hold_weeks]
+
+
+def _sharpest(ratio: Ratios, position: int, hold_weeks: int, sign: float) -> int:
+    """The week of the largest single step near a detection: medians see a jump a week early or late."""
+    first = max(1, position - 2)
+    steps = sign * np.diff(ratio[first - 1 : position + hold_weeks])
+    return first + int(np.nanargmax(steps)) if np.isfinite(steps).any() else position
+
+
+def _size(after: Ratios, level: np.floating) -> float:
+    """Median jump over half a year: the first weeks alone are noisy."""
+    return float(np.nanmedian(after[: WEEKS_PER_YEAR // 2]) - level)
+
+
+def _noise(ratio: Ratios) -> float:
     """Robust standard deviation of the weekly changes, 1.4826 x median absolute deviation."""
     changes = np.diff(ratio)
     changes = changes[~np.isnan(changes)]
     if changes.size < 8:
         return 0.0
     return float(1.4826 * np.median(np.abs(changes - np.median(changes))))
-
-
-def _sharpest(ratio: np.ndarray, position: int, hold: int, sign: float) -> int:
-    """The week of the largest single step near a detected jump: the medians see it a little early."""
-    steps = sign * np.diff(ratio[position - 1 : position + hold])
-    return position + int(np.nanargmax(steps))
 
 
 def to_todays_level(panel: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
@@ -112,8 +145,8 @@ def to_todays_level(panel: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The panel with ``turnover`` rescaled; all else unchanged.
     """
-    factor = pd.Series(1.0, index=panel.index)
-    for shift in shifts.itertuples():
-        earlier = (panel["department"] == shift.department) & (panel["week"] < shift.week)
-        factor[earlier] *= shift.factor
+    factor = np.ones(len(panel))
+    for department, week, size in shifts[["department", "week", "factor"]].to_numpy():
+        earlier = (panel["department"] == department) & (panel["week"] < week)
+        factor[earlier.to_numpy()] *= size
     return panel.assign(turnover=panel["turnover"] * factor)

@@ -2,7 +2,7 @@
 
 from sales_forecast.reporting.page import render_page, render_section
 from sales_forecast.reporting.section import Chart, Section, Table, Text
-from sales_forecast.reporting.theme import COLOURS, new_figure
+from sales_forecast.reporting.theme import COLOURS, new_figure, small_multiples
 
 __all__ = [
     "COLOURS",
@@ -13,4 +13,5 @@ __all__ = [
     "new_figure",
     "render_page",
     "render_section",
+    "small_multiples",
 ]

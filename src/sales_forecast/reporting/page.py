@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 import pandas as pd
+import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
@@ -17,10 +18,12 @@ LANES = {"turnover": "Turnover", "marketing": "Marketing"}
 STAGES = ("eda", "evaluation", "inference")
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
+_DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
 def _emphasise(words: str) -> Markup:
-    return Markup(_BOLD.sub(r"<strong>\1</strong>", str(escape(words))))
+    html = _BOLD.sub(r"<strong>\1</strong>", str(escape(words)))
+    return Markup(_DATE.sub(r"<time>\g<0></time>", html))  # the page does not break a date
 
 
 def _cell(value: object, spec: str) -> str:
@@ -40,13 +43,21 @@ def _rows(table: Table) -> list[list[str]]:
 
 
 def _numeric(table: Table) -> list[bool]:
-    return [pd.api.types.is_numeric_dtype(dtype) for dtype in table.frame.dtypes]
+    types = pd.api.types
+    return [types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype) for dtype in table.frame.dtypes]
 
 
-def _figure_html(chart: Chart) -> Markup:
-    html = chart.figure.to_html(
+def _title(chart: Chart) -> str:
+    return chart.figure.layout.title.text or ""
+
+
+def _figure_html(chart: Chart, name: str) -> Markup:
+    figure = go.Figure(chart.figure)
+    figure.update_layout(title=None, margin_t=8)  # the page sets the title in type that wraps
+    html = figure.to_html(
         full_html=False,
         include_plotlyjs=False,
+        div_id=name,  # the same data gives the same page
         config={"responsive": True, "displaylogo": False, "displayModeBar": False},
     )
     return Markup(html)
@@ -69,6 +80,7 @@ def _environment() -> Environment:
         "rows": _rows,
         "numeric": _numeric,
         "figure": _figure_html,
+        "title": _title,
         "kind": _kind,
     }
     return environment

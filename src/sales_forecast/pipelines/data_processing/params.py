@@ -70,3 +70,9 @@ class ReadMarketingParams(_Params):
     file: str
     columns: dict[Literal["tv", "sales"], str]
     bad_rows: Literal["stop", "set_aside"]
+
+    @model_validator(mode="after")
+    def _complete(self) -> ReadMarketingParams:
+        if missing := sorted({"tv", "sales"} - set(self.columns)):
+            raise ValueError(f"marketing.columns.budgets does not name {', '.join(missing)}")
+        return self

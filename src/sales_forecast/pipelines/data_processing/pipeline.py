@@ -1,9 +1,10 @@
 """Raw files -> checked, typed, gap-free tables."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
 from sales_forecast.hooks import READS_RAW
 from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines.data_processing.marketing import read_budgets
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
     build_panel,
@@ -15,13 +16,14 @@ from sales_forecast.pipelines.data_processing.turnover import (
 TURNOVER = [
     step(read_stores, ["raw_stores", "params:read"], "stores", tags=READS_RAW),
     step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=READS_RAW),
-    step(read_targets, ["raw_targets", "stores", "params:read"], "targets", tags=READS_RAW),
+    step(read_targets, ["raw_targets", "stores", "sales", "params:read"], "targets", tags=READS_RAW),
     step(build_panel, ["sales", "params:repair"], "panel"),
     step(build_calendar, ["panel", "targets", "stores", "params:calendar"], "calendar"),
 ]
 
-
-MARKETING: list[Node] = []
+MARKETING = [
+    step(read_budgets, ["raw_budgets", "params:read"], ["budgets", "rejected"], tags=READS_RAW),
+]
 
 
 def create_pipeline() -> Pipeline:

@@ -79,17 +79,24 @@ def number_rules(frame: Frame, column: str, *, required: bool = True) -> list[Ru
     return [*missing, Rule(column, "are infinite", infinite)]
 
 
-def date_rules(frame: Frame, column: str, date_format: str, week_starts_on: str) -> list[Rule]:
-    """A week must be a date, and the first day of a week."""
+def date_rules(
+    frame: Frame, column: str, date_format: str, week_starts_on: str, after: datetime | None = None
+) -> list[Rule]:
+    """A week must be a date, the first day of a week, and after ``after`` if that is given."""
     distinct = frame.lazy().select(column).unique().collect()[column].to_list()
     days = {text: _parse_day(text, date_format) for text in distinct if not pd.isna(text)}
-    no_dates = [text for text, day in days.items() if day is None]
-    off_grid = [text for text, day in days.items() if day and f"{day:%A}".lower() != week_starts_on]
-    return [
+    dates = {text: day for text, day in days.items() if day is not None}
+    no_dates = [text for text in days if text not in dates]
+    off_grid = [text for text, day in dates.items() if f"{day:%A}".lower() != week_starts_on]
+    rules = [
         *missing_rules(frame, [column]),
         Rule(column, f"are not dates of the form {date_format}", nw.col(column).is_in(no_dates)),
         Rule(column, f"are not a {week_starts_on.title()}", nw.col(column).is_in(off_grid)),
     ]
+    if after is not None:
+        past = [text for text, day in dates.items() if day <= after]
+        rules.append(Rule(column, f"are not after {after:%Y-%m-%d}", nw.col(column).is_in(past)))
+    return rules
 
 
 def _parse_day(value: Any, date_format: str) -> datetime | None:
@@ -210,6 +217,27 @@ def _plain(value: Any) -> Any:
     if isinstance(value, pd.Timestamp):
         return value.date().isoformat()
     return value.item() if hasattr(value, "item") else value
+
+
+def assert_no_row_lost(frame: Frame, good: Frame, rejected: Frame, file: str) -> None:
+    """Every row read is either kept or rejected, and some are kept.
+
+    Raises:
+        AssertionError: Rows vanished or multiplied, which is a fault of ours.
+        DataContractError: No row of the file is good.
+    """
+    rows, kept, aside = _count(frame), _count(good), _count(rejected)
+    if rows != kept + aside:
+        raise AssertionError(f"{file}: {rows} rows in, but {kept} kept + {aside} rejected")
+    if kept == 0:
+        raise DataContractError(
+            f"{file}: none of the {rows} rows is good. Let bad_rows: stop say what is wrong with them."
+        )
+
+
+def _count(frame: Frame) -> int:
+    rows: int = frame.lazy().select(nw.len()).collect().item()
+    return rows
 
 
 def as_number(frame: Frame, column: str) -> nw.Expr:

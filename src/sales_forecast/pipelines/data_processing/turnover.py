@@ -11,7 +11,6 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from sales_forecast.contracts import DataContractError
 from sales_forecast.forecasting.calendar import (
     NO_SCHOOL_ZONE,
     french_school_zones,
@@ -29,6 +28,7 @@ from sales_forecast.pipelines.data_processing.rows import (
     as_key,
     as_number,
     as_week,
+    assert_no_row_lost,
     date_rules,
     missing_rules,
     number_rows,
@@ -127,7 +127,7 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
         ),
     )
     good, rejected = settle(frame, rules, keys=WEEKLY, file=read.files.sales, columns=columns, on_bad=on_bad)
-    _assert_no_row_lost(frame, good, rejected)
+    assert_no_row_lost(frame, good, rejected, read.files.sales)
     sales = good.select(
         as_key(good, "store"),
         as_key(good, "department"),
@@ -142,25 +142,13 @@ def _unknown_stores(stores: Any, read: ReadTurnoverParams) -> Rule:
     return unknown_rule("store", known, f"the stores of {read.files.stores}")
 
 
-def _count(frame: Frame) -> int:
-    rows: int = frame.lazy().select(nw.len()).collect().item()
-    return rows
-
-
-def _assert_no_row_lost(frame: Frame, good: Frame, rejected: Frame) -> None:
-    rows, kept, aside = _count(frame), _count(good), _count(rejected)
-    if rows != kept + aside:
-        raise AssertionError(f"{rows} rows in, but {kept} kept + {aside} rejected")
-    if kept == 0:
-        raise DataContractError(f"None of the {rows} rows of turnover is good; see rejected rows.")
-
-
-def read_targets(raw_targets: Any, stores: Any, read: ReadTurnoverParams) -> Any:
+def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverParams) -> Any:
     """Type the list of forecasts that are wanted.
 
     Args:
         raw_targets: One row a store, department and week to forecast.
         stores: Known stores.
+        sales: Typed weekly turnover; wanted weeks must come after it.
         read: File, columns, formats.
 
     Returns:
@@ -171,10 +159,14 @@ def read_targets(raw_targets: Any, stores: Any, read: ReadTurnoverParams) -> Any
     """
     columns = read.columns.targets
     frame = number_rows(raw_targets, columns)
+    history = nw.from_native(sales).lazy()
+    last = history.select(nw.col("week").max()).collect().item()
+    departments = history.select("department").unique().collect()["department"].to_list()
     rules = [
         *missing_rules(frame, KEYS),
-        *date_rules(frame, "week", read.date_format, read.week_starts_on),
+        *date_rules(frame, "week", read.date_format, read.week_starts_on, after=last),
         _unknown_stores(stores, read),
+        unknown_rule("department", departments, f"the departments of {read.files.sales}"),
     ]
     good, _ = settle(frame, rules, keys=WEEKLY, file=read.files.targets, columns=columns, on_bad=OnBad())
     return good.select(

@@ -1,12 +1,57 @@
 """Past forecasts -> metrics, the champion and the report's evaluation."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from sales_forecast.pipelines import lane_stage
+from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines.evaluation.marketing import (
+    draw_predictions,
+    predict_test_campaigns,
+    score_budget_models,
+    write_budget_evaluation,
+)
+from sales_forecast.pipelines.evaluation.turnover import (
+    chart_backtest,
+    chart_departments,
+    chart_horizons,
+    chart_windows,
+    choose_champion,
+    collect_metrics,
+    score_backtest,
+    write_evaluation,
+)
 
-TURNOVER: list[Node] = []
+TURNOVER = [
+    step(score_backtest, ["backtest", "panel"], "scores"),
+    step(choose_champion, ["scores", "params:evaluation"], "champion"),
+    step(collect_metrics, ["scores", "champion"], "metrics"),
+    step(chart_windows, ["scores"], "windows_chart"),
+    step(chart_horizons, ["scores"], "horizons_chart"),
+    step(chart_departments, ["scores"], "departments_chart"),
+    step(chart_backtest, ["backtest", "panel", "champion"], "backtest_chart"),
+    step(
+        write_evaluation,
+        [
+            "scores",
+            "champion",
+            "windows_chart",
+            "horizons_chart",
+            "departments_chart",
+            "backtest_chart",
+        ],
+        "evaluation_report",
+    ),
+]
 
-MARKETING: list[Node] = []
+MARKETING = [
+    step(predict_test_campaigns, ["default_model", "tuned_model", "train", "test"], "predictions"),
+    step(score_budget_models, ["predictions"], "metrics"),
+    step(draw_predictions, ["predictions"], ["prediction_chart", "residual_chart"]),
+    step(
+        write_budget_evaluation,
+        ["predictions", "metrics", "best_settings", "prediction_chart", "residual_chart"],
+        "evaluation_report",
+    ),
+]
 
 
 def create_pipeline() -> Pipeline:

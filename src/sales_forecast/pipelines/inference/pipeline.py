@@ -1,12 +1,48 @@
 """Champion -> the forecasts that are wanted, for machines and for planners."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from sales_forecast.pipelines import lane_stage
+from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines.inference.marketing import (
+    draw_budget_curve,
+    draw_recommendation,
+    recommend_budget,
+    write_recommendation,
+)
+from sales_forecast.pipelines.inference.turnover import (
+    chart_forecasts,
+    fit_champion,
+    forecast_targets,
+    lay_out_for_planners,
+    write_outlook,
+)
 
-TURNOVER: list[Node] = []
+TURNOVER = [
+    step(
+        fit_champion,
+        ["panel", "stores", "calendar", "champion", "params:methods", "params:level_shifts"],
+        "model",
+    ),
+    step(
+        forecast_targets,
+        ["model", "targets", "panel", "stores", "calendar", "params:methods", "params:level_shifts"],
+        "forecasts",
+    ),
+    step(lay_out_for_planners, ["forecasts"], "planner_sheet"),
+    step(chart_forecasts, ["forecasts", "panel"], "forecasts_chart"),
+    step(write_outlook, ["forecasts", "panel", "champion", "forecasts_chart"], "inference_report"),
+]
 
-MARKETING: list[Node] = []
+MARKETING = [
+    step(draw_budget_curve, ["tuned_model", "train", "params:curve"], "budget_curve"),
+    step(recommend_budget, ["budget_curve"], "recommendation"),
+    step(draw_recommendation, ["budget_curve", "train", "params:curve"], "budget_chart"),
+    step(
+        write_recommendation,
+        ["budget_curve", "recommendation", "test", "budget_chart", "params:curve"],
+        "inference_report",
+    ),
+]
 
 
 def create_pipeline() -> Pipeline:

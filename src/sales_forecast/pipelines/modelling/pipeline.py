@@ -1,12 +1,28 @@
 """Panel -> the forecasts that every method would have made in the past."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from sales_forecast.pipelines import lane_stage
+from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines.modelling.marketing import (
+    fit_budget_model,
+    split_campaigns,
+    tune_budget_model,
+)
+from sales_forecast.pipelines.modelling.turnover import backtest_methods
 
-TURNOVER: list[Node] = []
+TURNOVER = [
+    step(
+        backtest_methods,
+        ["panel", "stores", "calendar", "params:backtest", "params:methods", "params:level_shifts"],
+        "backtest",
+    ),
+]
 
-MARKETING: list[Node] = []
+MARKETING = [
+    step(split_campaigns, ["budgets", "params:split"], ["train", "test"]),
+    step(fit_budget_model, ["train"], "default_model"),
+    step(tune_budget_model, ["train", "params:tuning"], ["tuned_model", "best_settings"]),
+]
 
 
 def create_pipeline() -> Pipeline:

@@ -1,0 +1,96 @@
+"""What every method would have forecast in the past, and what came true."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import date
+from time import perf_counter
+
+import pandas as pd
+from pydantic import BaseModel, Field, field_validator
+
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.market import KEYS, Market
+from sales_forecast.forecasting.method import Methods, forecast_all
+from sales_forecast.forecasting.metrics import wape
+
+logger = logging.getLogger(__name__)
+
+
+class BacktestParams(BaseModel, frozen=True, extra="forbid"):
+    """Which weeks the backtest may look at."""
+
+    horizon_weeks: int = Field(gt=0)
+    cutoffs: tuple[date, ...] = Field(min_length=1)
+
+    @field_validator("cutoffs")
+    @classmethod
+    def _once_each(cls, cutoffs: tuple[date, ...]) -> tuple[date, ...]:
+        if len(set(cutoffs)) < len(cutoffs):
+            raise ValueError("turnover.backtest.cutoffs names a week twice")
+        return cutoffs
+
+
+def plan_cutoffs(panel: pd.DataFrame, backtest: BacktestParams) -> list[pd.Timestamp]:
+    """Check the cutoffs against the panel's weeks.
+
+    Args:
+        panel: For its weeks.
+        backtest: Cutoffs and horizon.
+
+    Returns:
+        The cutoffs, oldest first.
+
+    Raises:
+        InputError: A cutoff is no week of the panel, or too late for its whole horizon to be known.
+    """
+    weeks = pd.DatetimeIndex(panel["week"].unique())
+    last = weeks.max() - pd.Timedelta(weeks=backtest.horizon_weeks)
+    cutoffs = sorted(pd.Timestamp(cutoff) for cutoff in backtest.cutoffs)
+    unusable = [cutoff for cutoff in cutoffs if cutoff not in weeks or cutoff > last]
+    if unusable:
+        raise InputError(
+            f"turnover.backtest.cutoffs: {len(unusable)} of {len(cutoffs)} cannot be used, e.g. "
+            f"{unusable[0]:%Y-%m-%d}. A cutoff must be a week of the panel between {weeks.min():%Y-%m-%d} "
+            f"and {last:%Y-%m-%d}, {backtest.horizon_weeks} weeks before its last."
+        )
+    return cutoffs
+
+
+def targets_after(panel: pd.DataFrame, cutoff: pd.Timestamp, horizon_weeks: int) -> pd.DataFrame:
+    """What came true after a cutoff, of series that had a history at it.
+
+    Returns:
+        ``store, department, week, turnover``; weeks that fell in a gap are left out.
+    """
+    end = cutoff + pd.Timedelta(weeks=horizon_weeks)
+    known = panel.loc[panel["week"] <= cutoff, KEYS].drop_duplicates()
+    future = panel[(panel["week"] > cutoff) & (panel["week"] <= end) & panel["turnover"].notna()]
+    return future[[*KEYS, "week", "turnover"]].merge(known, on=KEYS)
+
+
+def backtest_fold(market: Market, methods: Methods, targets: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Forecast one fold with each method.
+
+    Args:
+        market: The past up to the fold's cutoff.
+        methods: Candidates.
+        targets: ``store, department, week, turnover`` after the cutoff; turnover is for scoring only.
+
+    Yields:
+        ``method, cutoff, store, department, week, horizon, turnover, forecast``.
+    """
+    for name, method in methods.root.items():
+        start = perf_counter()
+        answer = forecast_all(method, market, targets[[*KEYS, "week"]], method.fit(market))
+        answer["turnover"] = targets["turnover"].to_numpy()
+        logger.info(
+            "%s after %s: WAPE %.3f in %.1f s",
+            name,
+            f"{market.cutoff:%Y-%m-%d}",
+            wape(answer["turnover"].to_numpy(), answer["forecast"].to_numpy()),
+            perf_counter() - start,
+        )
+        answer = answer.assign(method=name, cutoff=market.cutoff)
+        yield answer[["method", "cutoff", *KEYS, "week", "horizon", "turnover", "forecast"]]

@@ -1,0 +1,100 @@
+"""What a forecasting method may know at a cutoff, as tables and as one matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sales_forecast.forecasting.level_shifts import (
+    LevelShiftParams,
+    find_level_shifts,
+    to_todays_level,
+)
+
+Matrix = npt.NDArray[np.float64]
+
+KEYS = ["store", "department"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A panel as a matrix.
+
+    Args:
+        series: ``store, department`` and the store's attributes, one row a series.
+        weeks: Every week from the first to the cutoff.
+        turnover: Currency units per week, NaN before a series begins, in its gaps and after its end;
+            shape ``(len(series), len(weeks))``.
+    """
+
+    series: pd.DataFrame
+    weeks: pd.DatetimeIndex
+    turnover: Matrix
+
+    def position_of(self, targets: pd.DataFrame) -> npt.NDArray[np.intp]:
+        """Row of each target's series, -1 where the series has no history."""
+        known = pd.MultiIndex.from_frame(self.series[KEYS])
+        wanted = pd.MultiIndex.from_frame(targets[KEYS])
+        return np.asarray(known.get_indexer(wanted), dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class Market:
+    """The past of every series up to a cutoff, and what is known ahead.
+
+    Args:
+        cutoff: The last week that may be seen.
+        panel: ``store, department, week, turnover`` with no week after the cutoff.
+        stores: Attributes, one row a store.
+        calendar: Holidays by week and school zone, of past and future weeks.
+        level_shifts: How level shifts are found.
+    """
+
+    cutoff: pd.Timestamp
+    panel: pd.DataFrame
+    stores: pd.DataFrame
+    calendar: pd.DataFrame
+    level_shifts: LevelShiftParams
+
+    @classmethod
+    def at(
+        cls,
+        cutoff: pd.Timestamp,
+        panel: pd.DataFrame,
+        stores: pd.DataFrame,
+        calendar: pd.DataFrame,
+        level_shifts: LevelShiftParams,
+    ) -> Market:
+        """Forget everything after the cutoff."""
+        past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]]
+        return cls(cutoff, past, stores, calendar, level_shifts)
+
+    @cached_property
+    def shifts(self) -> pd.DataFrame:
+        """Level shifts that can be seen at the cutoff."""
+        return find_level_shifts(self.panel, self.level_shifts)
+
+    @cached_property
+    def as_sold(self) -> Grid:
+        """The matrix of turnover as it was."""
+        return self._grid(self.panel)
+
+    @cached_property
+    def at_todays_level(self) -> Grid:
+        """The matrix of turnover with history brought to today's level."""
+        return self._grid(to_todays_level(self.panel, self.shifts))
+
+    def _grid(self, panel: pd.DataFrame) -> Grid:
+        wide = panel.pivot(index=KEYS, columns="week", values="turnover")
+        weeks = pd.date_range(wide.columns.min(), self.cutoff, freq="7D")
+        series = wide.index.to_frame(index=False).merge(self.stores, on="store", how="left")
+        return Grid(series, weeks, wide.reindex(columns=weeks).to_numpy(dtype=float))
+
+
+def weeks_ahead(targets: pd.DataFrame, cutoff: pd.Timestamp) -> npt.NDArray[np.intp]:
+    """Horizon of each target in weeks: 1 is the week after the cutoff."""
+    return np.asarray((targets["week"] - cutoff).dt.days // 7, dtype=np.intp)

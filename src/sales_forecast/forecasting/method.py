@@ -1,0 +1,92 @@
+"""The one interface behind which every forecasting method stands, and how parameters name a method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from importlib import import_module
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny
+
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.market import Market, Matrix, weeks_ahead
+
+Fitted = dict[str, Any]
+"""What fitting learned, as JSON can hold it: numbers, text, lists."""
+
+
+class Method(BaseModel, ABC, frozen=True, extra="forbid"):
+    """A way of forecasting; its fields are its parameters.
+
+    A method of your own is a subclass in any importable module, named under ``turnover.methods`` in the
+    parameters by its dotted path.
+    """
+
+    def fit(self, market: Market) -> Fitted:
+        """Learn from the past. Methods that only repeat the past need not."""
+        return {}
+
+    @abstractmethod
+    def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
+        """Forecast the turnover of each target.
+
+        Args:
+            market: What is known at the cutoff.
+            targets: ``store, department, week``, weeks after the cutoff.
+            fitted: What ``fit`` returned.
+
+        Returns:
+            Currency units per week, shape ``(len(targets),)``; NaN where the method has no answer.
+        """
+
+
+def _load(declared: Any) -> Any:
+    """Turn ``{class: dotted.path, option: value}`` into the method it declares."""
+    if not isinstance(declared, dict):
+        return declared
+    options = dict(declared)
+    path = options.pop("class", None)
+    if not isinstance(path, str) or "." not in path:
+        raise ValueError("needs 'class', the dotted path of a forecasting method")
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"cannot import '{path}': {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise ValueError(f"'{path}' is no subclass of sales_forecast.forecasting.method.Method")
+    return found(**options)
+
+
+class Methods(RootModel[dict[str, Annotated[SerializeAsAny[Method], BeforeValidator(_load)]]], frozen=True):
+    """The candidates: a short name -> the method."""
+
+
+def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
+    """Forecast every target, never below zero and never without an answer.
+
+    A series that the method cannot forecast gets the mean of its department's forecasts in that week.
+
+    Returns:
+        The targets with ``horizon`` (weeks) and ``forecast`` (currency units per week).
+
+    Raises:
+        InputError: A target lies at or before the cutoff, or a whole department has no answer.
+    """
+    horizon = weeks_ahead(targets, market.cutoff)
+    if (horizon < 1).any():
+        raise InputError(
+            f"{(horizon < 1).sum()} week(s) to forecast are not after the last week seen, "
+            f"{market.cutoff:%Y-%m-%d}; the first is {targets['week'].min():%Y-%m-%d}"
+        )
+    answer = targets.assign(horizon=horizon, forecast=method.forecast(market, targets, fitted))
+    usual = answer.groupby(["department", "week"])["forecast"].transform("mean")
+    answer["forecast"] = answer["forecast"].fillna(usual).clip(lower=0)
+    if answer["forecast"].isna().any():
+        nameless = sorted(answer.loc[answer["forecast"].isna(), "department"].astype(str).unique())
+        raise InputError(
+            f"no forecast for department(s) {', '.join(nameless)}: no store has any history before "
+            f"{market.cutoff:%Y-%m-%d}"
+        )
+    return answer

@@ -1,0 +1,232 @@
+"""Turnover: the report's section about the past."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from sales_forecast.pipelines.eda_reporting.params import Questions
+from sales_forecast.pipelines.eda_reporting.turnover import MONTHS, mean_season
+from sales_forecast.reporting import Chart, Section, Table, Text
+
+AMOUNT = ",.0f"
+
+
+def write_section(
+    weekly: pd.DataFrame,
+    by_department: pd.DataFrame,
+    best_stores: pd.DataFrame,
+    best_weeks: pd.DataFrame,
+    seasons: pd.DataFrame,
+    sports: pd.DataFrame,
+    level_shifts: pd.DataFrame,
+    repaired: pd.DataFrame,
+    years_chart: go.Figure,
+    best_stores_chart: go.Figure,
+    seasons_chart: go.Figure,
+    weeks_chart: go.Figure,
+    questions: Questions,
+) -> Section:
+    """Tell what the past says: the questions answered first, then the tables and charts behind them."""
+    first, last = weekly["week"].min(), weekly["week"].max()
+    departments = weekly["department"].nunique()
+    return Section(
+        title="Turnover until now",
+        lead=(
+            f"{weekly['series'].sum():,} weekly values of {_count(departments, 'department')}, from the week "
+            f"of {first:%Y-%m-%d} to that of {last:%Y-%m-%d}; a week is named by its first day. "
+            "Turnover is in the currency units of the file."
+        ),
+        answers=(
+            _say_best_department(by_department, questions),
+            *_say_sports(by_department, sports),
+            _say_best_store(best_stores, by_department, questions),
+            _say_best_weeks(best_weeks, questions),
+            _say_level_shifts(level_shifts),
+            _say_repaired(weekly, repaired),
+        ),
+        blocks=_filled(
+            Text(
+                "The turnover of a week is spread evenly over its seven days and summed per calendar year.",
+                heading="Which department sells most",
+            ),
+            Chart(years_chart, "Bars of a year that the data covers only in part are hatched."),
+            Table(
+                _years_by_department(by_department),
+                "Turnover in currency units per calendar year; * marks years that are known in part.",
+                formats={str(name): AMOUNT for name in by_department["department"].unique()},
+            ),
+            Text("", heading="Which stores sell most"),
+            Chart(best_stores_chart, "All departments of a store together."),
+            Text(
+                "A department's sport shows in the shape of its year. The index of a month is its mean "
+                "weekly turnover over the mean of its year, so that 1 is an average month; it is taken for "
+                "each complete year, then averaged.",
+                heading="Which sport each department sells",
+            ),
+            Chart(seasons_chart, "Months against the year's mean; years that agree make a reliable guess."),
+            Table(
+                _sport_table(sports),
+                "Guesses by the rules of turnover.sports in the parameters. Swing is the highest month over "
+                "the lowest: close to 1 is steady. 25% is the share of winter or summer without seasons.",
+                formats={
+                    "lowest": ".2f",
+                    "highest": ".2f",
+                    "winter": ".0%",
+                    "summer": ".0%",
+                },
+            ),
+            Table(
+                _index_table(seasons),
+                "Mean monthly index (1 = an average month).",
+                formats=dict.fromkeys(MONTHS, ".2f"),
+                collapsed=True,
+            ),
+            Text(
+                "Dotted lines mark the weeks from which the level of most stores of a department changed for "
+                "good, with the factor; diamonds mark weeks with a repaired value.",
+                heading="Week by week",
+            ),
+            Chart(weeks_chart, "All stores of a department together, impossible values repaired."),
+            Table(
+                _shown(best_weeks, week="week from"),
+                f"Best weeks of department {questions.best_weeks_department} in {questions.best_weeks_year}, "
+                "in currency units per week.",
+                formats={"turnover": AMOUNT},
+            ),
+            Table(
+                _shown(level_shifts, week="from week"),
+                "Level shifts: from that week on the level is so many times what it was.",
+                formats={"factor": ".2f"},
+            ),
+            Table(
+                _shown(repaired),
+                "Impossible values, in currency units per week: what the file says and what is used.",
+                formats={"delivered": AMOUNT, "used": AMOUNT},
+                collapsed=len(repaired) > 10,
+            ),
+        ),
+    )
+
+
+def _filled(*blocks: Text | Chart | Table) -> tuple[Text | Chart | Table, ...]:
+    """Leave out charts and tables without anything in them; the sentences say why."""
+    return tuple(
+        block
+        for block in blocks
+        if not (isinstance(block, Table) and block.frame.empty)
+        and not (isinstance(block, Chart) and not block.figure.data)
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _shown(table: pd.DataFrame, **names: str) -> pd.DataFrame:
+    """Give columns the headings of the page, and keys the looks of names: 88 is no quantity."""
+    keys = [name for name in ("store", "department") if name in table]
+    return table.astype(dict.fromkeys(keys, str)).rename(columns=names)
+
+
+def _unanswered(what: str, parameter: str) -> str:
+    return f"**{what}**: not in the data. Ask for another under turnover.questions.{parameter}."
+
+
+def _in_part(by_department: pd.DataFrame, year: int) -> str:
+    of_year = by_department[by_department["year"] == year]
+    return "" if of_year["is_complete"].all() else " The data covers only part of that year."
+
+
+def _say_best_department(by_department: pd.DataFrame, questions: Questions) -> str:
+    year = questions.best_department_year
+    ranking = by_department[by_department["year"] == year].sort_values("turnover", ascending=False)
+    if ranking.empty:
+        return _unanswered(f"The best department of {year}", "best_department_year")
+    best, *others = ranking.itertuples()
+    behind = ", ".join(f"{other.department} ({other.turnover:,.0f})" for other in others)
+    return (
+        f"Department **{best.department}** made the highest turnover in {year}: "
+        f"**{best.turnover:,.0f}** currency units{f', before {behind}' if behind else ''}."
+        + _in_part(by_department, year)
+    )
+
+
+def _say_sports(by_department: pd.DataFrame, sports: pd.DataFrame) -> list[str]:
+    guessed = {row["department"]: row for row in sports.to_dict(orient="records")}
+    sentences = []
+    for department in by_department["department"].unique():
+        row = guessed.get(department)
+        if row is None:
+            sentences.append(
+                f"Department **{department}**: no calendar year is complete, so its sport stays open."
+            )
+            continue
+        shape = f"its months run from {row['lowest']:.2f} to {row['highest']:.2f} times an average one" + (
+            f", with peaks in {row['peak_months']}" if row["peak_months"] else ""
+        )
+        sentences.append(
+            f"Department **{department}** looks like **{row['sport']}**: {row['reason']} ({shape})."
+            if row["sport"]
+            else f"Department **{department}** fits no sport's rule: {shape}."
+        )
+    return sentences
+
+
+def _say_best_store(best_stores: pd.DataFrame, by_department: pd.DataFrame, questions: Questions) -> str:
+    year = questions.best_store_year
+    if best_stores.empty:
+        return _unanswered(f"The best store of {year}", "best_store_year")
+    best, *others = best_stores.itertuples()
+    behind = " and ".join(str(other.store) for other in others[:2])
+    return (
+        f"Store **{best.store}** sold most in {year}: **{best.turnover:,.0f}** currency units"
+        f"{f', before {behind}' if behind else ''}." + _in_part(by_department, year)
+    )
+
+
+def _say_best_weeks(best_weeks: pd.DataFrame, questions: Questions) -> str:
+    whose = f"department {questions.best_weeks_department} in {questions.best_weeks_year}"
+    if best_weeks.empty:
+        return _unanswered(f"The best weeks of {whose}", "best_weeks_department or best_weeks_year")
+    weeks = ", ".join(f"{week:%Y-%m-%d}" for week in best_weeks["week"])
+    return f"The {_count(len(best_weeks), 'best week')} of {whose}, by first day and best first: **{weeks}**."
+
+
+def _say_level_shifts(level_shifts: pd.DataFrame) -> str:
+    if level_shifts.empty:
+        return "No department's level jumped for good."
+    shifts = "; ".join(
+        f"department **{shift.department}** from {shift.week:%Y-%m-%d} by a factor of **{shift.factor:.2f}**"
+        for shift in level_shifts.itertuples()
+    )
+    return f"Levels jumped in most stores at once: {shifts}. Compare years across these weeks with care."
+
+
+def _say_repaired(weekly: pd.DataFrame, repaired: pd.DataFrame) -> str:
+    values = "; ".join(
+        f"store {row.store}, department {row.department}, week {row.week:%Y-%m-%d}: {row.delivered:,.0f} "
+        f"delivered, {row.used:,.0f} used"
+        for row in repaired.head(3).itertuples()
+    )
+    mended = f"{_count(len(repaired), 'impossible value')} repaired" + (f" ({values})" if values else "")
+    return f"{mended}; {_count(weekly['gaps'].sum(), 'week')} missing inside a series."
+
+
+def _years_by_department(by_department: pd.DataFrame) -> pd.DataFrame:
+    wide = by_department.pivot(index="year", columns="department", values="turnover")
+    complete = by_department.groupby("year")["is_complete"].all()
+    wide.index = pd.Index([f"{year}{'' if complete[year] else '*'}" for year in wide.index], name="year")
+    wide.columns = pd.Index([str(department) for department in wide.columns])
+    return wide.reset_index()
+
+
+def _sport_table(sports: pd.DataFrame) -> pd.DataFrame:
+    table = _shown(sports, peak_months="peaks", winter_share="winter", summer_share="summer")
+    swing = table["swing"].map(lambda swing: f"{swing:.1f}" if swing < 100 else "over 100")
+    chosen = ["department", "sport", "peaks", "lowest", "highest", "swing", "winter", "summer"]
+    return table.assign(swing=swing).filter(chosen)
+
+
+def _index_table(seasons: pd.DataFrame) -> pd.DataFrame:
+    return _shown(mean_season(seasons).set_axis(MONTHS, axis="columns").reset_index())

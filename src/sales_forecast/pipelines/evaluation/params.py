@@ -1,0 +1,21 @@
+"""Typed parameters of the evaluation stage."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from sales_forecast.forecasting.errors import InputError
+
+
+class TurnoverEvaluationParams(BaseModel, frozen=True, extra="forbid"):
+    """What the candidates are measured against."""
+
+    baseline: str
+
+    def check_candidates(self, methods: list[str]) -> None:
+        """Refuse a baseline that was not backtested."""
+        if self.baseline not in methods:
+            raise InputError(
+                f"turnover.evaluation.baseline: '{self.baseline}' is not among the methods of the backtest: "
+                f"{', '.join(sorted(methods))}. Name one of them, or run the modelling stage again."
+            )

@@ -1,0 +1,253 @@
+"""Turnover: how good every candidate was, and which one serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from sales_forecast.forecasting.metrics import rmsse, score, seasonal_scale
+from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
+from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
+
+METRICS = ["wape", "rmse", "mae", "rmsse", "bias"]
+RULE = "lowest WAPE, averaged over the backtest's windows"
+
+
+def score_backtest(backtest: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
+    """Score every method per window, and within it per department and per week ahead.
+
+    Args:
+        backtest: ``method, cutoff, store, department, week, horizon, turnover, forecast``.
+        panel: Gap-free weekly turnover; its past gives RMSSE its yardstick.
+
+    Returns:
+        ``method, cutoff, department, horizon, rows, wape, rmse, mae, rmsse, bias``. ``department`` is
+        ``"all"`` and ``horizon`` 0 where the row pools over them; units as in ``forecasting.metrics``.
+    """
+    scores: list[dict[str, Any]] = []
+    for cutoff, window in backtest.groupby("cutoff"):
+        scale = seasonal_scale(panel, pd.Timestamp(str(cutoff)))
+        for method, rows in window.groupby("method"):
+            labels = {"method": method, "cutoff": cutoff}
+            scores.append(labels | _scored("all", 0, rows, scale))
+            scores += [labels | _scored(str(d), 0, part, scale) for d, part in rows.groupby("department")]
+            scores += [labels | _scored("all", h, part, scale) for h, part in rows.groupby("horizon")]
+    return pd.DataFrame(scores)
+
+
+def _scored(department: str, horizon: Any, rows: pd.DataFrame, scale: pd.Series[float]) -> dict[str, Any]:
+    return {
+        "department": department,
+        "horizon": int(horizon),
+        "rows": len(rows),
+        **score(rows),
+        "rmsse": rmsse(rows, scale),
+    }
+
+
+def _per_window(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[(scores["department"] == "all") & (scores["horizon"] == 0)]
+
+
+def _means(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean over windows of each metric, best method first."""
+    return _per_window(scores).groupby("method")[METRICS].mean().sort_values("wape")
+
+
+def choose_champion(scores: pd.DataFrame, evaluation: TurnoverEvaluationParams) -> dict[str, Any]:
+    """Choose the method with the lowest mean WAPE; of equals the one that comes first in the alphabet.
+
+    Args:
+        scores: As ``score_backtest`` returns them.
+        evaluation: Names the method that the others are measured against.
+
+    Returns:
+        ``method, wape, baseline, baseline_wape, rule, chosen_on`` (ISO dates of the cutoffs).
+
+    Raises:
+        InputError: The baseline is not among the candidates.
+    """
+    means = _means(scores)["wape"].round(12)
+    evaluation.check_candidates(list(means.index))
+    best = str(means.sort_index().idxmin())
+    return {
+        "method": best,
+        "wape": float(means[best]),
+        "baseline": evaluation.baseline,
+        "baseline_wape": float(means[evaluation.baseline]),
+        "rule": RULE,
+        "chosen_on": [f"{cutoff:%Y-%m-%d}" for cutoff in sorted(scores["cutoff"].unique())],
+    }
+
+
+def collect_metrics(scores: pd.DataFrame, champion: dict[str, Any]) -> dict[str, Any]:
+    """Nest the scores for machines: ``method -> cutoff -> metric``, with the mean over windows beside.
+
+    Args:
+        scores: As ``score_backtest`` returns them.
+        champion: As ``choose_champion`` returns it.
+
+    Returns:
+        Numbers by method and window, ``champion``, and the ``headline`` that ends a run.
+    """
+    metrics: dict[str, Any] = {"champion": champion["method"]}
+    for method, windows in _per_window(scores).groupby("method"):
+        by_window = windows.set_index(windows["cutoff"].dt.strftime("%Y-%m-%d"))[METRICS]
+        metrics[str(method)] = {str(window): _plain(row) for window, row in by_window.iterrows()} | {
+            "mean": _plain(by_window.mean())
+        }
+    metrics["headline"] = {
+        "best": champion["method"],
+        "error": f"WAPE {champion['wape']:.1%}",
+        "baseline": f"WAPE {champion['baseline_wape']:.1%} ({champion['baseline']})",
+    }
+    return metrics
+
+
+def _plain(row: pd.Series[float]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in row.items() if pd.notna(value)}
+
+
+def chart_windows(scores: pd.DataFrame) -> go.Figure:
+    """Draw WAPE per window and method.
+
+    Args:
+        scores: As ``score_backtest`` returns them.
+    """
+    figure = new_figure("Error per backtest window", "last week seen", "WAPE", height=380)
+    for method, rows in _in_order(scores):
+        windows = rows.sort_values("cutoff")
+        figure.add_bar(x=windows["cutoff"].dt.strftime("%Y-%m-%d"), y=windows["wape"], name=method)
+    figure.update_layout(barmode="group", xaxis_type="category", yaxis_tickformat=".0%")
+    return figure
+
+
+def chart_horizons(scores: pd.DataFrame) -> go.Figure:
+    """Draw WAPE against weeks ahead, mean over windows.
+
+    Args:
+        scores: As ``score_backtest`` returns them.
+    """
+    figure = new_figure("Error by weeks ahead", "weeks ahead", "WAPE, mean over windows")
+    ahead = scores[(scores["department"] == "all") & (scores["horizon"] > 0)]
+    for method in _means(scores).index:
+        mean = ahead[ahead["method"] == method].groupby("horizon")["wape"].mean()
+        figure.add_scatter(x=mean.index, y=mean, name=method, mode="lines+markers")
+    figure.update_layout(yaxis_tickformat=".0%", yaxis_rangemode="tozero", xaxis_dtick=1)
+    return figure
+
+
+def chart_departments(scores: pd.DataFrame) -> go.Figure:
+    """Draw WAPE per department and method, mean over windows.
+
+    Args:
+        scores: As ``score_backtest`` returns them.
+    """
+    figure = new_figure("Error by department", "department", "WAPE, mean over windows")
+    parts = scores[(scores["department"] != "all") & (scores["horizon"] == 0)]
+    for method in _means(scores).index:
+        mean = parts[parts["method"] == method].groupby("department")["wape"].mean()
+        figure.add_bar(x=mean.index, y=mean, name=method)
+    figure.update_layout(barmode="group", xaxis_type="category", yaxis_tickformat=".0%")
+    return figure
+
+
+def _in_order(scores: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Rows per window of each method, best method first, so that colours mean the same everywhere."""
+    windows = _per_window(scores)
+    return [(str(method), windows[windows["method"] == method]) for method in _means(scores).index]
+
+
+def chart_backtest(backtest: pd.DataFrame, panel: pd.DataFrame, champion: dict[str, Any]) -> go.Figure:
+    """Draw the sum over all series: what was sold, and what the champion had forecast.
+
+    Args:
+        backtest: Every forecast of the past.
+        panel: Gap-free weekly turnover.
+        champion: Whose forecasts are drawn.
+    """
+    figure = new_figure("What the champion would have said", "week", "turnover, all series, per week")
+    sold = panel.groupby("week")["turnover"].sum()
+    figure.add_scatter(x=sold.index, y=sold, name="sold", line={"color": COLOURS[-1], "width": 1})
+    own = backtest[backtest["method"] == champion["method"]]
+    for position, (_, window) in enumerate(own.groupby("cutoff")):
+        total = window.groupby("week")["forecast"].sum()
+        figure.add_scatter(
+            x=total.index,
+            y=total,
+            name=f"forecast ({champion['method']})",
+            legendgroup="forecast",
+            showlegend=position == 0,
+            line={"color": COLOURS[1], "width": 3},
+        )
+    return figure
+
+
+def write_evaluation(
+    scores: pd.DataFrame,
+    champion: dict[str, Any],
+    windows_chart: go.Figure,
+    horizons_chart: go.Figure,
+    departments_chart: go.Figure,
+    backtest_chart: go.Figure,
+) -> Section:
+    """Say which method serves, how good it is and what that is worth.
+
+    Args:
+        scores: As ``score_backtest`` returns them.
+        champion: As ``choose_champion`` returns it.
+        windows_chart: WAPE per window.
+        horizons_chart: WAPE by weeks ahead.
+        departments_chart: WAPE per department.
+        backtest_chart: Totals against forecasts.
+    """
+    means = _means(scores)
+    best, baseline = champion["method"], champion["baseline"]
+    bias = means.loc[best, "bias"]
+    windows = _per_window(scores)
+    own = windows[windows["method"] == best].set_index("cutoff")["wape"]
+    saved = 1 - champion["wape"] / champion["baseline_wape"]
+    answers = (
+        f"**{best}** forecasts best: its error (WAPE) is **{champion['wape']:.1%}** of turnover, against "
+        f"{champion['baseline_wape']:.1%} for {baseline}; that is {saved:.0%} less.",
+        f"Its best window begins after {own.idxmin():%Y-%m-%d} ({own.min():.1%}), its worst after "
+        f"{own.idxmax():%Y-%m-%d} ({own.max():.1%}).",
+        f"Over all windows its forecasts are {abs(bias):.1%} too {'high' if bias > 0 else 'low'} on average.",
+    )
+    return Section(
+        title="Turnover: how good the forecasts are",
+        lead=(
+            f"Backtest over {len(own)} windows: each method sees nothing after the cutoff and forecasts the "
+            f"weeks that follow. The champion is chosen by {champion['rule']}; it is chosen and reported on "
+            "the same windows, so its figure is a little flattering."
+        ),
+        answers=answers,
+        blocks=(
+            Table(_readable(means.reset_index()), "Mean over windows, best first.", FORMATS),
+            Text(
+                "WAPE is the sum of absolute errors over the sum of turnover. RMSE and MAE are in currency "
+                "units per store, department and week. RMSSE below 1 beats repeating last year in the "
+                "series' own past. Bias is positive where forecasts were too high."
+            ),
+            Chart(windows_chart, "The lower, the better. A window is named by the last week seen."),
+            Chart(horizons_chart, "How the error grows with the distance."),
+            Chart(departments_chart, "Which departments are hard to forecast."),
+            Chart(backtest_chart, "Grey is what was sold; the coloured pieces were forecast at their start."),
+            Table(
+                _readable(windows.drop(columns=["department", "horizon"])),
+                "Every method in every window",
+                FORMATS,
+                collapsed=True,
+            ),
+        ),
+    )
+
+
+FORMATS = {"WAPE": ".1%", "RMSE": ",.0f", "MAE": ",.0f", "RMSSE": ".2f", "bias": "+.1%", "rows": ",d"}
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    names = {"wape": "WAPE", "rmse": "RMSE", "mae": "MAE", "rmsse": "RMSSE", "cutoff": "last week seen"}
+    return table.rename(columns=names)

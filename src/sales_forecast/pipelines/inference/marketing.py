@@ -1,0 +1,230 @@
+"""Marketing: what the next TV budget can be expected to bring, and when more of it pays.
+
+Budgets and sales stay in the units of the file, which states none; money earned by a unit of sales is
+therefore counted in units of budget.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import Pipeline
+
+from sales_forecast.pipelines.inference.params import CurveParams
+from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
+
+SMALLEST_SPREAD = 0.1
+"""Of the mean spread: where the line through the errors would fall to zero, the range must not."""
+
+
+def draw_budget_curve(tuned_model: Pipeline, train: pd.DataFrame, curve: CurveParams) -> pd.DataFrame:
+    """Predict sales over the budgets trained on, with a range that is as wide as the errors there.
+
+    The range comes from errors on campaigns that the model had not seen: each fold of the training
+    campaigns is predicted by a line fitted on the others. How the size of these errors changes with the
+    budget is estimated by a line of its own; errors divided by that size are comparable, and their
+    quantiles times the size at a budget make the range there.
+
+    Args:
+        tuned_model: From a table with ``tv`` to sales.
+        train: The campaigns it was fitted on, in random order.
+        curve: Number of budgets, share of campaigns in the range, folds.
+
+    Returns:
+        ``tv`` from the smallest to the largest budget trained on, never beyond; ``sales`` predicted;
+        ``sales_low, sales_high``, not below zero; ``marginal_sales``, more sales a unit of budget more.
+    """
+    budgets = pd.DataFrame({"tv": np.linspace(train["tv"].min(), train["tv"].max(), curve.points)})
+    sales = tuned_model.predict(budgets)
+    # scikit-learn fits a copy of the model on each fold; the one passed in stays as it is
+    seen_by_none = cross_val_predict(tuned_model, train[["tv"]], train["sales"], cv=curve.folds)
+    errors = train["sales"] - seen_by_none
+    spread = LinearRegression().fit(train[["tv"]], errors.abs())
+    floor = max(SMALLEST_SPREAD * errors.abs().mean(), np.finfo(float).tiny)
+    relative = errors / np.maximum(spread.predict(train[["tv"]]), floor)
+    beyond = (1 - curve.range_share) / 2
+    low, high = np.quantile(relative, [beyond, 1 - beyond])
+    width = np.maximum(spread.predict(budgets), floor)
+    return budgets.assign(
+        sales=sales,
+        sales_low=np.maximum(sales + low * width, 0),
+        sales_high=np.maximum(sales + high * width, 0),
+        marginal_sales=np.gradient(sales, budgets["tv"]),
+    )
+
+
+def recommend_budget(budget_curve: pd.DataFrame) -> dict[str, Any]:
+    """Draw from the curve what a planner can act on.
+
+    Args:
+        budget_curve: As ``draw_budget_curve`` gives it, of a straight line.
+
+    Returns:
+        ``sales_per_budget_unit``; ``break_even``, what a unit of sales must earn, in units of budget, for
+        more TV to pay (None if more TV brings no sales); ``smallest``, ``middle`` and ``largest`` budget
+        with predicted sales and range.
+    """
+    slope = float(budget_curve["marginal_sales"].mean())
+    places = {"smallest": 0, "middle": len(budget_curve) // 2, "largest": -1}
+    columns = ["tv", "sales", "sales_low", "sales_high"]
+    return {
+        "sales_per_budget_unit": slope,
+        "break_even": 1 / slope if slope > 0 else None,
+        **{
+            name: {column: float(budget_curve[column].iloc[place]) for column in columns}
+            for name, place in places.items()
+        },
+    }
+
+
+def draw_recommendation(budget_curve: pd.DataFrame, train: pd.DataFrame, curve: CurveParams) -> go.Figure:
+    """Draw predicted sales over the budget, with the range and the campaigns behind it.
+
+    Args:
+        budget_curve: Predictions and range.
+        train: The campaigns the model learned from.
+        curve: For the share of campaigns in the range.
+    """
+    figure = new_figure(
+        "Sales to expect from a TV budget",
+        "TV budget, units of the file",
+        "Sales, units of the file",
+        height=420,
+    )
+    tv = budget_curve["tv"].tolist()
+    edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    figure.add_scatter(x=tv, y=budget_curve["sales_high"].tolist(), showlegend=False, **edge)
+    figure.add_scatter(
+        x=tv,
+        y=budget_curve["sales_low"].tolist(),
+        fill="tonexty",
+        fillcolor="rgba(0, 114, 178, 0.18)",
+        name=f"{curve.range_share:.0%} range",
+        **edge,
+    )
+    figure.add_scatter(
+        x=train["tv"].tolist(),
+        y=train["sales"].tolist(),
+        mode="markers",
+        marker={"color": COLOURS[6], "opacity": 0.45, "size": 5},
+        name="training campaign",
+    )
+    figure.add_scatter(
+        x=tv,
+        y=budget_curve["sales"].tolist(),
+        mode="lines",
+        line={"color": COLOURS[0], "width": 3},
+        name="prediction",
+    )
+    return figure.update_xaxes(rangemode="tozero").update_yaxes(rangemode="tozero")
+
+
+def write_recommendation(
+    budget_curve: pd.DataFrame,
+    recommendation: dict[str, Any],
+    test: pd.DataFrame,
+    budget_chart: go.Figure,
+    curve: CurveParams,
+) -> Section:
+    """Tell a planner what the next budget can bring, and what the model cannot know.
+
+    Args:
+        budget_curve: Predictions and range.
+        recommendation: As ``recommend_budget`` gives it.
+        test: Campaigns that neither line nor range have seen, to count how often the range holds.
+        budget_chart: The curve with its range.
+        curve: For the share of campaigns that should be in the range.
+    """
+    picked = budget_curve.iloc[np.linspace(0, len(budget_curve) - 1, 5).astype(int)]
+    headings = {
+        "tv": "TV budget",
+        "sales": "predicted sales",
+        "sales_low": f"{curve.range_share:.0%} range from",
+        "sales_high": "to",
+    }
+    return Section(
+        title="Marketing: which budget next",
+        lead=(
+            f"What the model expects from a TV budget of {recommendation['smallest']['tv']:,.1f} to "
+            f"{recommendation['largest']['tv']:,.1f}, the budgets it has learned from, in units of the file."
+        ),
+        answers=(
+            _return_words(recommendation),
+            _advice_words(recommendation),
+            _range_words(recommendation, curve),
+        ),
+        blocks=(
+            Chart(budget_chart, holding_words(budget_curve, test, curve)),
+            Table(
+                picked[list(headings)].rename(columns=headings),
+                "In units of the file, evenly spaced over the budgets learned from.",
+                dict.fromkeys(headings.values(), ",.1f"),
+            ),
+            Text(
+                "Errors on campaigns the model had not seen (cross-validation) show how far sales stray from "
+                "the line, and how this changes with the budget. The range is as wide as these errors are at "
+                "each budget, so it says what a single campaign may bring, not how sure the average is.",
+                heading="Where the range comes from",
+            ),
+            Text(
+                "It knows the budget and nothing else: no product, price, season or rival. Nobody drew the "
+                "campaigns' budgets by lot, so the return above may contain other causes. And no campaign "
+                f"tells what happens beyond a budget of {recommendation['largest']['tv']:,.1f}: the curve "
+                "ends there on purpose.",
+                heading="What the model cannot know",
+            ),
+        ),
+    )
+
+
+def _return_words(recommendation: dict[str, Any]) -> str:
+    slope, middle, largest = (recommendation[name] for name in ("sales_per_budget_unit", "middle", "largest"))
+    if recommendation["break_even"] is None:
+        return "More TV budget brings **no more sales** in these campaigns."
+    return (
+        f"Each unit of TV budget more brings about **{slope:.3g}** units of sales more: going from "
+        f"{middle['tv']:,.1f} to {largest['tv']:,.1f} brings {largest['sales'] - middle['sales']:,.1f}."
+    )
+
+
+def _advice_words(recommendation: dict[str, Any]) -> str:
+    if recommendation["break_even"] is None:
+        return "The model gives no reason to spend more than the smallest budget."
+    return (
+        "This return is the same at every budget, because the model is a straight line: it cannot name a "
+        "best budget by itself. What decides is what a sale earns. If a unit of sales earns more than "
+        f"**{recommendation['break_even']:,.1f}** units of budget, more TV pays, up to the largest budget "
+        f"seen ({recommendation['largest']['tv']:,.1f}); if it earns less, more TV costs more than it brings."
+    )
+
+
+def _range_words(recommendation: dict[str, Any], curve: CurveParams) -> str:
+    smallest, largest = (recommendation[name] for name in ("smallest", "largest"))
+    widths = [place["sales_high"] - place["sales_low"] for place in (smallest, largest)]
+    verb = "grows" if widths[1] > widths[0] else "shrinks"
+    return (
+        f"At the largest budget expect sales of **{largest['sales']:,.1f}**, and in {curve.range_share:.0%} "
+        f"of campaigns between {largest['sales_low']:,.1f} and {largest['sales_high']:,.1f}. The range "
+        f"{verb} with the budget, from a width of {widths[0]:,.1f} at the smallest to {widths[1]:,.1f} at "
+        "the largest."
+    )
+
+
+def holding_words(budget_curve: pd.DataFrame, test: pd.DataFrame, curve: CurveParams) -> str:
+    """Count how many test campaigns sold within the range; those outside the curve cannot be judged."""
+    inside = test[test["tv"].between(budget_curve["tv"].iloc[0], budget_curve["tv"].iloc[-1])]
+    if inside.empty:
+        return "No test campaign lies between the budgets learned from, so the range could not be checked."
+    low, high = (
+        np.interp(inside["tv"], budget_curve["tv"], budget_curve[c]) for c in ("sales_low", "sales_high")
+    )
+    held = int(inside["sales"].between(low, high).sum())
+    return (
+        f"Checked on campaigns kept aside: **{held} of {len(inside)}** ({held / len(inside):.0%}) sold "
+        f"within the range; {curve.range_share:.0%} should."
+    )

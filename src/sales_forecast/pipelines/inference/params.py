@@ -1,0 +1,20 @@
+"""Typed parameters of the inference stage."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class _Params(BaseModel, frozen=True, extra="forbid"):
+    pass
+
+
+# --- marketing ---------------------------------------------------------------------------------------
+
+
+class CurveParams(_Params):
+    """At how many budgets the model is asked, and how wide its range is."""
+
+    points: int = Field(ge=3)
+    range_share: float = Field(gt=0, lt=1)
+    folds: int = Field(ge=2)

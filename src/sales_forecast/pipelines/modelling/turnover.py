@@ -1,0 +1,49 @@
+"""Turnover: what every candidate would have forecast."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.progress import track
+
+from sales_forecast.forecasting.backtest import (
+    BacktestParams,
+    backtest_fold,
+    plan_cutoffs,
+    targets_after,
+)
+from sales_forecast.forecasting.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.method import Methods
+
+
+def backtest_methods(
+    panel: pd.DataFrame,
+    stores: pd.DataFrame,
+    calendar: pd.DataFrame,
+    backtest: BacktestParams,
+    methods: Methods,
+    level_shifts: LevelShiftParams,
+) -> pd.DataFrame:
+    """Let every candidate forecast every fold, each fitted on nothing after the fold's cutoff.
+
+    Args:
+        panel: Gap-free weekly turnover.
+        stores: Attributes.
+        calendar: Holidays of past and future weeks.
+        backtest: Cutoffs and horizon.
+        methods: Candidates.
+        level_shifts: How level shifts are found.
+
+    Returns:
+        ``method, cutoff, store, department, week, horizon, turnover, forecast``: one row a forecast.
+
+    Raises:
+        InputError: A cutoff cannot be used.
+    """
+    cutoffs = plan_cutoffs(panel, backtest)
+    forecasts: list[pd.DataFrame] = []
+    for cutoff in track(cutoffs, description="Backtest folds"):
+        market = Market.at(cutoff, panel, stores, calendar, level_shifts)
+        targets = targets_after(panel, cutoff, backtest.horizon_weeks)
+        forecasts += backtest_fold(market, methods, targets)
+    return pd.concat(forecasts, ignore_index=True)
