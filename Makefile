@@ -7,10 +7,10 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format viz viz-site mlflow sample lock clean
+.PHONY: help setup run test acceptance check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: .venv/.ready
 
@@ -30,8 +30,11 @@ run: setup ## Forecast from the sample in data/01_raw: all stages, both lanes
 
 test: setup ## Run the tests
 	@echo "Running the tests (some minutes) ..."
-	@$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/pytest -n auto --dist loadgroup --ignore tests/acceptance
 	@echo "Open next: README.md, 'Change it'; tests/ has the same folders as src/sales_forecast/."
+
+acceptance: setup ## Check the published facts on the real files in ../shared/data
+	@$(BIN)/pytest -s tests/acceptance
 
 check: setup ## Lint, types, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -43,7 +46,9 @@ viz: setup ## Open the lineage in the browser
 	@$(BIN)/kedro viz run
 
 viz-site: setup ## Build the lineage as a static site in build/
-	@$(BIN)/kedro viz build && echo "Open next: build/index.html (serve the folder: python3 -m http.server -d build)"
+	@$(BIN)/kedro viz build
+	@grep -rlF '$(CURDIR)/' build/api | xargs sed -i 's|$(CURDIR)/||g' # where it was built is nobody's business
+	@echo "Open next: build/index.html (serve the folder: python3 -m http.server -d build)"
 
 mlflow: setup ## Open the tracked runs in the browser
 	@$(BIN)/kedro mlflow ui

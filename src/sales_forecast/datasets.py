@@ -142,9 +142,12 @@ class SkopsDataset(AbstractDataset[Any, Any]):
         import skops.io
 
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._filepath.with_name(f".{self._filepath.name}.part")
-        skops.io.dump(data, temporary)
-        temporary.replace(self._filepath)
+        temporary = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.part")
+        try:
+            skops.io.dump(data, temporary)
+            temporary.replace(self._filepath)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _exists(self) -> bool:
         return self._filepath.exists()

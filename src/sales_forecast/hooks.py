@@ -1,44 +1,100 @@
-"""What happens around a run: files checked first, outputs written whole, results tracked and told."""
+"""What happens around a run: raw files checked first, outputs written whole, results told."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import os
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import fsspec
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
-from kedro.pipeline.node import Node
+from kedro.validation.exceptions import DataValidationError
 from rich.console import Console
 from rich.table import Table
 
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.tracking import read_metrics
+
 READS_RAW = "reads_raw"
 """Tag of the nodes that turn raw files into checked tables, or stop the run."""
-
-
-def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Walk a nested dictionary: ``{"a": {"b": 1}}`` gives ``("a.b", 1)``."""
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def check_raw_files(pipeline: Pipeline, catalog: DataCatalog) -> None:
     """Run the reading nodes once in memory, so that a bad file stops the run before any output changes.
 
     Raises:
-        DataContractError: A raw file breaks its contract.
+        InputError: A raw file cannot be read or breaks its contract.
     """
     tables: dict[str, Any] = {}
     for node in pipeline.only_nodes_with_tags(READS_RAW).nodes:
-        tables |= {name: catalog.load(name) for name in node.inputs if name not in tables}
+        tables |= {name: _load_raw(name, catalog) for name in node.inputs if name not in tables}
         tables |= node.run({name: tables[name] for name in node.inputs})
+
+
+def _load_raw(name: str, catalog: DataCatalog) -> Any:
+    try:
+        return catalog.load(name)
+    except DataValidationError:
+        raise
+    except DatasetError as error:
+        cause = error.__cause__ or error
+        raise InputError(
+            f"{name} cannot be read: {cause}. Put the file there, or say where your files are: "
+            "kedro run --params raw_folder=FOLDER, or raw_folder in conf/local/globals.yml."
+        ) from error
+
+
+class _Saves(threading.local):
+    """What this thread is saving: its files get their names when all of it is complete.
+
+    Kedro's file datasets write through fsspec's local file system, of which each thread has one. Inside
+    its transaction they write under temporary names. ``kedro run --async`` saves all outputs of a node at
+    the same time; with the ThreadRunner datasets belong to another thread than the one that saves, and
+    are written as Kedro does it.
+    """
+
+    under_way = 0
+
+    @property
+    def _files(self) -> Any:
+        return fsspec.filesystem("file", auto_mkdir=True)
+
+    def begin(self) -> None:
+        """Write under temporary names from now on."""
+        if not self.under_way:
+            self._files.start_transaction()
+        self.under_way += 1
+
+    def complete(self) -> None:
+        """Give the files their names, if no other save is under way."""
+        self.under_way -= 1
+        if not self.under_way:
+            for file in self._files.transaction.files:
+                _move_beside(file)
+            self._files.end_transaction()
+
+    def drop(self) -> None:
+        """Forget what is half written, and write as usual."""
+        self.under_way = 0
+        if self._files._intrans:
+            self._files.transaction.complete(commit=False)
+
+
+def _move_beside(file: Any) -> None:
+    """Bring a temporary file into the folder it is for, so that giving it its name is a mere rename."""
+    target = Path(file.path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        shutil.move(file.temp, beside)
+    except OSError:  # such as a full disk
+        beside.unlink(missing_ok=True)
+        raise
+    file.temp = str(beside)
 
 
 class ProjectHooks:
@@ -46,9 +102,7 @@ class ProjectHooks:
 
     def __init__(self) -> None:
         self._reporting = Path()
-        # Kedro's file datasets write through fsspec's one local file system; inside its transaction
-        # a file gets its name only when it is complete.
-        self._files = fsspec.filesystem("file", auto_mkdir=True)
+        self._saves = _Saves()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -61,46 +115,29 @@ class ProjectHooks:
         check_raw_files(pipeline, catalog)
 
     @hook_impl
+    def before_node_run(self) -> None:
+        """Drop what an interrupted run left half written in this process."""
+        self._saves.drop()
+
+    @hook_impl
     def before_dataset_saved(self) -> None:
         """Begin to write under temporary names."""
-        self._files.start_transaction()
+        self._saves.begin()
 
     @hook_impl
     def after_dataset_saved(self) -> None:
         """Give the complete files their names."""
-        self._files.end_transaction()
+        self._saves.complete()
 
     @hook_impl
-    def on_node_error(self, node: Node) -> None:
-        """Drop what was half written."""
-        if self._files._intrans:
-            self._files.transaction.complete(commit=False)
+    def on_pipeline_error(self) -> None:
+        """Drop what was half written: Kedro reports an error while saving only here."""
+        self._saves.drop()
 
-    @hook_impl(tryfirst=True)
+    @hook_impl
     def after_pipeline_run(self) -> None:
-        """Track metrics and reports with the run, and end with a short table."""
-        metrics = self._read_json("metrics.json")
-        self._track(metrics)
-        summarise(metrics, self._reporting / "report.html")
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        path = self._reporting / name
-        content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        return content
-
-    def _track(self, metrics: dict[str, Any]) -> None:
-        import mlflow
-
-        if mlflow.active_run() is None:  # tracking is switched off
-            return
-        numbers = {
-            name: value
-            for name, value in flatten(metrics)
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
-        mlflow.log_metrics(numbers)
-        if self._reporting.exists():
-            mlflow.log_artifacts(str(self._reporting), "reporting")
+        """End with a short table."""
+        summarise(read_metrics(self._reporting), self._reporting / "report.html")
 
 
 def summarise(metrics: dict[str, Any], report: Path) -> None:

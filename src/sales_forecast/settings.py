@@ -3,18 +3,27 @@
 import warnings
 from pathlib import Path
 
-from sales_forecast.hooks import ProjectHooks
+from kedro.utils import find_kedro_project
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+from sales_forecast.hooks import ProjectHooks
+from sales_forecast.tracking import TrackingHooks
+
+
+
+def project_root() -> str:
+    """The project folder around the working directory: for paths that must not depend on it."""
+    here = find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2]
+    return Path(here).as_posix()
+
 
 # Kedro and kedro-mlflow call OmegaConf by a name that it is about to retire; nothing for a user to do.
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
 
-HOOKS = (ProjectHooks(),)
+HOOKS = (ProjectHooks(), TrackingHooks())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
-    "custom_resolvers": {"project_root": PROJECT_ROOT.as_posix},
+    "custom_resolvers": {"project_root": project_root},
 }

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import base64
 from abc import abstractmethod
+from collections.abc import Iterator
+from itertools import count, takewhile
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import Parallel, delayed
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.features import FeatureSource
@@ -60,11 +64,17 @@ class DirectMethod(Method, frozen=True):
         part = self._part_of(source.grid.series)
         features, target, weight, series = self._training_rows(source)
         row_part = part[series]
-        return {
-            name: self.fit_rows(features[rows], target[rows], weight[rows])
-            for name in sorted(set(part))
-            if (rows := row_part == name).any()
-        }
+        names = [name for name in sorted(set(part)) if (row_part == name).any()]
+        # Parts in parallel, each on one thread: a part is too small to share, and threads that wait for
+        # each other take twenty times as long on a busy machine. The result does not depend on the cores.
+        fitted = Parallel(n_jobs=-1, prefer="threads")(
+            delayed(self._fit_part)(features, target, weight, row_part == name) for name in names
+        )
+        return dict(zip(names, fitted, strict=True))
+
+    def _fit_part(self, features: Rows, target: Matrix, weight: Matrix, rows: npt.NDArray[np.bool_]) -> Any:
+        with threadpool_limits(1, user_api="openmp"):
+            return self.fit_rows(features[rows], target[rows], weight[rows])
 
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
         """Forecast each target with its part's regressor."""
@@ -82,7 +92,8 @@ class DirectMethod(Method, frozen=True):
             members = np.flatnonzero((part == name) & ~np.isnan(scale))
             if members.size:
                 rows = features[members].reshape(-1, features.shape[2])
-                ratio[members] = self.predict_rows(model, rows).reshape(len(members), -1)
+                with threadpool_limits(1, user_api="openmp"):
+                    ratio[members] = self.predict_rows(model, rows).reshape(len(members), -1)
         forecast = np.maximum(ratio, 0) ** 2 * scale[:, None]
         series = source.grid.position_of(targets)
         return np.where(series >= 0, forecast[series, ahead - 1], np.nan)
@@ -97,19 +108,25 @@ class DirectMethod(Method, frozen=True):
     def _part_of(self, series: pd.DataFrame) -> npt.NDArray[np.str_]:
         if not self.partition:
             return np.full(len(series), "all")
+        if unknown := [column for column in self.partition if column not in series.columns]:
+            raise InputError(
+                f"partition: {', '.join(unknown)} (turnover.methods) is no column of the series; there are "
+                f"{', '.join(series.columns)}"
+            )
         columns = [series[column].astype(str) for column in self.partition]
         return np.array(["/".join(values) for values in zip(*columns, strict=True)])
 
+    def _gaps(self) -> Iterator[int]:
+        """Weeks from each training origin to the cutoff, nearest first."""
+        for gap in count(self.origin_spacing_weeks, self.origin_spacing_weeks):
+            from_season = gap % YEAR
+            if min(from_season, YEAR - from_season) <= self.season_width_weeks:
+                yield gap
+
     def _origins(self, weeks: int) -> list[int]:
         """Positions of training origins, newest first, whose last target is already known."""
-        newest = weeks - 1
-        origins = []
-        for origin in range(newest - 1, YEAR - 1, -1):
-            from_season = (newest - origin) % YEAR
-            in_season = min(from_season, YEAR - from_season) <= self.season_width_weeks
-            if in_season and (newest - origin) % self.origin_spacing_weeks == 0:
-                origins.append(origin)
-        return origins
+        reach = weeks - 1 - YEAR  # before an origin lies a year
+        return [weeks - 1 - gap for gap in takewhile(lambda gap: gap <= reach, self._gaps())]
 
     def _training_rows(self, source: FeatureSource) -> tuple[Rows, Matrix, Matrix, npt.NDArray[np.intp]]:
         """Rows of all origins: features, target, weight, and the series each row belongs to.
@@ -128,9 +145,11 @@ class DirectMethod(Method, frozen=True):
             target = np.sqrt(np.maximum(sold[known], 0) / scale[known])
             parts.append((features, target, scale[known], np.nonzero(known)[0]))
         if not parts:
+            needed = YEAR + 1 + next(self._gaps())
             raise InputError(
-                f"{last + 1} weeks of history are too few: the direct methods need {YEAR + 1} and an origin "
-                "in season (turnover.methods: origin_spacing_weeks, season_width_weeks)"
+                f"{last + 1} weeks of history are too few: the direct methods need {needed} with these "
+                "options, to learn from a week with a year before it "
+                "(turnover.methods: origin_spacing_weeks, season_width_weeks)"
             )
         features, target, weight, series = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         return features, target, weight, series
@@ -158,6 +177,7 @@ class LightGBM(DirectMethod, frozen=True):
             "lambda_l2": self.lambda_l2,
             "max_bin": self.max_bin,
             "seed": self.seed,
+            "num_threads": 1,
             "deterministic": True,
             "force_col_wise": True,
             "verbosity": -1,
@@ -169,14 +189,14 @@ class LightGBM(DirectMethod, frozen=True):
     def predict_rows(self, fitted: list[str], features: Rows) -> Matrix:
         """Predict with one booster."""
         booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
-        return np.asarray(booster.predict(features), dtype=float)
+        return np.asarray(booster.predict(features, num_threads=1), dtype=float)
 
 
 class HistGradientBoosting(DirectMethod, frozen=True):
     """scikit-learn's histogram gradient boosting; fitted models are kept as skops files."""
 
     def fit_rows(self, features: Rows, target: Matrix, weight: Matrix) -> str:
-        """Fit one model; without weights, because scikit-learn 1.9 needs five times as long to bin with them."""
+        """Fit one model; without weights, with which scikit-learn 1.9 takes five times as long to bin."""
         import skops.io
 
         model = HistGradientBoostingRegressor(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib import import_module
+from inspect import isabstract
 from typing import Annotated, Any
 
 import pandas as pd
@@ -47,7 +48,7 @@ def _load(declared: Any) -> Any:
         return declared
     options = dict(declared)
     path = options.pop("class", None)
-    if not isinstance(path, str) or "." not in path:
+    if not isinstance(path, str) or "." not in path or path.startswith("."):
         raise ValueError("needs 'class', the dotted path of a forecasting method")
     module, _, name = path.rpartition(".")
     try:
@@ -56,6 +57,8 @@ def _load(declared: Any) -> Any:
         raise ValueError(f"cannot import '{path}': {error}") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ValueError(f"'{path}' is no subclass of sales_forecast.forecasting.method.Method")
+    if isabstract(found):
+        raise ValueError(f"'{path}' is what methods have in common; name one that can forecast")
     return found(**options)
 
 
@@ -86,7 +89,7 @@ def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: 
     if answer["forecast"].isna().any():
         nameless = sorted(answer.loc[answer["forecast"].isna(), "department"].astype(str).unique())
         raise InputError(
-            f"no forecast for department(s) {', '.join(nameless)}: no store has any history before "
-            f"{market.cutoff:%Y-%m-%d}"
+            f"no forecast for department(s) {', '.join(nameless)}: no store has enough history up to "
+            f"{market.cutoff:%Y-%m-%d}. Leave them out until they have, or use a method that needs less."
         )
     return answer

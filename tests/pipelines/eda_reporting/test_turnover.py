@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from projects import REPOSITORY
 from sales_forecast.pipelines.eda_reporting.params import Questions, SportRule, Sports
 from sales_forecast.pipelines.eda_reporting.turnover import (
     answer_questions,
@@ -32,7 +33,6 @@ from sales_forecast.pipelines.eda_reporting.turnover_charts import (
 )
 from sales_forecast.pipelines.eda_reporting.turnover_section import write_section
 from sales_forecast.reporting import Chart, Section, Table, render_section
-from sales_forecast.settings import PROJECT_ROOT
 
 QUESTIONS = Questions(
     best_department_year=2016,
@@ -54,7 +54,7 @@ FINGERPRINTS = {
 
 @pytest.fixture(scope="module")
 def sports() -> Sports:
-    path = PROJECT_ROOT / "conf" / "base" / "parameters" / "turnover.yml"
+    path = REPOSITORY / "conf" / "base" / "parameters" / "turnover.yml"
     return Sports(**yaml.safe_load(path.read_text("utf-8"))["turnover"]["sports"])
 
 

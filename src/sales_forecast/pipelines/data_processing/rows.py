@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 
 import narwhals as nw
@@ -21,7 +21,7 @@ ROW = "row"
 REASON = "reason"
 
 _GOOD = -1
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,25 @@ def missing_rules(frame: Frame, columns: Iterable[str]) -> list[Rule]:
     for column in columns:
         value = nw.col(column)
         missing = value.is_null()
-        if frame.collect_schema()[column].is_float():
+        dtype = frame.collect_schema()[column]
+        if dtype.is_float():
             missing = missing | value.is_nan()
+        elif dtype == nw.String:
+            missing = missing | (value.str.strip_chars() == "")
         rules.append(Rule(column, "are missing", missing))
     return rules
+
+
+def key_rules(frame: Frame, columns: Sequence[str]) -> list[Rule]:
+    """An identifier must be there; where identifiers are numbers, they are whole ones."""
+    return [
+        *missing_rules(frame, columns),
+        *(
+            Rule(column, "are not whole numbers", nw.col(column) % 1 != 0)
+            for column in columns
+            if frame.collect_schema()[column].is_float()
+        ),
+    ]
 
 
 def number_rules(frame: Frame, column: str, *, required: bool = True) -> list[Rule]:
@@ -73,7 +88,8 @@ def number_rules(frame: Frame, column: str, *, required: bool = True) -> list[Ru
     missing = missing_rules(frame, [column]) if required else []
     if not _is_number(frame, column):
         text = nw.col(column).cast(nw.String).str.strip_chars()
-        return [*missing, Rule(column, "are not numbers", ~text.str.contains(_NUMBER))]
+        allowed = nw.col(column).is_null() | (text == "") | text.str.contains(_NUMBER)
+        return [*missing, Rule(column, "are not numbers", ~allowed)]
     value = nw.col(column).cast(nw.Float64)
     infinite = (value == float("inf")) | (value == float("-inf"))
     return [*missing, Rule(column, "are infinite", infinite)]
@@ -102,15 +118,18 @@ def date_rules(
 def _parse_day(value: Any, date_format: str) -> datetime | None:
     if isinstance(value, datetime):
         return value
+    if isinstance(value, date):  # some engines recognise dates themselves
+        return datetime.combine(value, time())
     try:
         return datetime.strptime(str(value), date_format)
     except ValueError:
         return None
 
 
-def unknown_rule(column: str, known: Iterable[Any], where: str) -> Rule:
-    """A foreign key must exist in the other table."""
-    return Rule(column, f"are not in {where}", ~nw.col(column).is_in(list(known)))
+def unknown_rule(frame: Frame, column: str, known: Iterable[Any], where: str) -> Rule:
+    """A foreign key must exist in the other table, be it text in one and a number in the other."""
+    found = as_label(frame, column).is_in([str(key) for key in known])
+    return Rule(column, f"are not in {where}", ~found)
 
 
 def mark_bad(frame: Frame, rules: Sequence[Rule], keys: Sequence[str]) -> Frame:
@@ -169,7 +188,7 @@ def settle(
     for position, case in enumerate(broken):
         reason = nw.when(nw.col("rule") == position).then(nw.lit(str(case))).otherwise(reason)
     rejected = bad.with_columns(reason.alias(REASON)).select(
-        ROW, REASON, *(nw.col(name).cast(nw.String) for name in columns)
+        ROW, REASON, *(_as_text(bad, name) for name in columns)
     )
     good = marked.filter(nw.col("rule") == _GOOD).select(*columns)
     return good, rejected
@@ -204,7 +223,7 @@ def _stop_if_any(bad: Frame, broken: Sequence[_Broken], file: str, remedy: str) 
             continue
         examples = ", ".join(
             f"row {row[ROW]}: " + " ".join(repr(_plain(row[name])) for name in case.shown)
-            for _, row in cases.head(3).iterrows()
+            for row in cases.head(3).to_dict("records")
         )
         columns = " + ".join(f"'{heading}'" for heading in case.headings)
         lines.append(f"  column {columns}: {len(cases)} value(s) that {case.reason} ({examples})")
@@ -244,18 +263,41 @@ def as_number(frame: Frame, column: str) -> nw.Expr:
     """The column as a float, once its rows are known to be good."""
     if _is_number(frame, column):
         return nw.col(column).cast(nw.Float64)
-    return nw.col(column).cast(nw.String).str.strip_chars().cast(nw.Float64)
+    text = nw.col(column).cast(nw.String).str.strip_chars()
+    return nw.when(text != "").then(text).cast(nw.Float64).alias(column)
 
 
-def as_key(frame: Frame, column: str) -> nw.Expr:
-    """The column as an identifier: whole numbers stay numbers, also where a blank made them floats."""
-    if _is_number(frame, column):
-        return nw.col(column).cast(nw.Int64)
-    return nw.col(column).cast(nw.String)
+def _as_text(frame: Frame, column: str) -> nw.Expr:
+    text = nw.col(column).cast(nw.String)
+    if frame.collect_schema()[column].is_float():  # a blank elsewhere in the column turned 3 into 3.0
+        return text.str.replace_all(r"\.0$", "")
+    return text
+
+
+def as_label(frame: Frame, column: str) -> nw.Expr:
+    """The column as a name: text without padding, whole numbers without decimals, blanks missing."""
+    return _as_text(frame, column).str.strip_chars()
+
+
+def as_key(frame: Frame, column: str, like: Frame | None = None) -> nw.Expr:
+    """The column as an identifier, once its rows are known to be good.
+
+    Whole numbers stay numbers, also where a blank made them floats.
+
+    Args:
+        frame: Good rows.
+        column: The identifier.
+        like: The table that defines the identifier and thereby says whether it is a number or text;
+            without it the column itself does.
+    """
+    if _is_number(frame if like is None else like, column):
+        return as_label(frame, column).cast(nw.Int64)
+    return as_label(frame, column)
 
 
 def as_week(frame: Frame, column: str, date_format: str) -> nw.Expr:
     """The column as a timestamp, once its rows are known to be dates."""
-    if frame.collect_schema()[column].is_temporal():
-        return nw.col(column).cast(nw.Datetime("ns"))
-    return nw.col(column).str.to_datetime(format=date_format)
+    day = nw.col(column)
+    if not frame.collect_schema()[column].is_temporal():
+        day = day.str.to_datetime(format=date_format)
+    return day.cast(nw.Datetime("ns"))

@@ -26,11 +26,12 @@ from sales_forecast.pipelines.data_processing.rows import (
     OnBad,
     Rule,
     as_key,
+    as_label,
     as_number,
     as_week,
     assert_no_row_lost,
     date_rules,
-    missing_rules,
+    key_rules,
     number_rows,
     number_rules,
     settle,
@@ -58,31 +59,32 @@ def read_stores(raw_stores: Any, read: ReadTurnoverParams) -> Any:
     columns = read.columns.stores
     frame = number_rows(raw_stores, columns)
     rules = [
-        *missing_rules(frame, ["store"]),
-        *number_rules(frame, "latitude", required=False),
-        *number_rules(frame, "longitude", required=False),
+        *key_rules(frame, ["store"]),
+        *_degree_rules(frame, "latitude", 90),
+        *_degree_rules(frame, "longitude", 180),
     ]
     good, _ = settle(frame, rules, keys=["store"], file=read.files.stores, columns=columns, on_bad=OnBad())
-    postcode = _label(good, "postcode").str.zfill(5)
+    postcode = as_label(good, "postcode").str.zfill(5)
     return (
         good.select(
             as_key(good, "store"),
             postcode.alias("postcode"),
             as_number(good, "latitude"),
             as_number(good, "longitude"),
-            _label(good, "region"),
-            _label(good, "zone"),
+            as_label(good, "region"),
+            as_label(good, "zone"),
         )
         .with_columns(_school_zone().alias("school_zone"))
         .to_native()
     )
 
 
-def _label(frame: Frame, column: str) -> nw.Expr:
-    """A name or number as text; a blank among whole numbers must not turn 3 into '3.0'."""
-    if frame.collect_schema()[column].is_float():
-        return nw.col(column).cast(nw.Int64).cast(nw.String)
-    return nw.col(column).cast(nw.String)
+def _degree_rules(frame: Frame, column: str, limit: int) -> list[Rule]:
+    rules = number_rules(frame, column, required=False)
+    if frame.collect_schema()[column].is_numeric():
+        beyond = nw.col(column).abs() > limit
+        rules.append(Rule(column, f"are not between -{limit} and {limit} degrees", beyond))
+    return rules
 
 
 def _school_zone() -> nw.Expr:
@@ -114,10 +116,10 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
     columns = read.columns.sales
     frame = number_rows(raw_sales, columns)
     rules = [
-        *missing_rules(frame, KEYS),
+        *key_rules(frame, KEYS),
         *date_rules(frame, "week", read.date_format, read.week_starts_on),
         *number_rules(frame, "turnover"),
-        _unknown_stores(stores, read),
+        _unknown_stores(frame, stores, read),
     ]
     on_bad = OnBad(
         set_aside=read.bad_rows == "set_aside",
@@ -129,7 +131,7 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
     good, rejected = settle(frame, rules, keys=WEEKLY, file=read.files.sales, columns=columns, on_bad=on_bad)
     assert_no_row_lost(frame, good, rejected, read.files.sales)
     sales = good.select(
-        as_key(good, "store"),
+        as_key(good, "store", like=nw.from_native(stores)),
         as_key(good, "department"),
         as_week(good, "week", read.date_format),
         as_number(good, "turnover"),
@@ -137,9 +139,9 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
     return sales.to_native(), rejected.to_native()
 
 
-def _unknown_stores(stores: Any, read: ReadTurnoverParams) -> Rule:
+def _unknown_stores(frame: Frame, stores: Any, read: ReadTurnoverParams) -> Rule:
     known = nw.from_native(stores).lazy().select("store").collect()["store"].to_list()
-    return unknown_rule("store", known, f"the stores of {read.files.stores}")
+    return unknown_rule(frame, "store", known, f"the stores of {read.files.stores}")
 
 
 def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverParams) -> Any:
@@ -163,15 +165,15 @@ def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverPa
     last = history.select(nw.col("week").max()).collect().item()
     departments = history.select("department").unique().collect()["department"].to_list()
     rules = [
-        *missing_rules(frame, KEYS),
+        *key_rules(frame, KEYS),
         *date_rules(frame, "week", read.date_format, read.week_starts_on, after=last),
-        _unknown_stores(stores, read),
-        unknown_rule("department", departments, f"the departments of {read.files.sales}"),
+        _unknown_stores(frame, stores, read),
+        unknown_rule(frame, "department", departments, f"the departments of {read.files.sales}"),
     ]
     good, _ = settle(frame, rules, keys=WEEKLY, file=read.files.targets, columns=columns, on_bad=OnBad())
     return good.select(
-        as_key(good, "store"),
-        as_key(good, "department"),
+        as_key(good, "store", like=nw.from_native(stores)),
+        as_key(good, "department", like=nw.from_native(sales)),
         as_week(good, "week", read.date_format),
     ).to_native()
 
@@ -220,6 +222,7 @@ def build_panel(sales: Any, repair: RepairParams) -> Any:
             "is_repaired",
         )
         .sort(*WEEKLY)
+        .pipe(nw.maybe_reset_index)
         .to_native()
     )
 

@@ -171,9 +171,9 @@ def write_budget_facts(
             *_weak_table(answers),
             Text(" ".join(_meaning(budgets, answers)), heading="What that means for a budget"),
             Text(
-                "A correlation is not an effect: large budgets may have gone to products or markets that sell "
-                "well anyway. Only a test tells the two apart: change the budget in some markets, leave it "
-                "in others."
+                "A correlation is not an effect: large budgets may have gone to products or markets that "
+                "sell well anyway. Only a test tells the two apart: change the budget in some markets, leave "
+                "it in others."
             ),
         ),
     )
@@ -276,8 +276,8 @@ def _curvature_words(lower: _Half, upper: _Half, middle: float) -> str:
     else:
         verdict = "more than chance: the return grows"
     return (
-        f"Below the median budget of {middle:,.1f} it is {lower.slope:.3g}, above it {upper.slope:.3g}: "
-        f"{verdict}."
+        f"Below the median budget of {middle:,.1f} one more unit goes with {lower.slope:.3g}, above it with "
+        f"{upper.slope:.3g}: {verdict}."
     )
 
 

@@ -172,10 +172,10 @@ def write_recommendation(
                 heading="Where the range comes from",
             ),
             Text(
-                "It knows the budget and nothing else: no product, price, season or rival. Nobody drew the "
-                "campaigns' budgets by lot, so the return above may contain other causes. And no campaign "
-                f"tells what happens beyond a budget of {recommendation['largest']['tv']:,.1f}: the curve "
-                "ends there on purpose.",
+                "It knows the budget and nothing else: no product, price, season or rival. Nothing says that "
+                "the budgets were handed out by lot, so the return above may contain other causes. And no "
+                f"campaign tells what happens beyond a budget of {recommendation['largest']['tv']:,.1f}: the "
+                "curve ends there on purpose.",
                 heading="What the model cannot know",
             ),
         ),

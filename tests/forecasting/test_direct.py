@@ -1,0 +1,257 @@
+"""The methods that learn: which rows they learn from, what each option does, what they refuse."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sales_forecast.forecasting.direct import LightGBM
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.method import Method, forecast_all
+
+OPTIONS = {
+    "partition": (),
+    "max_horizon_weeks": 9,
+    "origin_spacing_weeks": 4,
+    "season_width_weeks": 4,
+    "trees": 11,
+    "learning_rate": 0.1,
+    "leaves": 4,
+    "min_rows_per_leaf": 60,
+    "feature_fraction": 0.9,
+    "lambda_l2": 1e4,
+    "max_bin": 15,
+    "seed": 43,
+    "bagging_fraction": 0.4,
+}
+REGRESSORS_OWN = (
+    "trees",
+    "learning_rate",
+    "leaves",
+    "min_rows_per_leaf",
+    "feature_fraction",
+    "lambda_l2",
+    "max_bin",
+    "seed",
+)
+
+
+@pytest.fixture
+def method(methods) -> Method:
+    """One of them, where only what they share matters."""
+    return methods.root["lightgbm"]
+
+
+def _forecast(method: Method, market: Market, targets: pd.DataFrame) -> np.ndarray:
+    return forecast_all(method, market, targets, method.fit(market))["forecast"].to_numpy()
+
+
+def _last_weeks(panel: pd.DataFrame, cutoff: pd.Timestamp, weeks: int) -> pd.DataFrame:
+    """A chain whose books begin so many weeks before the cutoff."""
+    return panel[panel["week"] > cutoff - pd.Timedelta(weeks=weeks)]
+
+
+def _origins(method: Method, market: Market) -> list[int]:
+    """How many weeks before the cutoff each origin lies, by the rows that the regressor is given."""
+    ages = []
+
+    class Spy(type(method), frozen=True):
+        def fit_rows(self, features, target, weight):
+            ages.extend(features[:, -1])  # weeks since the store's first, at the row's origin
+            return ""
+
+    Spy(**method.model_dump()).fit(market)
+    return sorted(len(market.as_sold.weeks) - int(age) for age in set(ages))
+
+
+# --- options -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("direct_name", "option"),
+    [("lightgbm", option) for option in OPTIONS]
+    + [("hist_gradient_boosting", option) for option in REGRESSORS_OWN],
+)
+def test_each_option_moves_the_forecasts(methods, forecasts, market, targets, direct_name, option):
+    method = methods.root[direct_name]
+    assert getattr(method, option) != OPTIONS[option]
+    changed = method.model_copy(update={option: OPTIONS[option]})
+    usual = forecasts[direct_name]["forecast"].to_numpy()
+    assert not np.allclose(_forecast(changed, market, targets), usual, rtol=1e-4)
+
+
+def test_more_trees_fit_the_past_better(method, panel, market_of, cutoff):
+    earlier = cutoff - pd.Timedelta(weeks=8)
+    past = panel[(panel["week"] > earlier) & (panel["week"] <= cutoff)].dropna()
+    market = market_of(panel)
+    few, many = (method.model_copy(update={"trees": trees}) for trees in (1, 60))
+    before = market_of(panel, earlier)  # features as of then, the answers already learnt
+    errors = [
+        np.abs(forecast_all(method, before, past, method.fit(market))["forecast"] - past["turnover"]).sum()
+        for method in (few, many)
+    ]
+    assert errors[1] < 0.8 * errors[0]
+
+
+@pytest.mark.parametrize(
+    ("partition", "models"),
+    [
+        ((), ["all"]),
+        (("department",), ["127", "88"]),
+        (("zone",), ["1", "2", "3", "4"]),
+    ],
+)
+def test_there_is_one_model_for_each_part(method, market, partition, models):
+    fitted = method.model_copy(update={"partition": partition, "trees": 1}).fit(market)
+    zones = sorted(market.as_sold.series["zone"].astype(str).unique())
+    assert list(fitted) == (zones if partition == ("zone",) else models)
+
+
+def test_a_part_may_be_a_department_of_a_zone(method, market, targets):
+    method = method.model_copy(update={"partition": ("department", "zone"), "trees": 1})
+    fitted = method.fit(market)
+    assert all(part.split("/")[0] in {"88", "127"} for part in fitted)
+    assert len(fitted) > 2
+    assert forecast_all(method, market, targets, fitted)["forecast"].notna().all()
+
+
+def test_a_partition_by_an_unknown_attribute_is_refused_with_those_there_are(method, market):
+    colourful = method.model_copy(update={"partition": ("department", "colour")})
+    with pytest.raises(InputError, match=r"partition: colour \(turnover\.methods\).*department.*region"):
+        colourful.fit(market)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "width", "origins"),
+    [
+        (3, 8, [3, 6, 45, 48, 51, 54, 57, 60, 96, 99, 102, 105, 108, 111, 150, 153, 156, 159, 162]),
+        (4, 4, [4, 48, 52, 56, 100, 104, 108, 152, 156, 160]),
+        (26, 0, [52, 104, 156]),
+    ],
+)
+def test_rows_come_from_the_season_of_the_cutoff_in_every_past_year(
+    method, market_of, panel, spacing, width, origins
+):
+    oldest_store = market_of(panel[panel["store"] == 101])
+    method = method.model_copy(update={"origin_spacing_weeks": spacing, "season_width_weeks": width})
+    assert _origins(method, oldest_store) == origins
+
+
+# --- what they learn -----------------------------------------------------------------------
+
+
+def test_a_shop_that_sells_the_same_every_week_will_go_on_doing_so(
+    methods, market_of, panel, targets, direct_name
+):
+    steady = market_of(panel.assign(turnover=panel["store"].astype(float)))
+    forecast = _forecast(methods.root[direct_name], steady, targets)
+    known = (targets["store"] != 109).to_numpy()  # it opened this week
+    assert forecast[known] == pytest.approx(targets.loc[known, "store"].to_numpy(), rel=1e-3)
+
+
+def test_a_twin_store_of_twice_the_size_has_twice_the_forecast(method, market_of, panel, stores, targets):
+    twin = panel[panel["store"] == 101].assign(store=999, turnover=lambda rows: 2 * rows["turnover"])
+    place = stores[stores["store"] == 101].assign(store=999)
+    market = market_of(pd.concat([panel, twin], ignore_index=True))
+    market = Market(
+        market.cutoff, market.panel, pd.concat([stores, place]), market.calendar, market.level_shifts
+    )
+    wanted = targets[targets["store"] == 101]
+    ours = _forecast(method, market, wanted.reset_index(drop=True))
+    theirs = _forecast(method, market, wanted.assign(store=999).reset_index(drop=True))
+    np.testing.assert_allclose(theirs, 2 * ours, rtol=1e-6)
+
+
+def test_boosters_are_kept_as_text_that_a_diff_can_read(fitted):
+    assert fitted["lightgbm"]["88"][0] == "tree"
+    assert all(isinstance(line, str) for line in fitted["lightgbm"]["88"])
+    assert isinstance(fitted["hist_gradient_boosting"]["88"], str)
+
+
+def test_a_fitted_model_is_no_pickle(methods, market, targets, fitted):
+    """Loading must not run code: a type that is not on the list is refused."""
+    import base64
+
+    import skops.io
+
+    class Surprise:
+        pass
+
+    hostile = base64.b64encode(skops.io.dumps(Surprise())).decode("ascii")
+    state = json.loads(json.dumps(fitted["hist_gradient_boosting"])) | {"88": hostile}
+    with pytest.raises(skops.io.exceptions.UntrustedTypesFoundException, match="Surprise"):
+        forecast_all(methods.root["hist_gradient_boosting"], market, targets, state)
+
+
+# --- what they refuse ----------------------------------------------------------------------
+
+
+def test_a_week_beyond_the_trained_horizon_is_refused(methods, market, targets, fitted, direct_name):
+    far = targets.head(1).assign(week=market.cutoff + pd.Timedelta(weeks=9))
+    with pytest.raises(InputError, match=r"9 weeks ahead .* max_horizon_weeks: 8 \(turnover\.methods\)"):
+        forecast_all(methods.root[direct_name], market, far, fitted[direct_name])
+
+
+@pytest.mark.parametrize("weeks", [1, 30, 52, 53, 55])
+def test_a_history_without_a_week_to_learn_from_is_refused_with_what_is_needed(
+    method, market_of, panel, cutoff, weeks
+):
+    short = market_of(_last_weeks(panel, cutoff, weeks))
+    needed = rf"{weeks} weeks of history are too few: the direct methods need 56 .*origin_spacing_weeks"
+    with pytest.raises(InputError, match=needed):
+        method.fit(short)
+
+
+def test_what_is_said_to_be_needed_is_enough(method, market_of, panel, targets, cutoff):
+    just_enough = market_of(_last_weeks(panel, cutoff, 56))
+    assert _forecast(method, just_enough, targets).min() >= 0
+
+
+def test_the_need_follows_from_spacing_and_season(method, market_of, panel, cutoff):
+    yearly = method.model_copy(update={"origin_spacing_weeks": 26, "season_width_weeks": 0})
+    with pytest.raises(InputError, match="104 weeks of history are too few: the direct methods need 105"):
+        yearly.fit(market_of(_last_weeks(panel, cutoff, 104)))
+    assert yearly.fit(market_of(_last_weeks(panel, cutoff, 105)))
+
+
+def test_a_department_that_opened_weeks_ago_is_named(method, market_of, panel, targets, cutoff):
+    new = _last_weeks(panel[panel["department"] == 88], cutoff, 6).assign(department="boats")
+    young = market_of(pd.concat([panel, new], ignore_index=True))
+    wanted = pd.concat([targets, targets[targets["department"] == 88].assign(department="boats")])
+    with pytest.raises(
+        InputError, match=r"department\(s\) boats: no store has enough history up to 2017-08-05"
+    ):
+        _forecast(method, young, wanted)
+
+
+@pytest.mark.parametrize("weeks", [1, 4, 30, 52, 56, 80])
+def test_young_chains_are_forecast_or_refused_without_a_warning(
+    methods, market_of, panel, targets, cutoff, name, weeks
+):
+    young = market_of(_last_weeks(panel, cutoff, weeks))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            forecast = _forecast(methods.root[name], young, targets)
+        except InputError:
+            assert weeks < 56
+            assert "naive" not in name
+        else:
+            assert np.isfinite(forecast).all()
+            assert weeks >= 56 or "naive" in name
+
+
+def test_a_chain_that_sold_nothing_is_forecast_to_sell_nothing_or_refused(methods, market_of, panel, targets):
+    closed = market_of(panel.assign(turnover=0.0))
+    assert _forecast(methods.root["growth_naive"], closed, targets).max() == 0
+    with pytest.raises(InputError, match="no store has enough history"):
+        _forecast(methods.root["lightgbm"], closed, targets)
+
+
+def test_lightgbm_needs_its_bagging_fraction(declared):
+    options = {key: value for key, value in declared["lightgbm"].items() if key != "class"}
+    with pytest.raises(ValueError, match="bagging_fraction"):
+        LightGBM(**{key: value for key, value in options.items() if key != "bagging_fraction"})

@@ -1,0 +1,173 @@
+"""Features of a forecast: countable by hand, blind to the future, free of currency."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sales_forecast.forecasting.calendar import weekly_calendar
+from sales_forecast.forecasting.features import LAGS, MIN_WEEKS, FeatureSource
+from sales_forecast.forecasting.market import Grid
+
+WEEKS = pd.date_range("2013-01-05", periods=220, freq="7D")
+CALENDAR = weekly_calendar(WEEKS[0].date(), WEEKS[-1].date(), "FR", ["CA", "none"])
+
+
+def _source(turnover: list, regions: list[str] | None = None, weeks: int = 200) -> FeatureSource:
+    """Stores of one department, numbered from 0, each with its turnover from the first week on."""
+    matrix = np.array([np.broadcast_to(row, weeks) for row in turnover], dtype=float)
+    numbers = range(len(matrix))
+    series = pd.DataFrame(
+        {
+            "store": numbers,
+            "department": "bikes",
+            "region": regions or "south",
+            "zone": "1",
+            "school_zone": ["CA", *["none"] * (len(matrix) - 1)],
+            "latitude": [44.8 + n for n in numbers],
+            "longitude": -0.6,
+        }
+    )
+    return FeatureSource(Grid(series, WEEKS[:weeks], matrix), CALENDAR)
+
+
+@pytest.fixture
+def rising() -> FeatureSource:
+    """Turnover rises by one a week, from 1: the value of a week is its number."""
+    return _source([np.arange(1, 201)])
+
+
+def _at(source: FeatureSource, origin: int, *horizons: int) -> dict[str, np.ndarray]:
+    return source.at(origin, np.array(horizons))
+
+
+def test_each_lag_is_the_week_it_says(rising):
+    features = _at(rising, 179, 1, 8)  # the 180th week is the last one seen, week 181 and 188 are wanted
+    scale = rising.scale(179)
+    for lag in LAGS:
+        assert (features[f"lag_{lag}"] * scale).tolist() == [pytest.approx([181 - lag, 188 - lag])]
+
+
+def test_where_history_is_short_a_lag_is_a_year_or_two_nearer(rising):
+    features = _at(rising, 79, 1)  # week 81 is wanted: a year before is week 29, two years are none
+    ours = {lag: (features[f"lag_{lag}"] * rising.scale(79)).item() for lag in (52, 53, 104, 156)}
+    assert ours == pytest.approx({52: 29, 53: 28, 104: 29, 156: 29})
+
+
+def test_a_lag_before_the_first_week_is_missing(rising):
+    assert np.isnan(_at(rising, 51, 1)["lag_54"]).all()
+
+
+def test_the_scale_is_the_mean_of_the_last_year(rising):
+    assert rising.scale(179).item() == np.arange(129, 181).mean()
+
+
+def test_recent_weeks_are_averaged_and_compared_with_the_year(rising):
+    features = _at(rising, 179, 1)
+    year = np.arange(129, 181)
+    assert features["mean_1"].item() == pytest.approx(180 / year.mean())
+    assert features["mean_4"].item() == pytest.approx(178.5 / year.mean())
+    assert features["spread"].item() == pytest.approx(year.std() / year.mean())
+
+
+def test_growth_compares_the_latest_weeks_with_those_a_year_before(rising):
+    features = _at(rising, 179, 1)
+    assert features["growth_4_series"].item() == pytest.approx(np.log(178.5 / 126.5), rel=0.02)
+    assert features["growth_4_series"] == features["growth_4_department"]
+    last_year = features["lag_52"] * np.exp(features["growth_8_series"])
+    assert features["last_year_grown"] == pytest.approx(last_year)
+
+
+def test_growth_is_bounded_and_zero_where_unknown():
+    explosive = _source([[1.0] * 100 + [1e6] * 100])
+    assert _at(explosive, 110, 1)["growth_4_series"].item() == 2
+    assert _at(explosive, 54, 1)["growth_4_series"].item() == 0
+
+
+def test_a_profile_says_how_the_week_stood_out_in_the_department():
+    peak = np.full(200, 100.0)
+    peak[100] = 400  # in the busy store only
+    features = _at(_source([peak, 100], regions=["south", "north"]), 151, 1)  # a year after the peak
+    assert features["department_lag_52"][:, 0] == pytest.approx([500 / 205.77] * 2, rel=1e-3)
+    assert features["region_lag_52"][:, 0] == pytest.approx([400 / 105.77, 1], rel=1e-3)
+
+
+def test_the_calendar_of_the_wanted_week_counts():
+    source = _source([100, 100])
+    bastille = WEEKS.get_loc(pd.Timestamp("2016-07-09"))
+    features = _at(source, bastille - 3, 2, 3)
+    assert features["public_holiday_days"].tolist() == [[0, 1], [0, 1]]
+    assert features["school_holiday_days"].tolist() == [[4, 7], [0, 0]]  # from Tuesday 5 July on
+    assert features["day_of_year"].tolist() == [[184, 191], [184, 191]]
+
+
+def test_a_holiday_that_moved_since_last_year_is_told():
+    easter = WEEKS.get_loc(pd.Timestamp("2016-03-26"))  # in 2015 it was on 5 April
+    features = _at(_source([100]), easter - 1, 1)
+    assert features["weeks_from_easter"].item() == pytest.approx(-1 / 7)
+    assert features["weeks_from_easter_moved"].item() == pytest.approx(-1 / 7 + 8 / 7)
+
+
+def test_place_and_age_are_those_of_the_store():
+    opened = np.r_[np.full(150, np.nan), np.full(50, 100.0)]
+    features = _at(_source([100, opened]), 169, 1)
+    assert features["latitude"][:, 0].tolist() == pytest.approx([44.8, 45.8])
+    assert features["age_weeks"][:, 0].tolist() == [170, 20]
+
+
+def test_a_scale_needs_five_weeks_and_something_sold():
+    opened = np.r_[np.full(100, np.nan), np.full(100, 80.0)]
+    source = _source([opened, 0, -5, [np.nan] * 200])
+    assert np.isnan(source.scale(100 + MIN_WEEKS - 2)).all()
+    np.testing.assert_array_equal(source.scale(100 + MIN_WEEKS - 1), [80, np.nan, np.nan, np.nan])
+
+
+def test_a_week_of_returns_counts_as_nothing_sold():
+    returns = np.full(200, 100.0)
+    returns[199] = -500
+    source = _source([returns])
+    assert source.scale(199).item() == pytest.approx(100 * 51 / 52)
+    assert _at(source, 199, 1)["mean_1"].item() == 0
+
+
+def test_a_store_that_opened_late_gets_its_departments_last_year_at_its_own_size():
+    season = 100 + 50 * np.sin(np.arange(200))
+    opened = np.r_[np.full(150, np.nan), season[150:]]
+    source = _source([season, opened])
+    np.testing.assert_allclose(source.sold[1], season)
+
+
+def test_filling_leaves_known_weeks_alone(market):
+    grid = market.at_todays_level
+    known = ~np.isnan(grid.turnover)
+    filled = FeatureSource(grid, market.calendar).sold
+    np.testing.assert_array_equal(filled[known], np.maximum(grid.turnover[known], 0))
+    assert np.isfinite(filled).all()
+
+
+def test_features_at_an_origin_do_not_see_what_comes_after_it():
+    rng = np.random.default_rng(0)
+    whole = rng.lognormal(5, 0.5, (6, 200))
+    regions = ["south", "north"] * 3
+    cut = _at(_source(list(whole[:, :160]), regions, weeks=160), 159, 1, 8)
+    for name, values in _at(_source(list(whole), regions), 159, 1, 8).items():
+        np.testing.assert_array_equal(values, cut[name], err_msg=name)
+
+
+def test_features_are_the_same_whatever_happens_after_the_cutoff(market, market_of, panel, cutoff):
+    rewritten = market_of(panel.assign(turnover=panel["turnover"].where(panel["week"] <= cutoff, -1e6)))
+    sources = [FeatureSource(m.at_todays_level, m.calendar) for m in (market, rewritten)]
+    ours, theirs = (source.at(len(source.grid.weeks) - 1, np.arange(1, 9)) for source in sources)
+    for name, values in ours.items():
+        np.testing.assert_array_equal(values, theirs[name], err_msg=name)
+
+
+def test_the_currency_does_not_matter():
+    turnover = np.random.default_rng(0).lognormal(5, 0.5, (6, 200))
+    cents = _at(_source(list(turnover * 100)), 179, 1, 8)
+    for name, values in _at(_source(list(turnover)), 179, 1, 8).items():
+        np.testing.assert_allclose(values, cents[name], rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_a_horizon_whose_lags_are_not_yet_known_is_refused(rising):
+    with pytest.raises(ValueError, match="lag 50 looks beyond the origin"):
+        _at(rising, 150, 51)

@@ -1,0 +1,88 @@
+"""What is known at a cutoff, and nothing more."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from sales_forecast.forecasting.market import Market, weeks_ahead
+
+WEEKS = pd.date_range("2016-01-02", periods=5, freq="7D")
+
+
+@pytest.fixture
+def little_market(calendar, level_shifts) -> Market:
+    """Store 2 opens in the second week and is unknown in the third; the cutoff is the fourth."""
+    panel = pd.DataFrame(
+        [(2, "bikes", WEEKS[1], 20.0), (2, "bikes", WEEKS[2], np.nan), (2, "bikes", WEEKS[3], 22.0)]
+        + [(1, "bikes", week, float(10 + n)) for n, week in enumerate(WEEKS)],
+        columns=["store", "department", "week", "turnover"],
+    )
+    stores = pd.DataFrame({"store": [3, 2, 1], "region": ["north", "south", "west"]})
+    return Market.at(WEEKS[3], panel, stores, calendar, level_shifts)
+
+
+def test_the_matrix_has_a_row_a_series_and_a_column_a_week_up_to_the_cutoff(little_market):
+    grid = little_market.as_sold
+    assert grid.series.to_dict("list") == {
+        "store": [1, 2],
+        "department": ["bikes", "bikes"],
+        "region": ["west", "south"],
+    }
+    assert grid.weeks.to_list() == WEEKS[:4].to_list()
+    expected = [[10, 11, 12, 13], [np.nan, 20, np.nan, 22]]
+    np.testing.assert_array_equal(grid.turnover, expected)
+
+
+def test_a_week_in_which_nobody_sold_is_unknown_and_not_skipped(little_market):
+    panel = little_market.panel.query("week != @WEEKS[2]")
+    grid = Market.at(WEEKS[4], panel, little_market.stores, None, little_market.level_shifts).as_sold
+    assert grid.weeks.to_list() == WEEKS.to_list()
+    assert np.isnan(grid.turnover[:, [2, 4]]).all()
+
+
+def test_targets_find_their_series_and_a_new_series_has_none(little_market):
+    wanted = pd.DataFrame({"store": [2, 1, 3, 1], "department": ["bikes", "bikes", "bikes", "boats"]})
+    assert little_market.as_sold.position_of(wanted).tolist() == [1, 0, -1, -1]
+
+
+def test_weeks_ahead_are_counted_from_the_cutoff():
+    targets = pd.DataFrame({"week": WEEKS})
+    assert weeks_ahead(targets, WEEKS[1]).tolist() == [-1, 0, 1, 2, 3]
+
+
+def test_the_future_can_be_rewritten_without_the_past_noticing(market, market_of, panel, cutoff):
+    past = panel["week"] <= cutoff
+    rewritten = market_of(panel.assign(turnover=panel["turnover"].where(past, -1e6)))
+    assert_frame_equal(rewritten.panel, market.panel)
+    assert_frame_equal(rewritten.shifts, market.shifts)
+    np.testing.assert_array_equal(rewritten.as_sold.turnover, market.as_sold.turnover)
+    np.testing.assert_array_equal(rewritten.at_todays_level.turnover, market.at_todays_level.turnover)
+    assert market.panel["week"].max() == cutoff
+
+
+def test_the_order_of_rows_does_not_matter(market, market_of, panel):
+    shuffled = market_of(panel.sample(frac=1, random_state=1))
+    assert_frame_equal(shuffled.as_sold.series, market.as_sold.series)
+    np.testing.assert_array_equal(shuffled.at_todays_level.turnover, market.at_todays_level.turnover)
+
+
+def test_the_order_of_stores_does_not_matter(market, stores, panel, cutoff):
+    shuffled = Market.at(
+        cutoff, panel, stores.sample(frac=1, random_state=1), market.calendar, market.level_shifts
+    )
+    assert_frame_equal(shuffled.as_sold.series, market.as_sold.series)
+
+
+def test_today_is_the_same_at_todays_level_and_the_year_before_is_not(market):
+    changed = market.at_todays_level.turnover != market.as_sold.turnover
+    changed &= ~np.isnan(market.as_sold.turnover)
+    assert not market.shifts.empty
+    assert changed.any()
+    assert not changed[:, market.as_sold.weeks >= market.shifts["week"].max()].any()
+
+
+def test_the_callers_tables_are_left_alone(market_of, panel):
+    before = panel.copy()
+    market_of(panel).at_todays_level  # noqa: B018
+    assert_frame_equal(panel, before)

@@ -1,0 +1,82 @@
+"""Copies of the project for tests that run it."""
+
+import contextlib
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from click.testing import CliRunner
+from kedro.framework.startup import bootstrap_project
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+REAL_FILES = REPOSITORY.parent / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in a folder of its own, run by the real command line."""
+
+    folder: Path
+
+    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kedro", *arguments],
+            cwd=self.folder,
+            env=os.environ | {"COLUMNS": "400", "PYTHONPATH": str(self.folder / "src")},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """``kedro run`` in this process: starting Python, Kedro and MLflow anew each time takes too long."""
+        with contextlib.chdir(self.folder):
+            bootstrap_project(self.folder)
+            from sales_forecast.cli import cli
+
+            result = CliRunner().invoke(cli, ["run", *arguments], env={"COLUMNS": "400"})
+        return result.exit_code, result.output
+
+    def outputs(self) -> dict[str, str]:
+        """Digest of everything that a run produced."""
+        produced = sorted(p for p in (self.folder / "data").glob("0[2-8]*/**/*") if p.is_file())
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in produced
+            if path.name != ".gitkeep" and path.suffix != ".lock"
+        }
+
+    def path(self, name: str) -> Path:
+        return self.folder / "data" / name
+
+
+def copy_project(folder: Path) -> Project:
+    folder.mkdir(parents=True)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    shutil.copytree(REPOSITORY / "conf" / "base", folder / "conf" / "base")
+    (folder / "conf" / "local").mkdir()
+    shutil.copytree(REPOSITORY / "data" / "01_raw", folder / "data" / "01_raw")
+    shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return Project(folder)
+
+
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def rewrite_csv(path: Path, change: Change) -> None:
+    """Change a raw file as text, the way a broken export would."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    text = change(table).to_csv(index=False)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)

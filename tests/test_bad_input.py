@@ -1,0 +1,176 @@
+"""Each kind of bad input: one clear message, a non-zero exit, and the previous outputs untouched."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from projects import Project, rewrite_csv
+
+pytestmark = pytest.mark.xdist_group("finished")
+
+SALES, TARGETS, STORES = "turnover/train.csv.gz", "turnover/test.csv.gz", "turnover/bu_feat.csv.gz"
+BUDGETS = "marketing/tvmarketing.csv"
+
+
+def put(column: str, value: str, *rows: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[list(rows), column] = value
+        return table
+
+    return change
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One broken file and what the message must say about it."""
+
+    file: str
+    change: Callable[[pd.DataFrame], pd.DataFrame]
+    says: tuple[str, ...]
+
+
+BAD = {
+    "a column is missing": Bad(
+        SALES,
+        lambda table: table.drop(columns="turnover"),
+        ("1 column(s) missing: turnover", "day_id", "globals.yml"),
+    ),
+    "text in a number column": Bad(
+        SALES,
+        put("turnover", "n/a", 0, 15, 40, 41),
+        ("'turnover': 4 value(s) that are not numbers", "row 2: 'n/a', row 17: 'n/a', row 42: 'n/a'"),
+    ),
+    "a day that no calendar has": Bad(
+        SALES,
+        put("day_id", "2016-02-30", 7),
+        ("'day_id': 1 value(s) that are not dates of the form %Y-%m-%d", "row 9: '2016-02-30'"),
+    ),
+    "a week off the grid": Bad(
+        SALES,
+        put("day_id", "2016-02-03", 7, 8),
+        ("'day_id': 2 value(s) that are not a Saturday", "row 9: '2016-02-03'"),
+    ),
+    "the same key twice": Bad(
+        SALES,
+        lambda table: pd.concat([table, table.iloc[[3, 4]]]),
+        ("'but_num_business_unit' + 'dpt_num_department' + 'day_id': 2 value(s) that repeat",),
+    ),
+    "a store that nobody knows": Bad(
+        SALES, put("but_num_business_unit", "9999", 5), ("are not in the stores of", "row 7: 9999")
+    ),
+    "an infinite value": Bad(
+        SALES, put("turnover", "inf", 5), ("'turnover': 1 value(s) that are infinite", "row 7: inf")
+    ),
+    "a blank key": Bad(
+        SALES, put("dpt_num_department", "", 5), ("'dpt_num_department': 1 value(s)", "missing")
+    ),
+    "a header without rows": Bad(SALES, lambda table: table.iloc[:0], ("has a header but no rows",)),
+    "a week to forecast that is past": Bad(
+        TARGETS, put("day_id", "2017-09-30", 0), ("are not after 2017-09-30", "row 2")
+    ),
+    "a store listed twice": Bad(
+        STORES,
+        lambda table: pd.concat([table, table.iloc[[0]]]),
+        ("'but_num_business_unit': 1 value(s)", "repeat"),
+    ),
+    "a latitude in words": Bad(
+        STORES, put("but_latitude", "north", 2), ("are not numbers", "row 4: 'north'")
+    ),
+    "a negative budget": Bad(
+        BUDGETS, put("TV", "-3", 9), ("'TV': 1 value(s) that are negative", "row 11: -3")
+    ),
+    "no budget at all": Bad(BUDGETS, put("TV", "", 9), ("'TV': 1 value(s) that are missing",)),
+}
+
+
+@pytest.fixture(scope="module")
+def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A finished project that tests may run again."""
+    copy = tmp_path_factory.mktemp("bad") / "project"
+    shutil.copytree(finished.folder, copy, symlinks=True)
+    return Project(copy)
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
+def test_a_bad_file_is_named_and_nothing_else_happens(
+    case: Bad, project: Project, tmp_path: Path
+) -> None:
+    before = project.outputs()
+    shutil.copytree(project.path("01_raw"), tmp_path / "raw")
+    rewrite_csv(tmp_path / "raw" / case.file, case.change)
+
+    code, output = project.run("--params", f"raw_folder={tmp_path / 'raw'}")
+
+    message = output[output.index("Error: ") :]
+    assert code == 1
+    assert case.file in message
+    for words in case.says:
+        assert words in message
+    assert "Traceback" not in output
+    assert project.outputs() == before
+
+
+def test_a_file_that_is_not_there_is_named_with_the_way_out(
+    project: Project, tmp_path: Path
+) -> None:
+    before = project.outputs()
+    code, output = project.run("--params", f"raw_folder={tmp_path / 'nowhere'}")
+    assert code == 1
+    assert "nowhere" in output
+    assert "raw_folder" in output
+    assert "Traceback" not in output
+    assert project.outputs() == before
+
+
+def test_the_command_exits_non_zero_with_the_message_alone(project: Project, tmp_path: Path) -> None:
+    shutil.copytree(project.path("01_raw"), tmp_path / "raw")
+    rewrite_csv(tmp_path / "raw" / SALES, put("turnover", "n/a", 0))
+    result = project.kedro("run", "--params", f"raw_folder={tmp_path / 'raw'}")
+    assert result.returncode == 1
+    assert "Error: turnover/train.csv.gz: 1 bad row(s)" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_a_misspelt_parameter_is_named(project: Project) -> None:
+    before = project.outputs()
+    code, output = project.run("--params", "turnover.backtest.horizn_weeks=8")
+    assert code == 1
+    assert "horizn_weeks" in output
+    assert "Traceback" not in output
+    assert project.outputs() == before
+
+
+def test_a_cutoff_outside_the_data_is_refused_before_any_model(
+    project: Project
+) -> None:
+    before = project.outputs()
+    code, output = project.run(
+        "-p", "modelling", "--params", "turnover.backtest.cutoffs=[2031-01-04]"
+    )
+    assert code == 1
+    assert "turnover.backtest.cutoffs" in output
+    assert project.outputs() == before
+
+
+def test_bad_rows_can_be_set_aside_with_their_reason(
+    project: Project, tmp_path: Path
+) -> None:
+    shutil.copytree(project.path("01_raw"), tmp_path / "raw")
+    rewrite_csv(tmp_path / "raw" / SALES, put("turnover", "n/a", 0, 15))
+    rows = len(pd.read_parquet(project.path("02_intermediate/turnover/sales.parquet")))
+
+    code, output = project.run(
+        *("--pipeline", "data_processing", "--namespaces", "turnover"),
+        *("--params", f"raw_folder={tmp_path / 'raw'},turnover.read.bad_rows=set_aside"),
+    )
+
+    assert code == 0, output
+    rejected = pd.read_parquet(project.path("02_intermediate/turnover/rejected.parquet"))
+    kept = pd.read_parquet(project.path("02_intermediate/turnover/sales.parquet"))
+    assert list(rejected["row"]) == [2, 17]
+    assert set(rejected["reason"]) == {"turnover: values that are not numbers"}
+    assert len(kept) + len(rejected) == rows

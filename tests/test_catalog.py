@@ -1,0 +1,84 @@
+"""Guards over the whole lineage, without running it."""
+
+import os
+from pathlib import Path
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+from projects import REPOSITORY
+
+STAGES = ["data_processing", "eda_reporting", "modelling", "evaluation", "inference"]
+
+
+@pytest.fixture(scope="module")
+def catalog() -> DataCatalog:
+    bootstrap_project(REPOSITORY)
+    with KedroSession.create(REPOSITORY) as session:
+        return session.load_context().catalog
+
+
+def crossings_in_memory(stages: dict[str, Pipeline], catalog: DataCatalog) -> set[str]:
+    """Datasets that one stage writes and another reads, and that no file keeps."""
+    crossing = {
+        name
+        for stage, pipeline in stages.items()
+        for name in pipeline.outputs() | pipeline.all_outputs()
+        if any(name in other.inputs() for key, other in stages.items() if key != stage)
+    }
+    return {name for name in crossing if isinstance(catalog.get(name), MemoryDataset | None)}
+
+
+@pytest.mark.xdist_group("session")
+def test_whatever_crosses_a_stage_is_written_down(catalog: DataCatalog) -> None:
+    stages = {name: pipelines[name] for name in STAGES}
+    assert crossings_in_memory(stages, catalog) == set()
+
+
+@pytest.mark.xdist_group("session")
+def test_the_guard_bites(catalog: DataCatalog) -> None:
+    def same(table: object) -> object:
+        return table
+
+    stages = {
+        "one": Pipeline([Node(same, "turnover.panel", "unwritten", name="a")]),
+        "two": Pipeline([Node(same, "unwritten", "turnover.scores", name="b")]),
+    }
+    assert crossings_in_memory(stages, catalog) == {"unwritten"}
+
+
+@pytest.mark.xdist_group("session")
+def test_every_dataset_of_the_run_has_a_file_and_a_layer(catalog: DataCatalog) -> None:
+    run = pipelines["__default__"]
+    for name in run.datasets():
+        if name.startswith("params:"):
+            continue
+        dataset = catalog.get(name)
+        assert dataset is not None, name
+        assert not isinstance(dataset, MemoryDataset), name
+        assert dataset.metadata["kedro-viz"]["layer"], name
+
+
+@pytest.mark.xdist_group("session")
+def test_the_default_run_is_all_stages_of_both_lanes(catalog: DataCatalog) -> None:
+    run = pipelines["__default__"]
+    assert sum(len(pipelines[stage].nodes) for stage in STAGES) == len(run.nodes)
+    assert {node.namespace.split(".")[0] for node in run.nodes} == {"turnover", "marketing"}
+    assert {node.namespace.split(".")[1] for node in run.nodes} == set(STAGES)
+
+
+@pytest.mark.xdist_group("session")
+def test_nodes_are_called_like_their_functions(catalog: DataCatalog) -> None:
+    for node in pipelines["__default__"].nodes:
+        assert node.name.split(".")[-1] == node.func.__name__
+
+
+def test_secrets_and_machines_are_not_in_the_configuration() -> None:
+    for path in Path(REPOSITORY, "conf", "base").rglob("*.yml"):
+        text = path.read_text()
+        assert "password" not in text.lower(), path
+        assert os.fspath(REPOSITORY) not in text, path

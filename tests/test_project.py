@@ -1,0 +1,160 @@
+"""The project as its users run it: whole, by stage, by lane. One whole run serves all of these tests."""
+
+import json
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from projects import Project, copy_project
+
+pytestmark = pytest.mark.xdist_group("finished")
+
+
+def read_json(project: Project, name: str) -> dict:
+    return json.loads(project.path(f"08_reporting/{name}").read_text())
+
+
+def test_a_run_answers_the_questions_of_both_lanes(finished: Project) -> None:
+    answers = read_json(finished, "answers.json")
+    turnover, marketing = answers["turnover"], answers["marketing"]
+    assert turnover["best_department_2016"] == 127
+    assert {department: round(x) for department, x in turnover["by_department"]["2016"].items()} == {
+        "127": 33_402_030,
+        "117": 6_322_402,
+        "88": 5_654_691,
+        "73": 1_960_281,
+    }
+    assert turnover["sports"] == {
+        "73": "hiking",
+        "88": "fitness",
+        "117": "winter sports",
+        "127": "water sports",
+    }
+    assert [repair["delivered"] for repair in turnover["repaired"]] == [1_000_000]
+    assert len(turnover["top_weeks_88_2015"]) == 5
+    assert isinstance(turnover["best_store_2014"], int)
+    assert {"mean", "min", "max"} <= set(marketing["tv"])
+    assert 0 < marketing["correlation"] < 1
+
+
+def test_a_run_scores_every_method_in_every_window(finished: Project) -> None:
+    metrics = read_json(finished, "metrics.json")
+    turnover = metrics["turnover"]
+    for method in ("seasonal_naive", "growth_naive", "hist_gradient_boosting", "lightgbm"):
+        assert {"2016-10-01", "2017-08-05", "2017-02-25", "mean"} <= set(turnover[method])
+        assert {"wape", "rmse", "mae", "rmsse", "bias"} <= set(turnover[method]["2016-10-01"])
+    assert turnover[turnover["champion"]]["mean"]["wape"] < turnover["seasonal_naive"]["mean"]["wape"]
+    assert {"mae", "mape", "rmse", "r2"} <= set(metrics["marketing"]["default"])
+    assert {"mae", "mape", "rmse", "r2"} <= set(metrics["marketing"]["tuned"])
+
+
+def test_every_wanted_week_gets_one_forecast(finished: Project) -> None:
+    forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
+    wanted = pd.read_csv(finished.path("01_raw/turnover/test.csv.gz"))
+    assert len(forecasts) == len(wanted)
+    assert set(forecasts.columns) == {"store", "department", "week", "horizon", "forecast", "method"}
+    assert (forecasts["forecast"] >= 0).all()
+    assert sorted(forecasts["horizon"].unique()) == list(range(1, 9))
+
+
+def test_the_backtest_keeps_every_forecast(finished: Project) -> None:
+    backtest = pd.read_parquet(finished.path("07_model_output/turnover/backtest.parquet"))
+    assert list(backtest.columns) == [
+        "method",
+        "cutoff",
+        "store",
+        "department",
+        "week",
+        "horizon",
+        "turnover",
+        "forecast",
+    ]
+    assert backtest.groupby(["method", "cutoff"]).size().groupby("cutoff").nunique().eq(1).all()
+    assert ((backtest["week"] - backtest["cutoff"]).dt.days == 7 * backtest["horizon"]).all()
+
+
+def test_the_planner_sheet_opens_in_a_spreadsheet(finished: Project) -> None:
+    sheet = pd.read_excel(finished.path("07_model_output/turnover/planner_sheet.xlsx"))
+    forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
+    assert list(sheet.columns[:2]) == ["store", "department"]
+    assert len(sheet) == len(forecasts[["store", "department"]].drop_duplicates())
+    assert sheet["2017-10-07"].notna().all()
+    assert sheet["total"].sum() == pytest.approx(forecasts["forecast"].sum(), rel=0.001)
+
+
+def test_the_report_is_one_file_that_needs_no_network(finished: Project) -> None:
+    page = finished.path("08_reporting/report.html").read_text()
+    own = re.sub(r"<script>.*?</script>", "", page, count=1, flags=re.DOTALL)  # without plotly's source
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)[^"']+""", own)
+    for section in (
+        "turnover-eda",
+        "turnover-evaluation",
+        "turnover-inference",
+        "marketing-eda",
+        "marketing-evaluation",
+        "marketing-inference",
+    ):
+        assert f'id="{section}"' in page
+    assert str(finished.folder) not in page
+
+
+def test_a_run_ends_with_the_best_method_and_the_report(finished: Project) -> None:
+    log = (finished.folder / "run.log").read_text()
+    end = log[log.index("Where this leaves us") :]
+    assert "lightgbm" in end
+    assert "WAPE" in end
+    assert "report.html" in end
+    assert "Backtest folds" in log
+
+
+def test_a_run_is_tracked_with_parameters_metrics_and_reports(finished: Project) -> None:
+    with sqlite3.connect(finished.folder / "mlflow.db") as store:
+        parameters = dict(store.execute("select key, value from params").fetchall())
+        metrics = dict(store.execute("select key, value from latest_metrics").fetchall())
+        (status,) = store.execute("select status from runs").fetchone()
+    assert status == "FINISHED"
+    assert parameters["turnover.backtest.horizon_weeks"] == "8"
+    assert parameters["turnover.methods.lightgbm.trees"] == "150"
+    assert metrics["turnover.lightgbm.mean.wape"] > 0
+    assert metrics["marketing.default.mae"] > 0
+    artifacts = {path.name for path in finished.folder.glob("mlruns/**/artifacts/**/*") if path.is_file()}
+    assert {"report.html", "answers.json", "metrics.json", "windows.json"} <= artifacts
+    assert not [name for name in artifacts if name.startswith(".")]
+
+
+def test_models_are_readable_files_without_pickle(finished: Project) -> None:
+    model = json.loads(finished.path("06_models/turnover/model.json").read_text())
+    assert model["cutoff"] == "2017-09-30"
+    assert model["fitted"]["127"][0] == "tree"
+    assert not list(finished.folder.glob("data/**/*.pkl"))
+
+
+def test_each_stage_runs_on_what_the_stage_before_left(finished: Project, tmp_path: Path) -> None:
+    again = Project(shutil.copytree(finished.folder, tmp_path / "project"))
+    before = again.outputs()
+    for stage in ("eda_reporting", "modelling", "evaluation", "inference"):
+        code, output = again.run("--pipeline", stage)
+        assert code == 0, output[-2000:]
+    after = again.outputs()
+    assert set(after) == set(before)
+    archives = (".xlsx", ".skops")  # carry the time they were written
+    changed = {name for name in before if before[name] != after[name] and not name.endswith(archives)}
+    assert changed == set(), "the same data and seed must give the same files"
+
+
+@pytest.mark.parametrize("lane", ["turnover", "marketing"])
+def test_each_lane_runs_alone_from_raw_files(lane: str, tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    code, output = project.run(
+        *("--namespaces", lane),
+        *("--params", "turnover.backtest.cutoffs=[2016-10-01],turnover.methods.lightgbm.trees=5"),
+    )
+    assert code == 0, output[-2000:]
+    assert set(read_json(project, "answers.json")) == {lane}
+    assert set(read_json(project, "metrics.json")) == {lane}
+    page = project.path("08_reporting/report.html").read_text()
+    assert f'id="{lane}-eda"' in page
