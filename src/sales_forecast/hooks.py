@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,7 @@ class _Saves(threading.local):
         """Give the files their names, if no other save is under way."""
         self.under_way -= 1
         if not self.under_way:
-            for file in self._files.transaction.files:
+            for file in self._forget_appended():
                 _move_beside(file)
             self._files.end_transaction()
 
@@ -82,7 +84,14 @@ class _Saves(threading.local):
         """Forget what is half written, and write as usual."""
         self.under_way = 0
         if self._files._intrans:
+            self._forget_appended()
             self._files.transaction.complete(commit=False)
+
+    def _forget_appended(self) -> Iterable[Any]:
+        """Keep to files under temporary names; one that is appended to never had one."""
+        transaction = self._files.transaction
+        transaction.files = deque(file for file in transaction.files if hasattr(file, "temp"))
+        return list(transaction.files)
 
 
 def _move_beside(file: Any) -> None:

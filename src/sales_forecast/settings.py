@@ -9,7 +9,6 @@ from sales_forecast.hooks import ProjectHooks
 from sales_forecast.tracking import TrackingHooks
 
 
-
 def project_root() -> str:
     """The project folder around the working directory: for paths that must not depend on it."""
     here = find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2]

@@ -30,7 +30,11 @@ TURNOVER = [
     ),
     step(lay_out_for_planners, ["forecasts"], "planner_sheet"),
     step(chart_forecasts, ["forecasts", "panel"], "forecasts_chart"),
-    step(write_outlook, ["forecasts", "panel", "champion", "forecasts_chart"], "inference_report"),
+    step(
+        write_outlook,
+        ["forecasts", "panel", "champion", "forecasts_chart", "params:level_shifts"],
+        "inference_report",
+    ),
 ]
 
 MARKETING = [

@@ -7,7 +7,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.level_shifts import (
+    LevelShiftParams,
+    find_level_shifts,
+    to_todays_level,
+)
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Methods, forecast_all
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
@@ -132,20 +136,26 @@ def chart_forecasts(forecasts: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
 
 
 def write_outlook(
-    forecasts: pd.DataFrame, panel: pd.DataFrame, champion: dict[str, Any], forecasts_chart: go.Figure
+    forecasts: pd.DataFrame,
+    panel: pd.DataFrame,
+    champion: dict[str, Any],
+    forecasts_chart: go.Figure,
+    level_shifts: LevelShiftParams,
 ) -> Section:
-    """Say what the coming weeks bring, per department, against last year.
+    """Say what the coming weeks bring, per department, against last year at today's level.
 
     Args:
         forecasts: ``store, department, week, forecast``.
         panel: Gap-free weekly turnover.
         champion: Which method forecast, and how wrong it was in the past.
         forecasts_chart: Last year and the weeks ahead.
+        level_shifts: How level shifts are found.
     """
     weeks = sorted(forecasts["week"].unique())
-    totals = _against_last_year(forecasts, panel)
+    shifts = find_level_shifts(panel, level_shifts)
+    totals = _against_last_year(forecasts, to_todays_level(panel, shifts))
     total = totals["forecast"].sum()
-    top = totals.iloc[0]
+    largest, its_sales = totals.loc[0, "department"], totals.loc[0, "forecast"]
     return Section(
         title="Turnover: the weeks ahead",
         lead=(
@@ -155,17 +165,16 @@ def write_outlook(
         ),
         answers=(
             f"All stores together will sell about **{total:,.0f}** in these {len(weeks)} weeks.",
-            f"The largest part is department {top['department']} with about {top['forecast']:,.0f}.",
+            f"The largest part is department {largest} with about {its_sales:,.0f}.",
             f"In the backtest a single store and department's week was wrong by {champion['wape']:.1%} of "
             "turnover on average; place people with that in mind.",
         ),
         blocks=(
             Chart(forecasts_chart, "Solid: sold. Dotted: forecast."),
             Table(
-                totals.rename(
-                    columns={"last_year": "same weeks last year", "change": "change", "series": "stores"}
-                ),
-                "Sum over the weeks ahead, in currency units, for the stores that are forecast.",
+                totals.rename(columns={"last_year": "same weeks last year", "series": "stores"}),
+                "Sum over the weeks ahead, in currency units, for the stores that are forecast. Where a "
+                "department's level has shifted since, last year is brought to today's level.",
                 {"forecast": ",.0f", "same weeks last year": ",.0f", "change": "+.1%", "stores": ",d"},
             ),
             Text(
