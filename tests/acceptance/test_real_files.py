@@ -111,7 +111,7 @@ def test_marketing_answers_and_metrics(project: Project) -> None:
         assert scores["mape"] == pytest.approx(0.1867, abs=5e-5)
         assert scores["r2"] == pytest.approx(0.6767, abs=5e-5)
     page = project.path("08_reporting/report.html").read_text()
-    assert re.search(r"[Tt]uning changed nothing", page)
+    assert re.search(r"[Tt]uning changed (<strong>)?nothing", page)
 
 
 def test_the_forecasts_beat_the_naive_ones(project: Project) -> None:

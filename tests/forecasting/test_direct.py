@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sales_forecast.forecasting.direct import LightGBM
+from sales_forecast.forecasting.direct import DirectMethod, LightGBM
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Method, forecast_all
@@ -54,17 +54,40 @@ def _last_weeks(panel: pd.DataFrame, cutoff: pd.Timestamp, weeks: int) -> pd.Dat
     return panel[panel["week"] > cutoff - pd.Timedelta(weeks=weeks)]
 
 
-def _origins(method: Method, market: Market) -> list[int]:
-    """How many weeks before the cutoff each origin lies, by the rows that the regressor is given."""
-    ages = []
+class Ledger(DirectMethod, frozen=True):
+    """Keeps the rows it is given to learn from, and answers the same ratio to everything."""
 
-    class Spy(type(method), frozen=True):
-        def fit_rows(self, features, target, weight):
-            ages.extend(features[:, -1])  # weeks since the store's first, at the row's origin
-            return ""
+    rows: list
+    ratio: float = 0.5
 
-    Spy(**method.model_dump()).fit(market)
-    return sorted(len(market.as_sold.weeks) - int(age) for age in set(ages))
+    def fit_rows(self, features, target, weight) -> str:
+        self.rows.append(
+            pd.DataFrame(
+                {
+                    "origin": features[:, -1],  # in weeks of the store's life
+                    "horizon": features[:, 0],
+                    "target": target,
+                    "weight": weight,
+                }
+            )
+        )
+        return ""
+
+    def predict_rows(self, fitted, features) -> np.ndarray:
+        return np.full(len(features), self.ratio)
+
+
+@pytest.fixture
+def ledger(declared) -> Ledger:
+    options = declared["lightgbm"].keys() - {"class", "bagging_fraction"}
+    return Ledger(rows=[], **{option: declared["lightgbm"][option] for option in options})
+
+
+@pytest.fixture(scope="module")
+def rising_store(market_of, panel) -> Market:
+    """A single store and department, whose turnover is the number of the week."""
+    rows = panel[(panel["store"] == 101) & (panel["department"] == 88)]
+    return market_of(rows.assign(turnover=np.arange(1.0, len(rows) + 1)))
 
 
 # --- options -------------------------------------------------------------------------------
@@ -133,11 +156,40 @@ def test_a_partition_by_an_unknown_attribute_is_refused_with_those_there_are(met
     ],
 )
 def test_rows_come_from_the_season_of_the_cutoff_in_every_past_year(
-    method, market_of, panel, spacing, width, origins
+    ledger, rising_store, spacing, width, origins
 ):
-    oldest_store = market_of(panel[panel["store"] == 101])
-    method = method.model_copy(update={"origin_spacing_weeks": spacing, "season_width_weeks": width})
-    assert _origins(method, oldest_store) == origins
+    seasonal = ledger.model_copy(update={"origin_spacing_weeks": spacing, "season_width_weeks": width})
+    seasonal.fit(rising_store)
+    gaps = len(rising_store.as_sold.weeks) - ledger.rows[0]["origin"]
+    assert sorted(gaps.unique()) == origins
+
+
+# --- what they are given to learn ------------------------------------------------------------
+
+
+def test_the_target_is_the_root_of_the_wanted_week_over_the_years_mean(ledger, rising_store):
+    ledger.fit(rising_store)
+    (rows,) = ledger.rows
+    np.testing.assert_allclose(rows["weight"], rows["origin"] - 25.5)  # the mean of 52 weeks up to then
+    np.testing.assert_allclose(rows["target"] ** 2 * rows["weight"], rows["origin"] + rows["horizon"])
+
+
+def test_no_row_wants_a_week_that_is_not_yet_known(ledger, rising_store):
+    ledger.fit(rising_store)
+    (rows,) = ledger.rows
+    assert (rows["origin"] + rows["horizon"]).max() == len(rising_store.as_sold.weeks)
+    assert sorted(rows.loc[rows["origin"] == rows["origin"].max(), "horizon"]) == [1, 2, 3]
+    assert set(rows["horizon"]) == set(range(1, 9))
+
+
+@pytest.mark.parametrize(("ratio", "share"), [(1.0, 1), (0.5, 0.25), (-0.5, 0)])
+def test_a_forecast_is_the_square_of_the_ratio_times_the_years_mean(
+    ledger, rising_store, targets, ratio, share
+):
+    answers = ledger.model_copy(update={"ratio": ratio})
+    wanted = targets[(targets["store"] == 101) & (targets["department"] == 88)]
+    mean = rising_store.panel["turnover"].tail(52).mean()
+    assert _forecast(answers, rising_store, wanted) == pytest.approx([share * mean] * 8)
 
 
 # --- what they learn -----------------------------------------------------------------------
@@ -217,14 +269,20 @@ def test_the_need_follows_from_spacing_and_season(method, market_of, panel, cuto
     assert yearly.fit(market_of(_last_weeks(panel, cutoff, 105)))
 
 
-def test_a_department_that_opened_weeks_ago_is_named(method, market_of, panel, targets, cutoff):
+def test_a_department_that_opened_weeks_ago_repeats_its_latest_week(
+    method, market_of, panel, targets, cutoff
+):
     new = _last_weeks(panel[panel["department"] == 88], cutoff, 6).assign(department="boats")
     young = market_of(pd.concat([panel, new], ignore_index=True))
     wanted = pd.concat([targets, targets[targets["department"] == 88].assign(department="boats")])
-    with pytest.raises(
-        InputError, match=r"department\(s\) boats: no store has enough history up to 2017-08-05"
-    ):
-        _forecast(method, young, wanted)
+    boats = wanted.assign(forecast=_forecast(method, young, wanted)).query("department == 'boats'")
+    latest = new[new["week"] == cutoff].set_index("store")["turnover"].clip(lower=0)
+    assert len(boats) > 0
+    pd.testing.assert_series_equal(
+        boats.groupby("store")["forecast"].max(),
+        latest.reindex(sorted(boats["store"].unique())),
+        check_names=False,
+    )
 
 
 @pytest.mark.parametrize("weeks", [1, 4, 30, 52, 56, 80])
@@ -244,11 +302,10 @@ def test_young_chains_are_forecast_or_refused_without_a_warning(
             assert weeks >= 56 or "naive" in name
 
 
-def test_a_chain_that_sold_nothing_is_forecast_to_sell_nothing_or_refused(methods, market_of, panel, targets):
+def test_a_chain_that_sold_nothing_is_forecast_to_sell_nothing(methods, market_of, panel, targets):
     closed = market_of(panel.assign(turnover=0.0))
     assert _forecast(methods.root["growth_naive"], closed, targets).max() == 0
-    with pytest.raises(InputError, match="no store has enough history"):
-        _forecast(methods.root["lightgbm"], closed, targets)
+    assert _forecast(methods.root["lightgbm"], closed, targets).max() == 0
 
 
 def test_lightgbm_needs_its_bagging_fraction(declared):

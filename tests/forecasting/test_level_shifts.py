@@ -158,6 +158,15 @@ def test_weeks_off_season_are_no_evidence():
     assert everything.notna().all()
 
 
+def test_a_week_that_was_off_season_only_last_year_is_no_evidence_either():
+    panel = _department()
+    closed = panel["week"].between(WEEKS[60], WEEKS[63])
+    ratio = year_on_year(panel.assign(turnover=panel["turnover"] * np.where(closed, 0.05, 1)), PARAMS)[
+        "bikes"
+    ]
+    assert ratio.index[ratio.isna()][KNOWN:].to_list() == WEEKS[112:116].to_list()
+
+
 def test_the_ratio_is_that_of_the_median_store_and_needs_a_year_before():
     panel = _department(stores=3)
     steady = panel.assign(turnover=100.0)

@@ -106,7 +106,7 @@ def test_errors_as_large_as_those_of_repeating_last_year_score_one():
 
 def test_rmsse_agrees_with_nixtla_for_many_series():
     rng = np.random.default_rng(0)
-    history = _history(**{f"store {n}": rng.lognormal(5, 1, 60 + 20 * n) for n in range(5)})
+    history = _history(**{f"store {n}": rng.lognormal(5, 1, 104 + 20 * n) for n in range(5)})
     future = pd.concat(
         _forecast(f"store {n}", rng.lognormal(5, 1, 8), rng.lognormal(5, 1, 8)) for n in range(5)
     )
@@ -138,6 +138,11 @@ def test_series_without_a_yardstick_are_left_out():
 
 
 def test_unknown_weeks_leave_the_yardstick_unbent():
-    turnover = np.arange(104.0)
+    turnover = np.arange(108.0)
     turnover[[10, 80]] = np.nan
     assert seasonal_scale(_history(paris=turnover), CUTOFF).item() == 52**2
+
+
+def test_a_yardstick_needs_a_whole_year_of_comparisons():
+    assert np.isnan(seasonal_scale(_history(paris=np.arange(103.0)), CUTOFF).item())
+    assert seasonal_scale(_history(paris=np.arange(104.0)), CUTOFF).item() == 52**2

@@ -89,6 +89,12 @@ def test_growth_is_this_years_turnover_over_last_years_in_the_same_weeks():
     assert department_growth(market.as_sold, 8).to_dict() == {"bikes": pytest.approx(3240 / 3200)}
 
 
+def test_growth_compares_each_week_with_the_one_52_weeks_before():
+    market = _market(np.arange(1.0, 101))
+    expected = (97 + 98 + 99 + 100) / (45 + 46 + 47 + 48)
+    assert department_growth(market.as_sold, 4)["bikes"] == pytest.approx(expected)
+
+
 def test_a_new_store_is_no_growth_of_the_others():
     new = [np.nan] * 60 + [500.0] * 40
     market = _market([100.0] * 100, new)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sales_forecast.forecasting.level_shifts import (
+    WEEKS_PER_YEAR,
     LevelShiftParams,
     find_level_shifts,
     to_todays_level,
@@ -98,3 +99,18 @@ class Market:
 def weeks_ahead(targets: pd.DataFrame, cutoff: pd.Timestamp) -> npt.NDArray[np.intp]:
     """Horizon of each target in weeks: 1 is the week after the cutoff."""
     return np.asarray((targets["week"] - cutoff).dt.days // 7, dtype=np.intp)
+
+
+def repeat_last_year(grid: Grid, targets: pd.DataFrame, cutoff: pd.Timestamp) -> Matrix:
+    """Turnover 52 weeks before each target; the series' latest known week where that is unknown.
+
+    Beyond a year ahead the same season of the latest year that is known serves.
+    """
+    series = grid.position_of(targets)
+    ahead = weeks_ahead(targets, cutoff)
+    back = WEEKS_PER_YEAR * np.ceil(ahead / WEEKS_PER_YEAR).astype(np.intp)
+    week = len(grid.weeks) - 1 + ahead - back
+    latest = pd.DataFrame(grid.turnover).ffill(axis=1).to_numpy()[:, -1]
+    value = np.where(week >= 0, grid.turnover[series, np.maximum(week, 0)], np.nan)
+    value = np.where(np.isnan(value), latest[series], value)
+    return np.where(series >= 0, value, np.nan)

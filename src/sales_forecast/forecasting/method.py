@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny
 
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.market import Market, Matrix, weeks_ahead
+from sales_forecast.forecasting.market import Market, Matrix, repeat_last_year, weeks_ahead
 
 Fitted = dict[str, Any]
 """What fitting learned, as JSON can hold it: numbers, text, lists."""
@@ -69,7 +69,8 @@ class Methods(RootModel[dict[str, Annotated[SerializeAsAny[Method], BeforeValida
 def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
     """Forecast every target, never below zero and never without an answer.
 
-    A series that the method cannot forecast gets the mean of its department's forecasts in that week.
+    A series that the method cannot forecast gets the mean of its department's forecasts in that week; a
+    department that the method cannot forecast repeats its own past.
 
     Returns:
         The targets with ``horizon`` (weeks) and ``forecast`` (currency units per week).
@@ -84,12 +85,21 @@ def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: 
             f"{market.cutoff:%Y-%m-%d}; the first is {targets['week'].min():%Y-%m-%d}"
         )
     answer = targets.assign(horizon=horizon, forecast=method.forecast(market, targets, fitted))
-    usual = answer.groupby(["department", "week"])["forecast"].transform("mean")
-    answer["forecast"] = answer["forecast"].fillna(usual).clip(lower=0)
+    answer = _like_its_department(answer)
+    if answer["forecast"].isna().any():  # such as a department that is a few weeks old
+        repeated = repeat_last_year(market.as_sold, targets, market.cutoff)
+        answer = _like_its_department(answer.fillna({"forecast": pd.Series(repeated, targets.index)}))
+    answer["forecast"] = answer["forecast"].clip(lower=0)
     if answer["forecast"].isna().any():
         nameless = sorted(answer.loc[answer["forecast"].isna(), "department"].astype(str).unique())
         raise InputError(
-            f"no forecast for department(s) {', '.join(nameless)}: no store has enough history up to "
-            f"{market.cutoff:%Y-%m-%d}. Leave them out until they have, or use a method that needs less."
+            f"no forecast for department(s) {', '.join(nameless)}: no store has any history up to "
+            f"{market.cutoff:%Y-%m-%d}. Leave them out until one has."
         )
     return answer
+
+
+def _like_its_department(answer: pd.DataFrame) -> pd.DataFrame:
+    """Fill missing forecasts with the mean of the department's in that week."""
+    usual = answer.groupby(["department", "week"])["forecast"].transform("mean")
+    return answer.assign(forecast=answer["forecast"].fillna(usual))

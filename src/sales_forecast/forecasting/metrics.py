@@ -9,6 +9,8 @@ from sales_forecast.forecasting.market import Matrix
 
 KEYS = ["store", "department"]
 SEASON_WEEKS = 52
+MIN_COMPARED_WEEKS = 52
+"""A yardstick from less than a whole year would be that of one season."""
 
 
 def wape(actual: Matrix, forecast: Matrix) -> float:
@@ -65,12 +67,13 @@ def seasonal_scale(panel: pd.DataFrame, cutoff: pd.Timestamp) -> pd.Series[float
         cutoff: Last week of the history.
 
     Returns:
-        Squared currency units by store and department; NaN for series of a year or less.
+        Squared currency units by store and department; NaN where fewer than ``MIN_COMPARED_WEEKS`` weeks
+        can be compared.
     """
     past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]].sort_values([*KEYS, "week"])
     before = past.groupby(KEYS)["turnover"].shift(SEASON_WEEKS)
     squared = ((past["turnover"] - before) ** 2).groupby([past["store"], past["department"]])
-    return squared.mean()
+    return squared.mean().where(squared.count() >= MIN_COMPARED_WEEKS)
 
 
 def rmsse(rows: pd.DataFrame, scale: pd.Series[float]) -> float:

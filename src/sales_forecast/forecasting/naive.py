@@ -6,25 +6,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from sales_forecast.forecasting.market import Grid, Market, Matrix, weeks_ahead
+from sales_forecast.forecasting.level_shifts import WEEKS_PER_YEAR
+from sales_forecast.forecasting.market import Grid, Market, Matrix, repeat_last_year
 from sales_forecast.forecasting.method import Fitted, Method
-
-WEEKS_PER_YEAR = 52
-
-
-def _last_year(grid: Grid, targets: pd.DataFrame, cutoff: pd.Timestamp) -> Matrix:
-    """Turnover 52 weeks before each target; the series' latest known week where that is unknown.
-
-    Beyond a year ahead the same season of the latest year that is known serves.
-    """
-    series = grid.position_of(targets)
-    ahead = weeks_ahead(targets, cutoff)
-    back = WEEKS_PER_YEAR * np.ceil(ahead / WEEKS_PER_YEAR).astype(np.intp)
-    week = len(grid.weeks) - 1 + ahead - back
-    latest = pd.DataFrame(grid.turnover).ffill(axis=1).to_numpy()[:, -1]
-    value = np.where(week >= 0, grid.turnover[series, np.maximum(week, 0)], np.nan)
-    value = np.where(np.isnan(value), latest[series], value)
-    return np.where(series >= 0, value, np.nan)
 
 
 class SeasonalNaive(Method, frozen=True):
@@ -32,7 +16,7 @@ class SeasonalNaive(Method, frozen=True):
 
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
         """Repeat last year."""
-        return _last_year(market.as_sold, targets, market.cutoff)
+        return repeat_last_year(market.as_sold, targets, market.cutoff)
 
 
 class GrowthNaive(Method, frozen=True):
@@ -44,7 +28,7 @@ class GrowthNaive(Method, frozen=True):
         """Repeat last year, grown."""
         growth = department_growth(market.at_todays_level, self.growth_weeks)
         grown = targets["department"].map(growth).fillna(1.0).to_numpy()
-        return _last_year(market.at_todays_level, targets, market.cutoff) * grown
+        return repeat_last_year(market.at_todays_level, targets, market.cutoff) * grown
 
 
 def department_growth(grid: Grid, weeks: int) -> pd.Series[float]:
