@@ -96,9 +96,7 @@ def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
 
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
-def test_a_bad_file_is_named_and_nothing_else_happens(
-    case: Bad, project: Project, tmp_path: Path
-) -> None:
+def test_a_bad_file_is_named_and_nothing_else_happens(case: Bad, project: Project, tmp_path: Path) -> None:
     before = project.outputs()
     shutil.copytree(project.path("01_raw"), tmp_path / "raw")
     rewrite_csv(tmp_path / "raw" / case.file, case.change)
@@ -114,9 +112,7 @@ def test_a_bad_file_is_named_and_nothing_else_happens(
     assert project.outputs() == before
 
 
-def test_a_file_that_is_not_there_is_named_with_the_way_out(
-    project: Project, tmp_path: Path
-) -> None:
+def test_a_file_that_is_not_there_is_named_with_the_way_out(project: Project, tmp_path: Path) -> None:
     before = project.outputs()
     code, output = project.run("--params", f"raw_folder={tmp_path / 'nowhere'}")
     assert code == 1
@@ -144,21 +140,15 @@ def test_a_misspelt_parameter_is_named(project: Project) -> None:
     assert project.outputs() == before
 
 
-def test_a_cutoff_outside_the_data_is_refused_before_any_model(
-    project: Project
-) -> None:
+def test_a_cutoff_outside_the_data_is_refused_before_any_model(project: Project) -> None:
     before = project.outputs()
-    code, output = project.run(
-        "-p", "modelling", "--params", "turnover.backtest.cutoffs=[2031-01-04]"
-    )
+    code, output = project.run("-p", "modelling", "--params", "turnover.backtest.cutoffs=[2031-01-04]")
     assert code == 1
     assert "turnover.backtest.cutoffs" in output
     assert project.outputs() == before
 
 
-def test_bad_rows_can_be_set_aside_with_their_reason(
-    project: Project, tmp_path: Path
-) -> None:
+def test_bad_rows_can_be_set_aside_with_their_reason(project: Project, tmp_path: Path) -> None:
     shutil.copytree(project.path("01_raw"), tmp_path / "raw")
     rewrite_csv(tmp_path / "raw" / SALES, put("turnover", "n/a", 0, 15))
     rows = len(pd.read_parquet(project.path("02_intermediate/turnover/sales.parquet")))

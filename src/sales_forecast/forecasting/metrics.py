@@ -77,9 +77,10 @@ def seasonal_scale(panel: pd.DataFrame, cutoff: pd.Timestamp) -> pd.Series[float
 
 
 def rmsse(rows: pd.DataFrame, scale: pd.Series[float]) -> float:
-    """Root mean squared scaled error, with repeating last year as the yardstick; mean over series.
+    """Root mean squared scaled error, with repeating last year as the yardstick.
 
-    Below 1 a series was forecast better than repeating last year did in its own past.
+    Below 1 a series was forecast better than repeating last year did in its own past. The mean over series
+    is weighted by what they sold, as M5 weights it: a series that hardly sells has hardly a yardstick.
 
     Args:
         rows: ``store, department, turnover, forecast`` of one method and cutoff.
@@ -90,12 +91,15 @@ def rmsse(rows: pd.DataFrame, scale: pd.Series[float]) -> float:
 
     Source:
         Makridakis, Spiliotis and Assimakopoulos (2022), The M5 competition, International Journal of
-        Forecasting 38(4), 1325-1336; there with last week as the yardstick.
+        Forecasting 38(4), 1325-1336; there with last week as the yardstick and the last four weeks' sales as
+        the weights.
     """
     squared = (rows["turnover"] - rows["forecast"]) ** 2
-    mean = squared.groupby([rows["store"], rows["department"]]).mean()
+    series = [rows["store"], rows["department"]]
+    mean = squared.groupby(series).mean()
     ratio = np.sqrt(mean / scale.where(scale > 0).reindex(mean.index))
-    return float(ratio.mean())
+    sold = rows["turnover"].abs().groupby(series).sum().where(ratio.notna(), 0)
+    return float((ratio.fillna(0) * sold).sum() / sold.sum()) if sold.sum() else float("nan")
 
 
 def score(rows: pd.DataFrame) -> dict[str, float]:

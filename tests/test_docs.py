@@ -1,0 +1,65 @@
+"""What the documentation tells people to do, done."""
+
+import re
+
+import pandas as pd
+import pytest
+import yaml
+
+from projects import REPOSITORY
+from sales_forecast.forecasting.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.method import Method, forecast_all
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    text = (REPOSITORY / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_method_of_the_docs_forecasts() -> None:
+    (code,) = code_blocks("docs/your-own-method.md", "python")
+    (declared,) = code_blocks("docs/your-own-method.md", "yaml")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    names: dict[str, type[Method]] = {}
+    exec(f"import pandas as pd\n{code}", names)
+    options = yaml.safe_load(declared)["turnover"]["methods"]["recent_mean"]
+    method = names["RecentMean"](weeks=options["weeks"])
+    panel = pd.DataFrame(
+        {
+            "store": 1,
+            "department": 88,
+            "week": pd.date_range("2017-01-07", periods=10, freq="7D"),
+            "turnover": range(10),
+        }
+    )
+    thresholds = yaml.safe_load(
+        (REPOSITORY / "conf/base/parameters/turnover.yml").read_text().split("  # --- model")[0]
+    )
+    shifts = LevelShiftParams(**thresholds["turnover"]["level_shifts"])
+    market = Market.at(panel["week"].max(), panel, pd.DataFrame({"store": [1]}), pd.DataFrame(), shifts)
+    targets = pd.DataFrame({"store": [1], "department": [88], "week": [pd.Timestamp("2017-03-18")]})
+    assert forecast_all(method, market, targets, method.fit(market))["forecast"].item() == 6.5
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/your-own-data.md", "docs/your-own-method.md", "docs/adr/README.md"]
+)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (REPOSITORY / page).read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert ((REPOSITORY / page).parent / target).exists(), target
+
+
+def test_make_targets_that_the_readme_names_exist() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in re.findall(r"(?:`|^)make ([a-z-]+)", (REPOSITORY / "README.md").read_text(), flags=re.M):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_column_names_of_your_own_reach_catalog_and_parameters() -> None:
+    (declared, *_) = code_blocks("docs/your-own-data.md", "yaml")
+    own = yaml.safe_load(declared)["turnover"]
+    base = yaml.safe_load((REPOSITORY / "conf/base/globals.yml").read_text())["turnover"]
+    assert set(own["columns"]["sales"]) == set(base["columns"]["sales"])
+    assert set(own["files"]) <= set(base["files"])
