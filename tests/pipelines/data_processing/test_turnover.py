@@ -28,7 +28,7 @@ from sales_forecast.pipelines.data_processing.turnover import (
     read_stores,
     read_targets,
 )
-from sales_forecast.sample import FUTURE_WEEKS, GAP, SPIKE, make_turnover
+from sales_forecast.sample import GAP, SPIKE, make_turnover
 
 FILES = {"sales": "train.csv", "targets": "test.csv", "stores": "bu_feat.csv"}
 SALES = {
@@ -281,6 +281,13 @@ def test_a_value_must_exceed_both_bounds(bound):
     assert build_panel(sales, patient)["is_repaired"].sum() == 0
 
 
+def test_a_week_that_is_huge_for_a_small_store_but_usual_in_its_department_stays():
+    sales = pd.concat(
+        [_sold(list(range(101)), [1.0] * 100 + [600.0]), _sold(list(range(101)), [100.0] * 101, store=2)]
+    )
+    assert not build_panel(sales, REPAIR)["is_repaired"].any()
+
+
 def test_a_series_of_one_week_is_left_alone():
     panel = build_panel(pd.concat([_sold([0], [1e6]), _sold([0, 1], [1, 1], store=2)]), REPAIR)
     assert not panel["is_repaired"].any()
@@ -327,14 +334,13 @@ def test_the_order_of_rows_does_not_matter(order):
     assert_frame_equal(build_panel(read_sales(shuffled, _shops(1, 2), STOP)[0], REPAIR), panel)
 
 
-def test_the_calendar_reaches_a_year_beyond_the_last_week_wanted(raw, sample_sales):
-    stores = read_stores(raw["bu_feat"], STOP)
-    targets = read_targets(raw["test"], stores, sample_sales, STOP)
-    calendar = build_calendar(sample_sales, targets, stores, CalendarParams(country="FR"))
+def test_the_calendar_reaches_a_year_beyond_the_last_week_wanted():
+    stores = _shops(1)
+    targets = _sold([3], [0])[["store", "department", "week"]]
+    calendar = build_calendar(_sold([0, 1], [5, 6]), targets, stores, CalendarParams(country="FR"))
     Calendar.validate(calendar)
-    assert calendar["week"].min() == sample_sales["week"].min()
-    assert calendar["week"].max() == FUTURE_WEEKS[-1] + pd.Timedelta(weeks=52)
-    assert set(calendar["school_zone"]) == set(stores["school_zone"])
+    assert calendar["week"].tolist() == _weeks(*range(3 + 52 + 1))
+    assert set(calendar["school_zone"]) == {"BB"}
 
 
 # --- engines ---------------------------------------------------------------------------------------
@@ -346,10 +352,8 @@ def _read_pandas(path: Path) -> pd.DataFrame:
 
 ENGINES: dict[str, Callable[[Path], Any]] = {
     "polars": lambda path: pl.read_csv(path, infer_schema_length=None),
-    "polars lazy": lambda path: pl.scan_csv(path, infer_schema_length=None),
-    "polars dates": lambda path: pl.read_csv(path, infer_schema_length=None, try_parse_dates=True),
+    "polars lazy": lambda path: pl.scan_csv(path, infer_schema_length=None, try_parse_dates=True),
     "DuckDB": lambda path: duckdb.read_csv(str(path)),
-    "DuckDB from pandas": lambda path: duckdb.from_df(_read_pandas(path)),
 }
 
 

@@ -1,0 +1,220 @@
+"""The weeks that are wanted: as forecasts, as the planners' sheet and as a section of the report."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sales_forecast.contracts import Forecasts
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.method import Method, Methods
+from sales_forecast.forecasting.naive import SeasonalNaive
+from sales_forecast.pipelines.inference import turnover as outlook
+from sales_forecast.pipelines.inference.turnover import (
+    RECENT_WEEKS,
+    chart_forecasts,
+    fit_champion,
+    forecast_targets,
+    lay_out_for_planners,
+    write_outlook,
+)
+from sales_forecast.reporting import Table, render_section
+
+WEEKS = pd.date_range("2015-01-03", periods=60, freq="7D")
+LAST = WEEKS[-1]
+STORES = pd.DataFrame({"store": [1, 2], "school_zone": "none"})
+NO_CALENDAR = pd.DataFrame()
+NO_SHIFTS = LevelShiftParams(
+    enabled=False,
+    min_log_ratio=1,
+    noise_multiple=1,
+    hold_weeks=4,
+    base_weeks=13,
+    min_stores=1,
+    min_season_share=0,
+)
+
+
+class TwiceTheMean(Method, frozen=True):
+    """A method that has something to learn."""
+
+    def fit(self, market):
+        return {"mean": float(market.panel["turnover"].mean())}
+
+    def forecast(self, market, targets, fitted):
+        return np.full(len(targets), 2 * fitted["mean"])
+
+
+METHODS = Methods({"last_year": SeasonalNaive(), "twice": TwiceTheMean()})
+
+
+def _ahead(*weeks: int) -> list[pd.Timestamp]:
+    return [LAST + pd.Timedelta(weeks=week) for week in weeks]
+
+
+@pytest.fixture
+def panel() -> pd.DataFrame:
+    """Two stores with two departments; turnover of the n-th week is n, in department 117 it is 10 n."""
+    n = np.arange(len(WEEKS), dtype=float)
+    return pd.concat(
+        [
+            pd.DataFrame({"store": store, "department": department, "week": WEEKS, "turnover": size * n})
+            for store in (1, 2)
+            for department, size in ((88, 1), (117, 10))
+        ],
+        ignore_index=True,
+    )
+
+
+@pytest.fixture
+def targets() -> pd.DataFrame:
+    keys = [
+        (store, department, week) for store in (2, 1) for department in (117, 88) for week in _ahead(2, 1)
+    ]
+    return pd.DataFrame(keys, columns=["store", "department", "week"])
+
+
+def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
+    model = fit_champion(panel, STORES, NO_CALENDAR, {"method": method}, METHODS, NO_SHIFTS)
+    model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
+    return forecast_targets(model, targets, panel, STORES, NO_CALENDAR, METHODS, NO_SHIFTS)
+
+
+@pytest.fixture
+def forecasts(panel, targets) -> pd.DataFrame:
+    return _forecast(panel, targets, "last_year")
+
+
+def test_the_champion_is_fitted_on_everything_there_is(panel):
+    model = fit_champion(panel, STORES, NO_CALENDAR, {"method": "twice"}, METHODS, NO_SHIFTS)
+    assert model == {
+        "method": "twice",
+        "cutoff": f"{LAST:%Y-%m-%d}",
+        "fitted": {"mean": panel["turnover"].mean()},
+    }
+
+
+@pytest.mark.parametrize("method", ["last_year", "twice"])
+def test_every_wanted_week_is_forecast_by_the_champion(panel, targets, method):
+    forecasts = _forecast(panel, targets, method)
+    Forecasts.validate(forecasts)
+    pd.testing.assert_frame_equal(forecasts[["store", "department", "week"]], targets)
+    assert set(forecasts["method"]) == {method}
+    assert forecasts["horizon"].tolist() == [2, 1] * 4
+    expected = {"last_year": [90, 80, 9, 8] * 2, "twice": [2 * panel["turnover"].mean()] * 8}
+    assert forecasts["forecast"].tolist() == expected[method]
+
+
+def test_a_store_without_history_gets_what_is_usual_in_its_department(panel, targets):
+    first_store = panel[panel["store"] == 1]
+    forecasts = _forecast(first_store, targets, "last_year")
+    assert forecasts[forecasts["store"] == 2]["forecast"].tolist() == [90, 80, 9, 8]
+
+
+def test_a_wanted_week_that_is_not_ahead_is_refused(panel, targets):
+    targets.loc[0, "week"] = LAST
+    with pytest.raises(
+        InputError, match=rf"1 week\(s\) to forecast are not after the last week seen, {LAST:%F}"
+    ):
+        _forecast(panel, targets, "last_year")
+
+
+# --- for planners ------------------------------------------------------------------------------------
+
+
+def test_planners_get_a_row_a_store_and_department_and_a_column_a_week(forecasts):
+    sheet = lay_out_for_planners(forecasts)
+    first, second = (f"{week:%Y-%m-%d}" for week in _ahead(1, 2))
+    assert list(sheet.columns) == ["store", "department", first, second, "total"]
+    assert sheet.to_numpy().tolist() == [
+        [1, 88, 8, 9, 17],
+        [1, 117, 80, 90, 170],
+        [2, 88, 8, 9, 17],
+        [2, 117, 80, 90, 170],
+    ]
+
+
+def test_planners_get_whole_units_that_add_up_and_a_blank_where_nothing_was_wanted(forecasts):
+    forecasts["forecast"] += 0.4
+    sheet = lay_out_for_planners(forecasts.iloc[1:])  # without store 2, department 117, second week
+    assert sheet.iloc[0].tolist() == [1, 88, 8, 9, 17]
+    assert np.isnan(sheet.iloc[3, 3])
+    assert sheet.iloc[3]["total"] == 80
+
+
+# --- chart and report --------------------------------------------------------------------------------
+
+
+def test_the_chart_joins_each_departments_past_and_future(panel, forecasts):
+    traces = {trace.name: trace for trace in chart_forecasts(forecasts, panel).data}
+    assert list(traces) == [
+        *("department 88", "department 88, forecast"),
+        *("department 117", "department 117, forecast"),
+    ]
+    past, future = traces["department 117"], traces["department 117, forecast"]
+    assert list(past.y) == [20 * n for n in range(60)]  # both stores
+    assert list(pd.to_datetime(future.x)) == _ahead(0, 1, 2)
+    assert list(future.y) == [1180, 160, 180]
+    assert past.line.color == future.line.color
+
+
+def test_the_chart_shows_the_recent_past_only(panel, forecasts):
+    old = panel.assign(week=panel["week"] - pd.Timedelta(weeks=60))
+    traces = chart_forecasts(forecasts, pd.concat([old, panel])).data
+    assert len(traces[0].x) == RECENT_WEEKS
+
+
+def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(panel, forecasts):
+    long_ago = panel["department"].eq(117) & panel["week"].lt(LAST)
+    shut = panel.assign(week=panel["week"].where(~long_ago, panel["week"] - pd.Timedelta(weeks=200)))
+    shut = shut[(shut["department"] == 88) | long_ago]
+    traces = {trace.name: trace for trace in chart_forecasts(forecasts, shut).data}
+    assert len(traces["department 117"].x) == 0
+    assert list(pd.to_datetime(traces["department 117, forecast"].x)) == _ahead(1, 2)
+
+
+def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
+    champion = {"method": "last_year", "wape": 0.211}
+    return write_outlook(forecasts, panel, champion, chart_forecasts(forecasts, panel), NO_SHIFTS)
+
+
+def test_the_outlook_names_the_champion_the_total_and_the_largest_department(panel, forecasts):
+    section = _outlook(forecasts, panel)
+    assert section.lead == (
+        f"8 forecasts for 2 weeks, {_ahead(1)[0]:%Y-%m-%d} to {_ahead(2)[0]:%Y-%m-%d} (first days), made by "
+        f"last_year from data up to {LAST:%Y-%m-%d}."
+    )
+    assert "about **374** in these 2 weeks" in section.answers[0]
+    assert "department 117 with about 340" in section.answers[1]
+    assert "21.1%" in section.answers[2]
+    html = render_section(section, "turnover.inference")
+    assert "made by last_year" in html
+    assert "<strong>374</strong>" in html
+
+
+def test_the_outlook_compares_with_the_same_weeks_of_last_year(panel, forecasts):
+    doubled = forecasts.assign(forecast=2 * forecasts["forecast"])
+    (table,) = (block.frame for block in _outlook(doubled, panel).blocks if isinstance(block, Table))
+    assert table["department"].tolist() == [117, 88]
+    assert table["forecast"].tolist() == [680, 68]
+    assert table["same weeks last year"].tolist() == [340, 34]
+    assert table["change"].tolist() == [1, 1]
+    assert table["stores"].tolist() == [2, 2]
+
+
+def test_the_outlook_compares_at_todays_level(panel, forecasts, monkeypatch):
+    halved = pd.DataFrame({"department": [117], "week": [LAST], "factor": [0.5]})
+    monkeypatch.setattr(outlook, "find_level_shifts", lambda panel, params: halved)
+    (table,) = (block.frame for block in _outlook(forecasts, panel).blocks if isinstance(block, Table))
+    assert table["same weeks last year"].tolist() == [170, 34]
+    assert table["change"].tolist() == [1, 0]
+
+
+def test_the_outlook_makes_no_change_out_of_a_year_without_sales(panel, forecasts):
+    young = panel[panel["week"] > WEEKS[30]]
+    section = _outlook(forecasts, young)
+    (table,) = (block.frame for block in section.blocks if isinstance(block, Table))
+    assert table["change"].isna().all()
+    render_section(section, "turnover.inference")

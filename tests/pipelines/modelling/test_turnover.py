@@ -1,0 +1,101 @@
+"""Every candidate forecasts the past with nothing but what was known then."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from sales_forecast.contracts import Backtest
+from sales_forecast.forecasting.backtest import BacktestParams
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.method import Method, Methods
+from sales_forecast.forecasting.naive import SeasonalNaive
+from sales_forecast.pipelines.modelling.turnover import backtest_methods
+
+WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
+STORES = pd.DataFrame({"store": [1, 2, 3], "school_zone": "none"})
+NO_CALENDAR = pd.DataFrame()
+NO_SHIFTS = LevelShiftParams(
+    enabled=False,
+    min_log_ratio=1,
+    noise_multiple=1,
+    hold_weeks=4,
+    base_weeks=13,
+    min_stores=1,
+    min_season_share=0,
+)
+
+
+class BestWeekSoFar(Method, frozen=True):
+    """Forecasts the highest turnover that it was fitted on: any look ahead would show."""
+
+    def fit(self, market):
+        return {"highest": float(market.panel["turnover"].max())}
+
+    def forecast(self, market, targets, fitted):
+        return np.full(len(targets), fitted["highest"])
+
+
+METHODS = Methods({"last_year": SeasonalNaive(), "highest": BestWeekSoFar()})
+
+
+def _panel(store: int, first: int = 0) -> pd.DataFrame:
+    """Turnover of the n-th week is n, so that every forecast can be counted."""
+    numbers = np.arange(first, len(WEEKS))
+    return pd.DataFrame({"store": store, "department": 88, "week": WEEKS[numbers], "turnover": numbers * 1.0})
+
+
+def _backtest(panel: pd.DataFrame, *cutoffs: int, horizon_weeks: int = 2, methods: Methods = METHODS):
+    params = BacktestParams(horizon_weeks=horizon_weeks, cutoffs=tuple(WEEKS[n].date() for n in cutoffs))
+    return backtest_methods(panel, STORES, NO_CALENDAR, params, methods, NO_SHIFTS)
+
+
+def test_every_method_forecasts_every_window_of_every_series_from_what_was_known():
+    backtest = _backtest(pd.concat([_panel(1), _panel(2)]), 65, 60)
+    Backtest.validate(backtest)
+    assert len(backtest) == 2 * 2 * 2 * 2  # methods, windows, series, weeks
+    rows = backtest[backtest["store"] == 1].set_index(["method", "cutoff", "horizon"])
+    for cutoff in (60, 65):
+        for horizon in (1, 2):
+            last_year, highest = (rows.loc[(m, WEEKS[cutoff], horizon)] for m in ("last_year", "highest"))
+            assert last_year["week"] == WEEKS[cutoff + horizon]
+            assert last_year["turnover"] == cutoff + horizon
+            assert last_year["forecast"] == cutoff + horizon - 52
+            assert highest["forecast"] == cutoff
+
+
+def test_rewriting_the_future_moves_no_forecast():
+    panel = pd.concat([_panel(1), _panel(2)])
+    rewritten = panel.assign(turnover=panel["turnover"].where(panel["week"] <= WEEKS[60], 1e6))
+    told, untold = _backtest(panel, 60), _backtest(rewritten, 60)
+    assert (untold["turnover"] == 1e6).all()
+    assert_frame_equal(untold.drop(columns="turnover"), told.drop(columns="turnover"))
+
+
+def test_a_store_that_was_not_open_yet_is_not_forecast():
+    backtest = _backtest(pd.concat([_panel(1), _panel(2, first=61)]), 60, 65)
+    assert backtest[backtest["store"] == 2]["cutoff"].unique().tolist() == [WEEKS[65]]
+
+
+def test_a_week_in_a_gap_is_not_scored():
+    panel = _panel(1)
+    panel.loc[panel["week"] == WEEKS[61], "turnover"] = np.nan
+    assert _backtest(panel, 60)["horizon"].unique().tolist() == [2]
+
+
+@pytest.mark.parametrize("horizon_weeks", [1, 4])
+def test_the_horizon_says_how_many_weeks_are_forecast(horizon_weeks):
+    backtest = _backtest(_panel(1), 60, horizon_weeks=horizon_weeks)
+    assert sorted(backtest["horizon"].unique()) == list(range(1, horizon_weeks + 1))
+
+
+@pytest.mark.parametrize("cutoff", [WEEKS[68].date(), date(2016, 1, 1), date(2031, 1, 4)])
+def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
+    params = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[60].date(), cutoff))
+    with pytest.raises(InputError) as stopped:
+        backtest_methods(_panel(1), STORES, NO_CALENDAR, params, METHODS, NO_SHIFTS)
+    assert f"turnover.backtest.cutoffs: 1 of 2 cannot be used, e.g. {cutoff}" in str(stopped.value)
+    assert f"between {WEEKS[0]:%Y-%m-%d} and {WEEKS[67]:%Y-%m-%d}" in str(stopped.value)

@@ -1,0 +1,174 @@
+"""What may cross a boundary, and what the messages say about the rest."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from pandera.errors import SchemaError, SchemaErrors
+
+from sales_forecast.contracts import (
+    Backtest,
+    BudgetCurve,
+    BudgetPredictions,
+    Budgets,
+    Calendar,
+    DataContractError,
+    Forecasts,
+    Panel,
+    RawTable,
+    Sales,
+    Stores,
+    Targets,
+)
+from sales_forecast.forecasting.errors import InputError
+
+WEEKS = pd.to_datetime(["2016-01-02", "2016-01-09"])
+KEYS = {"store": [7, 7], "department": [88, 88], "week": WEEKS}
+FORECAST = {**KEYS, "horizon": [1, 2], "forecast": [9.0, 0.0], "method": "naive"}
+GOOD = {
+    Stores: {
+        "store": [7, 8],
+        "postcode": ["59000", None],
+        "latitude": [50.6, np.nan],
+        "longitude": [3.1, np.nan],
+        "region": ["11", None],
+        "zone": ["1", None],
+        "school_zone": ["BB", "none"],
+    },
+    Sales: {**KEYS, "turnover": [5.0, -5.0]},
+    Targets: KEYS,
+    Panel: {
+        **KEYS,
+        "turnover": [5.0, np.nan],
+        "turnover_raw": [5e6, np.nan],
+        "is_gap": [False, True],
+        "is_repaired": [True, False],
+    },
+    Calendar: {
+        "week": WEEKS,
+        "school_zone": "BB",
+        "public_holiday_days": [0, 7],
+        "school_holiday_days": [7, 0],
+        "weeks_from_easter": [-12.0, -11.0],
+        "weeks_from_christmas": [1.1, 2.1],
+    },
+    Backtest: {**FORECAST, "cutoff": pd.Timestamp("2015-12-26"), "turnover": [5.0, -5.0]},
+    Forecasts: FORECAST,
+    Budgets: {"tv": [0.0, 5.0], "sales": [1.0, 1.0]},
+    BudgetPredictions: {
+        "tv": [0.0, 5.0],
+        "sales": [1.0, 1.0],
+        "default": [1.0, 2.0],
+        "tuned": [1.0, 2.0],
+        "mean": [1.5, 1.5],
+    },
+    BudgetCurve: {
+        "tv": [0.0, 5.0],
+        "sales": [1.0, 2.0],
+        "sales_low": [0.0, 1.0],
+        "sales_high": [2.0, 3.0],
+        "marginal_sales": [0.2, 0.2],
+    },
+}
+LATER = [pd.Timestamp("2016-01-02")] * 2
+BAD = [
+    (Stores, "store", [7, 7]),
+    (Stores, "latitude", [50.6, 91.0]),
+    (Stores, "longitude", [-180.5, 3.0]),
+    (Stores, "postcode", [59000, 1000]),
+    (Stores, "school_zone", ["BB", None]),
+    (Sales, "turnover", [5.0, np.nan]),
+    (Sales, "turnover", ["5", "6"]),
+    (Sales, "week", LATER),
+    (Sales, "week", ["2016-01-02", "2016-01-09"]),
+    (Targets, "week", LATER),
+    (Targets, "store", [7, None]),
+    (Panel, "is_gap", [False, False]),
+    (Panel, "is_gap", [True, True]),
+    (Panel, "is_repaired", [1, 0]),
+    (Panel, "week", LATER),
+    (Calendar, "public_holiday_days", [0, 8]),
+    (Calendar, "school_holiday_days", [-1, 0]),
+    (Calendar, "week", LATER),
+    (Backtest, "week", LATER),
+    (Backtest, "forecast", [9.0, np.nan]),
+    (Backtest, "cutoff", ["2015-12-26"] * 2),
+    (Forecasts, "horizon", [0, 1]),
+    (Forecasts, "forecast", [9.0, np.nan]),
+    (Forecasts, "week", LATER),
+    (Budgets, "tv", [-0.1, 5.0]),
+    (Budgets, "sales", [1.0, np.nan]),
+    (BudgetPredictions, "tuned", [1.0, np.nan]),
+    (BudgetCurve, "tv", [5.0, 5.0]),
+    (BudgetCurve, "sales_low", [-1.0, 0.0]),
+]
+
+
+def _named(values):
+    return [getattr(value, "__name__", None) for value in values]
+
+
+@pytest.mark.parametrize("contract", GOOD, ids=_named(GOOD))
+def test_a_good_table_passes_as_it_is(contract):
+    table = pd.DataFrame(GOOD[contract])
+    pd.testing.assert_frame_equal(contract.validate(table.copy()), table)
+
+
+@pytest.mark.parametrize(("contract", "column", "values"), BAD)
+def test_a_bad_column_is_refused_by_name(contract, column, values):
+    table = pd.DataFrame(GOOD[contract]).assign(**{column: values})
+    with pytest.raises(SchemaError, match=f"{column}|missing_only_in_gaps"):
+        contract.validate(table)
+
+
+@pytest.mark.parametrize("contract", GOOD, ids=_named(GOOD))
+def test_a_column_too_many_or_too_few_is_refused(contract):
+    table = pd.DataFrame(GOOD[contract])
+    with pytest.raises(SchemaErrors, match="surprise"):
+        contract.validate(table.assign(surprise=1))
+    with pytest.raises(SchemaError, match=table.columns[-1]):
+        contract.validate(table.iloc[:, :-1])
+
+
+# --- raw files -------------------------------------------------------------------------------------
+
+RAW = RawTable("sold.csv", {"store": "shop", "week": "day", "turnover": "sold"})
+ENGINES = {
+    "pandas": lambda table: table,
+    "polars": pl.from_pandas,
+    "polars lazy": lambda table: pl.from_pandas(table).lazy(),
+    "DuckDB": duckdb.from_df,
+}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return ENGINES[request.param]
+
+
+def _raw(**columns) -> pd.DataFrame:
+    return pd.DataFrame({"shop": [7], "day": ["2016-01-02"], "sold": [5.0]} | columns)
+
+
+def test_a_raw_file_may_have_more_columns_than_we_need_and_is_passed_on_untouched(engine):
+    data = engine(_raw(colour=["blue"]))
+    assert RAW.validate(data) is data
+
+
+def test_missing_columns_are_named_beside_those_that_the_file_has(engine):
+    with pytest.raises(DataContractError) as stopped:
+        RAW.validate(engine(_raw(Sold=[5.0]).drop(columns=["day", "sold"])))
+    assert str(stopped.value) == (
+        "sold.csv: 2 column(s) missing: day, sold. The file has: shop, Sold. Fix the file, or say what your "
+        "columns are called under 'columns' in conf/local/globals.yml."
+    )
+
+
+def test_a_header_without_rows_is_refused(engine):
+    with pytest.raises(DataContractError, match=r"^sold\.csv: the file has a header but no rows\.$"):
+        RAW.validate(engine(_raw().head(0)))
+
+
+def test_a_broken_contract_is_for_the_user_to_put_right():
+    assert issubclass(DataContractError, InputError)

@@ -1,0 +1,229 @@
+"""Files that several nodes share stay whole, whoever writes them and whatever goes wrong."""
+
+import json
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import skops.io
+from kedro.io import DatasetError
+from sklearn.linear_model import LinearRegression
+
+from sales_forecast.datasets import (
+    ReportSectionDataset,
+    SharedJSONDataset,
+    SkopsDataset,
+    write_whole,
+)
+from sales_forecast.reporting import Chart, Section
+
+
+def _names(folder: Path) -> list[str]:
+    """Files in the folder, without the locks that guard them."""
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+
+
+# --- one file, written whole -----------------------------------------------------------------------
+
+
+def test_a_file_is_written_with_its_folder(tmp_path):
+    write_whole(tmp_path / "a" / "b.txt", "é")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "é".encode()
+
+
+def test_a_save_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    write_whole(tmp_path / "b.txt", "old")
+
+    def run_out_of_space(self: Path, target: Path) -> None:
+        assert self.read_text() == "new"
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "replace", run_out_of_space)
+    with pytest.raises(OSError, match="no space"):
+        write_whole(tmp_path / "b.txt", "new")
+    assert _names(tmp_path) == ["b.txt"]
+    assert (tmp_path / "b.txt").read_text() == "old"
+
+
+# --- shared JSON -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """Make a dataset for one key of the same file."""
+    return lambda key: SharedJSONDataset(filepath=str(tmp_path / "shared.json"), key=key)
+
+
+def test_each_lane_keeps_the_part_of_the_other(shared):
+    shared("turnover").save({"best": 127})
+    shared("marketing").save({"best": 1})
+    shared("turnover").save({"worst": 73})
+    assert shared("turnover").load() == {"worst": 73}
+    assert shared("marketing").load() == {"best": 1}
+
+
+def test_a_part_exists_once_it_is_saved(shared):
+    assert not shared("turnover").exists()
+    shared("marketing").save({})
+    assert not shared("turnover").exists()
+    assert shared("marketing").exists()
+
+
+def test_a_part_that_nobody_wrote_is_named_with_its_file(shared):
+    with pytest.raises(DatasetError, match=r"shared\.json has no part 'turnover' yet"):
+        shared("turnover").load()
+    shared("marketing").save({"best": 1})
+    with pytest.raises(DatasetError, match=r"shared\.json has no part 'turnover' yet"):
+        shared("turnover").load()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1: [float("nan")]}])
+def test_what_json_does_not_know_is_refused_and_the_file_stays_as_it_was(shared, tmp_path, value):
+    shared("turnover").save({"best": 127})
+    before = (tmp_path / "shared.json").read_bytes()
+    with pytest.raises(DatasetError, match="not JSON compliant"):
+        shared("marketing").save({"deep": {"down": value}})
+    assert (tmp_path / "shared.json").read_bytes() == before
+    assert _names(tmp_path) == ["shared.json"]
+
+
+def test_the_same_content_gives_the_same_bytes_in_any_order(shared, tmp_path):
+    shared("b").save({"y": 1, "x": 2})
+    shared("a").save({})
+    first = (tmp_path / "shared.json").read_bytes()
+    (tmp_path / "shared.json").unlink()
+    shared("a").save({})
+    shared("b").save({"x": 2, "y": 1})
+    assert (tmp_path / "shared.json").read_bytes() == first
+
+
+def test_threads_that_save_at_the_same_time_lose_nothing(shared, tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: shared(f"key {n}").save({"n": n}), range(40)))
+    assert json.loads((tmp_path / "shared.json").read_text()) == {f"key {n}": {"n": n} for n in range(40)}
+
+
+def _save_many(file: str, name: str, together) -> None:
+    together.wait()
+    for number in range(15):
+        SharedJSONDataset(filepath=file, key=f"{name} {number}").save({"number": number})
+
+
+def test_processes_that_save_at_the_same_time_lose_nothing(tmp_path):
+    file, fork = str(tmp_path / "shared.json"), multiprocessing.get_context("fork")
+    together = fork.Barrier(2)
+    writers = [fork.Process(target=_save_many, args=(file, name, together)) for name in ("a", "b")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    saved = json.loads((tmp_path / "shared.json").read_text())
+    assert saved == {f"{name} {number}": {"number": number} for name in "ab" for number in range(15)}
+
+
+# --- report ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Make a dataset for one section of the same page."""
+    page = str(tmp_path / "report.html")
+    return lambda lane, stage: ReportSectionDataset(filepath=page, lane=lane, stage=stage)
+
+
+def _section(title: str) -> Section:
+    return Section(title=title, lead="Said once.", answers=(f"**{title}** is so.",))
+
+
+def test_a_section_renews_itself_and_leaves_the_others(report, tmp_path):
+    report("turnover", "eda").save(_section("Old facts"))
+    report("marketing", "eda").save(_section("Budgets"))
+    budgets = report("marketing", "eda").load()
+    report("turnover", "eda").save(_section("New facts"))
+
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "New facts" in page
+    assert "Budgets" in page
+    assert "Old facts" not in page
+    assert report("marketing", "eda").load() == budgets
+    assert "New facts" in report("turnover", "eda").load()
+    assert _names(tmp_path) == ["marketing.eda.html", "report.html", "turnover.eda.html"]
+
+
+def test_a_section_exists_once_it_is_saved(report):
+    assert not report("turnover", "eda").exists()
+    report("turnover", "evaluation").save(_section("Errors"))
+    assert not report("turnover", "eda").exists()
+    assert report("turnover", "evaluation").exists()
+
+
+def test_a_section_that_cannot_be_rendered_leaves_page_and_section_as_they_were(report, tmp_path):
+    report("turnover", "eda").save(_section("Facts"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.html")}
+    broken = Section(title="Facts", lead="", blocks=(Chart(go.Figure(), None), "no block"))
+    with pytest.raises(DatasetError):
+        report("turnover", "eda").save(broken)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.html")} == before
+
+
+def test_sections_written_at_the_same_time_are_all_on_the_page(report, tmp_path):
+    parts = [
+        (lane, stage) for lane in ("turnover", "marketing") for stage in ("eda", "evaluation", "inference")
+    ]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda part: report(*part).save(_section(" ".join(part))), parts))
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert all(" ".join(part) in page for part in parts)
+
+
+# --- models ----------------------------------------------------------------------------------------
+
+
+class Homemade:
+    """A type that scikit-learn does not know."""
+
+
+def test_a_model_comes_back_as_it_went(tmp_path):
+    model = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    dataset = SkopsDataset(filepath=str(tmp_path / "models" / "line.skops"))
+    assert not dataset.exists()
+    dataset.save(model)
+    np.testing.assert_allclose(dataset.load().predict([[2.0]]), [5.0])
+    assert _names(tmp_path) == ["line.skops"]
+
+
+def test_a_type_that_is_not_trusted_is_not_loaded(tmp_path):
+    dataset = SkopsDataset(filepath=str(tmp_path / "odd.skops"))
+    dataset.save(Homemade())
+    with pytest.raises(DatasetError, match=r"Homemade"):
+        dataset.load()
+
+
+def test_a_model_that_cannot_be_saved_leaves_the_old_one_and_nothing_else(tmp_path):
+    dataset = SkopsDataset(filepath=str(tmp_path / "line.skops"))
+    dataset.save(LinearRegression(fit_intercept=False))
+    broken = LinearRegression()
+    broken.extra = (n for n in range(3))  # a generator cannot be written
+    with pytest.raises(DatasetError):
+        dataset.save(broken)
+    assert dataset.load().fit_intercept is False
+    assert _names(tmp_path) == ["line.skops"]
+
+
+def test_a_model_saved_half_is_dropped(tmp_path, monkeypatch):
+    dataset = SkopsDataset(filepath=str(tmp_path / "line.skops"))
+    dataset.save(LinearRegression(fit_intercept=False))
+
+    def run_out_of_space(model, file: Path) -> None:
+        file.write_bytes(b"PK")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(skops.io, "dump", run_out_of_space)
+    with pytest.raises(DatasetError, match="no space"):
+        dataset.save(LinearRegression())
+    assert dataset.load().fit_intercept is False
+    assert _names(tmp_path) == ["line.skops"]
