@@ -65,6 +65,11 @@ BAD = {
     "an infinite value": Bad(
         SALES, put("turnover", "inf", 5), ("'turnover': 1 value(s) that are infinite", "row 7: inf")
     ),
+    "a word among numbered departments": Bad(
+        SALES,
+        put("dpt_num_department", "n/a", 5),
+        ("'dpt_num_department': 1 value(s) that are not whole numbers", "row 7: 'n/a'"),
+    ),
     "a blank key": Bad(
         SALES, put("dpt_num_department", "", 5), ("'dpt_num_department': 1 value(s)", "missing")
     ),

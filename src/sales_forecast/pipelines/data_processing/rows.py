@@ -20,7 +20,11 @@ ROW = "row"
 
 REASON = "reason"
 
+MOSTLY = 0.9
+"""Above this share of whole numbers, an identifier that is none is a mistake and not a name."""
+
 _GOOD = -1
+_WHOLE_NUMBER = r"^\d+$"
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 
 
@@ -73,14 +77,21 @@ def missing_rules(frame: Frame, columns: Iterable[str]) -> list[Rule]:
 
 def key_rules(frame: Frame, columns: Sequence[str]) -> list[Rule]:
     """An identifier must be there; where identifiers are numbers, they are whole ones."""
-    return [
-        *missing_rules(frame, columns),
-        *(
-            Rule(column, "are not whole numbers", nw.col(column) % 1 != 0)
-            for column in columns
-            if frame.collect_schema()[column].is_float()
-        ),
-    ]
+    rules = missing_rules(frame, columns)
+    for column in columns:
+        if frame.collect_schema()[column].is_float():
+            rules.append(Rule(column, "are not whole numbers", nw.col(column) % 1 != 0))
+        elif not _is_number(frame, column) and _mostly_whole_numbers(frame, column):
+            strange = ~as_label(frame, column).str.contains(_WHOLE_NUMBER)
+            rules.append(Rule(column, "are not whole numbers", strange))
+    return rules
+
+
+def _mostly_whole_numbers(frame: Frame, column: str) -> bool:
+    """Whether a text column is a number column with a few strangers in it, such as ``n/a``."""
+    whole = as_label(frame, column).str.contains(_WHOLE_NUMBER)
+    share: float | None = frame.lazy().select(whole.cast(nw.Float64).mean()).collect().item()
+    return share is not None and share > MOSTLY
 
 
 def number_rules(frame: Frame, column: str, *, required: bool = True) -> list[Rule]:
@@ -290,7 +301,8 @@ def as_key(frame: Frame, column: str, like: Frame | None = None) -> nw.Expr:
         like: The table that defines the identifier and thereby says whether it is a number or text;
             without it the column itself does.
     """
-    if _is_number(frame if like is None else like, column):
+    defining = frame if like is None else like
+    if _is_number(defining, column) or (like is None and _mostly_whole_numbers(frame, column)):
         return as_label(frame, column).cast(nw.Int64)
     return as_label(frame, column)
 

@@ -174,7 +174,8 @@ def write_outlook(
             Table(
                 totals.rename(columns={"last_year": "same weeks last year", "series": "stores"}),
                 "Sum over the weeks ahead, in currency units, for the stores that are forecast. Where a "
-                "department's level has shifted since, last year is brought to today's level.",
+                "department's level has shifted since, last year is brought to today's level; "
+                "the change is that of the stores and weeks that were there last year.",
                 {"forecast": ",.0f", "same weeks last year": ",.0f", "change": "+.1%", "stores": ",d"},
             ),
             Text(
@@ -186,7 +187,7 @@ def write_outlook(
 
 
 def _against_last_year(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
-    """Forecast and last year's turnover of the same series and weeks, per department, largest first."""
+    """Forecast and last year's turnover per department, largest first; the change of series known in both."""
     past = panel[["store", "department", "week", "turnover"]].assign(
         week=panel["week"] + pd.Timedelta(weeks=52)
     )
@@ -194,5 +195,7 @@ def _against_last_year(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataF
     totals = both.groupby("department", as_index=False).agg(
         forecast=("forecast", "sum"), last_year=("turnover", "sum"), series=("store", "nunique")
     )
-    totals["change"] = totals["forecast"] / totals["last_year"].where(totals["last_year"] > 0) - 1
+    comparable = both.dropna(subset="turnover").groupby("department")["forecast"].sum()
+    now = totals["department"].map(comparable)
+    totals["change"] = now / totals["last_year"].where(totals["last_year"] > 0) - 1
     return totals.sort_values("forecast", ascending=False, ignore_index=True)
