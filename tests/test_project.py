@@ -6,10 +6,12 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 
-from projects import Project, copy_project
+from projects import REPOSITORY, Project, copy_project
 
 pytestmark = pytest.mark.xdist_group("finished")
 
@@ -131,6 +133,16 @@ def test_models_are_readable_files_without_pickle(finished: Project) -> None:
     assert model["cutoff"] == "2017-09-30"
     assert model["fitted"]["127"][0] == "tree"
     assert not list(finished.folder.glob("data/**/*.pkl"))
+
+
+def test_the_notebook_runs(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebooks = finished.folder / "notebooks"
+    shutil.copytree(REPOSITORY / "notebooks", notebooks, dirs_exist_ok=True)
+    monkeypatch.setenv("PYTHONPATH", str(finished.folder / "src"))
+    for path in notebooks.glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, resources={"metadata": {"path": notebooks}}).execute()
+        assert notebook.cells[-1].outputs, path.name
 
 
 def test_each_stage_runs_on_what_the_stage_before_left(finished: Project, tmp_path: Path) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
+
+from sales_forecast.pipelines.params import Params
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
-class _Params(BaseModel, frozen=True, extra="forbid"):
-    pass
-
-
-class TurnoverFiles(_Params):
+class TurnoverFiles(Params):
     """What the raw files are called in messages."""
 
     sales: str
@@ -21,7 +19,7 @@ class TurnoverFiles(_Params):
     stores: str
 
 
-class TurnoverColumns(_Params):
+class TurnoverColumns(Params):
     """Name inside the project -> name in the file, per raw table."""
 
     sales: dict[Literal["store", "department", "week", "turnover"], str]
@@ -41,7 +39,7 @@ class TurnoverColumns(_Params):
         return self
 
 
-class ReadTurnoverParams(_Params):
+class ReadTurnoverParams(Params):
     """How the retailer's files are to be read."""
 
     files: TurnoverFiles
@@ -51,20 +49,20 @@ class ReadTurnoverParams(_Params):
     bad_rows: Literal["stop", "set_aside"]
 
 
-class RepairParams(_Params):
+class RepairParams(Params):
     """When a value is impossible: both bounds must be exceeded, in absolute size."""
 
     impossible_above_times_series_mean: float = Field(gt=1)
     impossible_above_times_department_mean: float = Field(gt=1)
 
 
-class CalendarParams(_Params):
+class CalendarParams(Params):
     """Whose holidays count."""
 
     country: str
 
 
-class ReadMarketingParams(_Params):
+class ReadMarketingParams(Params):
     """How the budget file is to be read."""
 
     file: str

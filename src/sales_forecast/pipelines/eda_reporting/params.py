@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-
-class _Params(BaseModel, frozen=True, extra="forbid"):
-    pass
-
+from sales_forecast.pipelines.params import Params
 
 # --- turnover ----------------------------------------------------------------------------------------
 
 Feature = Literal["winter_share", "spring_share", "summer_share", "lowest", "highest", "swing"]
 
 
-class Questions(_Params):
+class Questions(Params):
     """Which years and which department the business asks about."""
 
     best_department_year: int
@@ -26,7 +23,7 @@ class Questions(_Params):
     best_weeks_count: int = Field(gt=0)
 
 
-class SportRule(_Params):
+class SportRule(Params):
     """The shape of a year that speaks for one sport; all conditions must hold."""
 
     sport: str
@@ -36,7 +33,7 @@ class SportRule(_Params):
     peak_months: tuple[int, ...] = ()
 
 
-class Sports(_Params):
+class Sports(Params):
     """The first rule that fits gives the guess."""
 
     rules: tuple[SportRule, ...]
@@ -45,7 +42,7 @@ class Sports(_Params):
 # --- marketing ---------------------------------------------------------------------------------------
 
 
-class HighSpendLowSalesParams(_Params):
+class HighSpendLowSalesParams(Params):
     """From which quantiles on a budget counts as high, and below which sales count as low."""
 
     spending_above_quantile: float = Field(ge=0, le=1)

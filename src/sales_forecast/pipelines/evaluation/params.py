@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
 from sales_forecast.forecasting.errors import InputError
+from sales_forecast.pipelines.params import Params
 
 
-class TurnoverEvaluationParams(BaseModel, frozen=True, extra="forbid"):
+class TurnoverEvaluationParams(Params):
     """What the candidates are measured against."""
 
     baseline: str

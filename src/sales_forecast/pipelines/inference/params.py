@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-
-class _Params(BaseModel, frozen=True, extra="forbid"):
-    pass
-
+from sales_forecast.pipelines.params import Params
 
 # --- marketing ---------------------------------------------------------------------------------------
 
 
-class CurveParams(_Params):
+class CurveParams(Params):
     """At how many budgets the model is asked, and how wide its range is."""
 
     points: int = Field(ge=3)

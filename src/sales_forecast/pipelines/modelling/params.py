@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-
-class _Params(BaseModel, frozen=True, extra="forbid"):
-    pass
-
+from sales_forecast.pipelines.params import Params
 
 # --- marketing ---------------------------------------------------------------------------------------
 
 
-class SplitParams(_Params):
+class SplitParams(Params):
     """Which campaigns are kept from the models until the test."""
 
     test_share: float = Field(gt=0, lt=1)
     seed: int
 
 
-class TuningParams(_Params):
+class TuningParams(Params):
     """Which settings of the straight line are tried, and how they are compared."""
 
     folds: int = Field(ge=2)
