@@ -33,7 +33,7 @@ test: setup ## Run the tests
 	@$(BIN)/pytest -n auto --dist loadgroup --ignore tests/acceptance
 	@echo "Open next: README.md, 'Change it'; tests/ has the same folders as src/sales_forecast/."
 
-acceptance: setup ## Check the published facts on the real files in ../shared/data
+acceptance: setup ## Check published facts; needs the real files in ../shared/data
 	@$(BIN)/pytest -s tests/acceptance
 
 check: setup ## Lint, types, and which module may import which

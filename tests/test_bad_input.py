@@ -136,6 +136,25 @@ def test_the_command_exits_non_zero_with_the_message_alone(project: Project, tmp
     assert "Traceback" not in result.stdout + result.stderr
 
 
+def test_a_file_that_is_no_archive_is_named_with_what_to_do(project: Project, tmp_path: Path) -> None:
+    before = project.outputs()
+    shutil.copytree(project.path("01_raw"), tmp_path / "raw")
+    (tmp_path / "raw" / SALES).write_text("day_id,turnover")
+    code, output = project.run("--params", f"raw_folder={tmp_path / 'raw'}")
+    assert code == 1
+    assert "train.csv.gz cannot be read: Not a gzipped file" in output
+    assert "compressed if its name ends in .gz" in output
+    assert project.outputs() == before
+
+
+def test_a_country_without_holidays_is_refused_before_anything_is_written(project: Project) -> None:
+    before = project.outputs()
+    code, output = project.run("--params", "turnover.calendar.country=ZZ")
+    assert code == 1
+    assert "turnover.calendar.country: 'ZZ'" in output
+    assert project.outputs() == before
+
+
 def test_a_misspelt_parameter_is_named(project: Project) -> None:
     before = project.outputs()
     code, output = project.run("--params", "turnover.backtest.horizn_weeks=8")

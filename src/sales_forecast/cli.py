@@ -11,10 +11,12 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from sales_forecast.forecasting.errors import InputError
 
-EXPECTED = (InputError, DatasetError, ParameterValidationError)
+EXPECTED = (InputError, DatasetError, ParameterValidationError, YAMLError, OmegaConfBaseException)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -44,11 +44,21 @@ def _load_raw(name: str, catalog: DataCatalog) -> Any:
     except DataValidationError:
         raise
     except DatasetError as error:
-        cause = error.__cause__ or error
-        raise InputError(
-            f"{name} cannot be read: {cause}. Put the file there, or say where your files are: "
-            "kedro run --params raw_folder=FOLDER, or raw_folder in conf/local/globals.yml."
-        ) from error
+        cause = _innermost(error)
+        remedy = "Save it as a CSV file in UTF-8, complete, and compressed if its name ends in .gz."
+        if isinstance(cause, FileNotFoundError):
+            remedy = (
+                "Put the file there, or say where your files are: kedro run --params raw_folder=FOLDER, "
+                "or raw_folder in conf/local/globals.yml."
+            )
+        path = getattr(catalog.get(name), "_filepath", name)
+        raise InputError(f"{path} cannot be read: {cause}. {remedy}") from error
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while (deeper := error.__cause__ or error.__context__) is not None:
+        error = deeper
+    return error
 
 
 class _Saves(threading.local):
@@ -144,9 +154,9 @@ class ProjectHooks:
         self._saves.drop()
 
     @hook_impl
-    def after_pipeline_run(self) -> None:
-        """End with a short table."""
-        summarise(read_metrics(self._reporting), self._reporting / "report.html")
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+        """End with a short table of what this run measured."""
+        summarise(read_metrics(self._reporting, pipeline), self._reporting / "report.html")
 
 
 def summarise(metrics: dict[str, Any], report: Path) -> None:

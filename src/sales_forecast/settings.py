@@ -18,6 +18,9 @@ def project_root() -> str:
 # Kedro and kedro-mlflow call OmegaConf by a name that it is about to retire; nothing for a user to do.
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)
 
+# Of MLflow's own evaluation models, at import.
+warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method", category=UserWarning)
+
 HOOKS = (ProjectHooks(), TrackingHooks())
 
 CONFIG_LOADER_ARGS = {

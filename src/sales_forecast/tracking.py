@@ -9,6 +9,7 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -20,11 +21,11 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{key}", value
 
 
-def read_metrics(reporting: Path) -> dict[str, Any]:
-    """Metrics of both lanes; empty before the first evaluation."""
+def read_metrics(reporting: Path, pipeline: Pipeline) -> dict[str, Any]:
+    """Metrics of the lanes that this run has evaluated; older ones are another run's."""
     path = reporting / "metrics.json"
     content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return content
+    return {lane: part for lane, part in content.items() if f"{lane}.metrics" in pipeline.all_outputs()}
 
 
 class TrackingHooks:
@@ -49,7 +50,7 @@ class TrackingHooks:
             mlflow.log_params(dict(flatten(self._parameters)))
 
     @hook_impl(tryfirst=True)
-    def after_pipeline_run(self) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
         """Log metrics, charts, answers and the report before kedro-mlflow ends the run."""
         import mlflow
 
@@ -57,7 +58,7 @@ class TrackingHooks:
             return
         numbers = {
             name: value
-            for name, value in flatten(read_metrics(self._reporting))
+            for name, value in flatten(read_metrics(self._reporting, pipeline))
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
         mlflow.log_metrics(numbers)

@@ -67,8 +67,14 @@ def _message(*lines: str, after=None) -> str:
         ("19,2016-01-09,1", "column 'shop': 1 value(s) that are not in shops.csv (row 5: 19)"),
         ("x,2016-01-09,1", "column 'shop': 1 value(s) that are not in shops.csv (row 5: 'x')"),
         ("18,,1", "column 'day': 1 value(s) that are missing (row 5: '')"),
-        ("18,9 Jan,1", "column 'day': 1 value(s) that are not dates of the form %Y-%m-%d (row 5: '9 Jan')"),
-        ("18,2016-02-30,1", "1 value(s) that are not dates of the form %Y-%m-%d (row 5: '2016-02-30')"),
+        (
+            "18,9 Jan,1",
+            "column 'day': 1 value(s) that are not dates of the form %Y-%m-%d, 1990 to 2100 (row 5: '9 Jan')",
+        ),
+        (
+            "18,2016-02-30,1",
+            "1 value(s) that are not dates of the form %Y-%m-%d, 1990 to 2100 (row 5: '2016-02-30')",
+        ),
         ("18,2016-01-10,1", "column 'day': 1 value(s) that are not a Saturday (row 5: '2016-01-10')"),
         ("18,2016-01-09,", "column 'sold': 1 value(s) that are missing (row 5: '')"),
         ("18,2016-01-09,n/a", "column 'sold': 1 value(s) that are not numbers (row 5: 'n/a')"),
@@ -91,7 +97,10 @@ def test_each_kind_of_bad_row_is_told_with_its_column_line_and_value(line, compl
 
 def test_a_week_must_come_after_the_last_one_sold_if_one_is_given():
     message = _message("18,2016-01-16,1", after=datetime(2016, 1, 9))
-    assert "'day': 3 value(s) that are not after 2016-01-09 (row 2: '2016-01-02', row 3" in message
+    assert (
+        "'day': 3 value(s) that are not after 2016-01-09, the last week sold (row 2: '2016-01-02', row 3"
+        in message
+    )
 
 
 def test_three_examples_and_a_count_are_enough():
@@ -114,7 +123,7 @@ def test_a_message_tells_every_kind_of_bad_row_in_the_file():
     ("line", "reason"),
     [
         (",9 Jan,n/a", "shop: values that are missing"),
-        ("19,9 Jan,n/a", "day: values that are not dates of the form %Y-%m-%d"),
+        ("19,9 Jan,n/a", "day: values that are not dates of the form %Y-%m-%d, 1990 to 2100"),
         ("19,2016-01-10,n/a", "day: values that are not a Saturday"),
         ("19,2016-01-09,n/a", "sold: values that are not numbers"),
         ("19,2016-01-09,3", "shop: values that are not in shops.csv"),
@@ -224,3 +233,25 @@ def test_every_row_is_kept_or_rejected_and_the_input_stays_as_it_was(lines):
     assert len(good) + len(rejected) == len(lines)
     assert len(good) == len(set(lines) & set(GOOD))
     assert not rejected[ROW].is_duplicated().any()
+
+
+@pytest.mark.parametrize("value", ["1e400", "1e308", 1e300])
+def test_a_number_that_no_shop_sells_is_bad(value):
+    frame = number_rows(pd.DataFrame({"turnover": [1.0, value]}), {"turnover": "turnover"})
+    with pytest.raises(DataContractError, match="1 bad row"):
+        settle(
+            frame,
+            number_rules(frame, "turnover"),
+            keys=[],
+            file="sold.csv",
+            columns={"turnover": "turnover"},
+            on_bad=OnBad(),
+        )
+
+
+@pytest.mark.parametrize("text", ["2016-1-9", "9999-12-25", "1912-12-28"])
+def test_a_week_is_written_in_one_way_and_in_our_time(text):
+    frame = number_rows(pd.DataFrame({"week": ["2016-01-09", text]}), {"week": "week"})
+    rules = date_rules(frame, "week", "%Y-%m-%d", "saturday")
+    with pytest.raises(DataContractError, match=r"are not dates of the form %Y-%m-%d, 1990 to 2100 \(row 3"):
+        settle(frame, rules, keys=[], file="sold.csv", columns={"week": "week"}, on_bad=OnBad())

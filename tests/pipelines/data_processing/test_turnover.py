@@ -197,7 +197,10 @@ def test_keys_are_numbers_in_every_table_if_the_stores_are():
             (1, 99, "2016-01-16"),
             "'dpt_num_department': 1 value(s) that are not in the departments of train.csv",
         ),
-        ((1, 88, "2016-01-09"), "'day_id': 1 value(s) that are not after 2016-01-09 (row 3: '2016-01-09')"),
+        (
+            (1, 88, "2016-01-09"),
+            "'day_id': 1 value(s) that are not after 2016-01-09, the last week sold (row 3: '2016-01-09')",
+        ),
         ((1, 88, "2016-01-17"), "'day_id': 1 value(s) that are not a Saturday"),
         ((2, 88, "2016-01-16"), "1 value(s) that repeat an earlier key (row 3: 2 88 '2016-01-16')"),
     ],

@@ -65,11 +65,11 @@ def test_the_headline_names_the_method_in_use_and_the_simplest_ones_error():
     # 40 instead of 10 and 20: 300 % and 100 %
     assert metrics["headline"] == {
         "best": "linear regression, default",
-        "error": "MAPE 12.5 %",
-        "baseline": "MAPE 200.0 %",
+        "error": "MAPE 12.5%",
+        "baseline": "MAPE 200.0%",
     }
     tuned = score_budget_models(_predictions(default=[11, 17], tuned=[10, 18]))["headline"]
-    assert (tuned["best"], tuned["error"]) == ("linear regression, tuned", "MAPE 5.0 %")
+    assert (tuned["best"], tuned["error"]) == ("linear regression, tuned", "MAPE 5.0%")
 
 
 def test_a_campaign_without_sales_counts_in_every_error_but_the_relative_one():

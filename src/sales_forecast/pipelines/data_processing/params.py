@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+import holidays
+from pydantic import Field, field_validator, model_validator
 
 from sales_forecast.pipelines.params import Params
 
@@ -60,6 +61,16 @@ class CalendarParams(Params):
     """Whose holidays count."""
 
     country: str
+
+    @field_validator("country")
+    @classmethod
+    def _known(cls, country: str) -> str:
+        if country != "none" and country not in holidays.list_supported_countries():
+            raise ValueError(
+                f"turnover.calendar.country: '{country}' is no country code with known public holidays. "
+                "Use an ISO 3166 code in capitals such as FR or US, or 'none'."
+            )
+        return country
 
 
 class ReadMarketingParams(Params):

@@ -24,8 +24,10 @@ MOSTLY = 0.9
 """Above this share of whole numbers, an identifier that is none is a mistake and not a name."""
 
 _GOOD = -1
-_WHOLE_NUMBER = r"^\d+$"
-_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+_WHOLE_NUMBER = r"^\d{1,18}$"
+_LARGEST = 1e15  # no shop sells so much in a week, and sums stay exact
+_YEARS = range(1990, 2101)
+_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d)?$"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,11 @@ def number_rules(frame: Frame, column: str, *, required: bool = True) -> list[Ru
         return [*missing, Rule(column, "are not numbers", ~allowed)]
     value = nw.col(column).cast(nw.Float64)
     infinite = (value == float("inf")) | (value == float("-inf"))
-    return [*missing, Rule(column, "are infinite", infinite)]
+    return [
+        *missing,
+        Rule(column, "are infinite", infinite),
+        Rule(column, f"are beyond {_LARGEST:.0e}", value.abs() > _LARGEST),
+    ]
 
 
 def date_rules(
@@ -112,17 +118,23 @@ def date_rules(
     """A week must be a date, the first day of a week, and after ``after`` if that is given."""
     distinct = frame.lazy().select(column).unique().collect()[column].to_list()
     days = {text: _parse_day(text, date_format) for text in distinct if not pd.isna(text)}
-    dates = {text: day for text, day in days.items() if day is not None}
+    dates = {text: day for text, day in days.items() if day is not None and day.year in _YEARS}
     no_dates = [text for text in days if text not in dates]
     off_grid = [text for text, day in dates.items() if f"{day:%A}".lower() != week_starts_on]
     rules = [
         *missing_rules(frame, [column]),
-        Rule(column, f"are not dates of the form {date_format}", nw.col(column).is_in(no_dates)),
+        Rule(
+            column,
+            f"are not dates of the form {date_format}, {_YEARS[0]} to {_YEARS[-1]}",
+            nw.col(column).is_in(no_dates),
+        ),
         Rule(column, f"are not a {week_starts_on.title()}", nw.col(column).is_in(off_grid)),
     ]
     if after is not None:
         past = [text for text, day in dates.items() if day <= after]
-        rules.append(Rule(column, f"are not after {after:%Y-%m-%d}", nw.col(column).is_in(past)))
+        rules.append(
+            Rule(column, f"are not after {after:%Y-%m-%d}, the last week sold", nw.col(column).is_in(past))
+        )
     return rules
 
 
@@ -132,9 +144,11 @@ def _parse_day(value: Any, date_format: str) -> datetime | None:
     if isinstance(value, date):  # some engines recognise dates themselves
         return datetime.combine(value, time())
     try:
-        return datetime.strptime(str(value), date_format)
+        day = datetime.strptime(str(value), date_format)
     except ValueError:
         return None
+    # 2017-9-3 beside 2017-09-03 would be two keys for one week.
+    return day if day.strftime(date_format) == str(value) else None
 
 
 def unknown_rule(frame: Frame, column: str, known: Iterable[Any], where: str) -> Rule:

@@ -33,7 +33,8 @@ def write_section(
     return Section(
         title="Turnover until now",
         lead=(
-            f"{weekly['series'].sum():,} weekly values of {_count(departments, 'department')}, from the week "
+            f"{(weekly['series'] - weekly['gaps']).sum():,} weekly values of "
+            f"{_count(departments, 'department')}, from the week "
             f"of {first:%Y-%m-%d} to that of {last:%Y-%m-%d}; a week is named by its first day. "
             "Turnover is in the currency units of the file."
         ),

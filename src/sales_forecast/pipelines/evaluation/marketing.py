@@ -63,8 +63,8 @@ def score_budget_models(predictions: pd.DataFrame) -> dict[str, Any]:
     return metrics | {
         "headline": {
             "best": METHODS[in_use],
-            "error": f"MAPE {100 * metrics[in_use]['mape']:.1f} %",
-            "baseline": f"MAPE {100 * metrics['mean']['mape']:.1f} %",
+            "error": f"MAPE {metrics[in_use]['mape']:.1%}",
+            "baseline": f"MAPE {metrics['mean']['mape']:.1%}",
         }
     }
 
