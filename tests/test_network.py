@@ -1,0 +1,44 @@
+"""A run touches no network: neither its own steps nor the telemetry of the libraries it stands on."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from projects import Project, copy_project
+
+pytestmark = pytest.mark.xdist_group("network")
+
+WATCHER = """
+import os, socket
+
+def watched(host):
+    if host not in (None, "localhost", "127.0.0.1", "::1"):
+        with open(os.environ["NETWORK_LOG"], "a") as log:
+            log.write(f"{host}\\n")
+
+look_up, connect = socket.getaddrinfo, socket.socket.connect
+
+def getaddrinfo(host, *args, **kwargs):
+    watched(host)
+    return look_up(host, *args, **kwargs)
+
+def connect_to(self, address):
+    if isinstance(address, tuple):
+        watched(address[0])
+    return connect(self, address)
+
+socket.getaddrinfo, socket.socket.connect = getaddrinfo, connect_to
+"""
+
+
+def test_a_run_asks_no_other_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project: Project = copy_project(tmp_path / "project")
+    (project.folder / "src" / "sitecustomize.py").write_text(WATCHER)
+    log = tmp_path / "network.log"
+    monkeypatch.setenv("NETWORK_LOG", os.fspath(log))
+    for name in ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        monkeypatch.delenv(name, raising=False)  # libraries fall silent where they see these
+    result = project.kedro("run", "--namespaces", "marketing", "--pipelines", "data_processing")
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    assert not log.exists(), log.read_text()
