@@ -57,7 +57,7 @@ sample: setup ## Make the synthetic sample in data/01_raw anew
 	@$(BIN)/python -m sales_forecast.sample
 
 lock: ## Renew requirements.lock (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --extra dev --upgrade pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev --upgrade pyproject.toml -o requirements.lock
 
 clean: ## Remove everything that a run produced; data/01_raw and .venv stay
 	@find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -type f -delete
