@@ -8,6 +8,8 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 WEEKS_PER_YEAR = 52
+SIZE_WEEKS = 26
+"""A jump is measured over half a year: its first weeks alone are noisy."""
 
 Ratios = npt.NDArray[np.float64]
 
@@ -77,14 +79,15 @@ def find_jumps(ratio: Ratios, params: LevelShiftParams) -> list[tuple[int, float
     """Find the lasting jumps in one department's year-on-year ratio.
 
     A shift lifts the ratio for a year only: after that the comparison week is shifted too. So once a shift
-    is found its size is taken out of the year that follows, and the search goes on.
+    is found its jump is taken out of the year that follows, and the search goes on.
 
     Args:
         ratio: One log ratio a week, NaN where there is none, shape ``(weeks,)``.
         params: Thresholds.
 
     Returns:
-        Position and log size of each jump, oldest first.
+        Position and log size of each jump, oldest first. The size is the ratio itself, not its change: what
+        brings last year's weeks to today's level, whatever the year before was like.
     """
     ratio = ratio.copy()
     jumps: list[tuple[int, float]] = []
@@ -101,9 +104,11 @@ def find_jumps(ratio: Ratios, params: LevelShiftParams) -> list[tuple[int, float
         if abs(jump) < threshold or not lasted:
             continue
         start = _sharpest(ratio, position, params.hold_weeks, np.sign(jump))
-        jump = _size(ratio[start:], level)
-        jumps.append((start, jump))
-        ratio[start : start + WEEKS_PER_YEAR] -= jump
+        size = float(np.nanmedian(ratio[start : start + SIZE_WEEKS]))
+        if (size - level) * np.sign(jump) < threshold:  # a few odd weeks, as the rest of the year tells
+            continue
+        jumps.append((start, size))
+        ratio[start : start + WEEKS_PER_YEAR] -= size - level
     return jumps
 
 
@@ -119,11 +124,6 @@ def _sharpest(ratio: Ratios, position: int, hold_weeks: int, sign: float) -> int
     first = max(1, position - 2)
     steps = sign * np.diff(ratio[first - 1 : position + hold_weeks])
     return first + int(np.nanargmax(steps)) if np.isfinite(steps).any() else position
-
-
-def _size(after: Ratios, level: np.floating) -> float:
-    """Median jump over half a year: the first weeks alone are noisy."""
-    return float(np.nanmedian(after[: WEEKS_PER_YEAR // 2]) - level)
 
 
 def _noise(ratio: Ratios) -> float:
