@@ -25,7 +25,8 @@ from sales_forecast.forecasting.errors import InputError
 
 WEEKS = pd.to_datetime(["2016-01-02", "2016-01-09"])
 KEYS = {"store": [7, 7], "department": [88, 88], "week": WEEKS}
-FORECAST = {**KEYS, "horizon": [1, 2], "forecast": [9.0, 0.0], "method": "naive"}
+RANGES = {"lo_80": [8.0, 0.0], "hi_80": [10.0, 1.0], "lo_95": [0.0, 0.0], "hi_95": [20.0, 3.0]}
+FORECAST = {**KEYS, "horizon": [1, 2], "forecast": [9.0, 0.0], "method": "naive", **RANGES}
 GOOD = {
     Stores: {
         "store": [7, 8],
@@ -97,6 +98,9 @@ BAD = [
     (Forecasts, "horizon", [0, 1]),
     (Forecasts, "forecast", [9.0, np.nan]),
     (Forecasts, "week", LATER),
+    (Forecasts, "lo_80", [-1.0, 0.0]),
+    (Forecasts, "hi_80", [8.5, 1.0]),
+    (Backtest, "lo_95", [8.5, 0.0]),
     (Budgets, "tv", [-0.1, 5.0]),
     (Budgets, "sales", [1.0, np.nan]),
     (BudgetPredictions, "tuned", [1.0, np.nan]),
@@ -118,7 +122,7 @@ def test_a_good_table_passes_as_it_is(contract):
 @pytest.mark.parametrize(("contract", "column", "values"), BAD)
 def test_a_bad_column_is_refused_by_name(contract, column, values):
     table = pd.DataFrame(GOOD[contract]).assign(**{column: values})
-    with pytest.raises(SchemaError, match=f"{column}|missing_only_in_gaps"):
+    with pytest.raises(SchemaError, match=f"{column}|missing_only_in_gaps|ranges_hold_the_forecast"):
         contract.validate(table)
 
 

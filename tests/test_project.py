@@ -46,7 +46,7 @@ def test_a_run_answers_the_questions_of_both_lanes(finished: Project) -> None:
 def test_a_run_scores_every_method_in_every_window(finished: Project) -> None:
     metrics = read_json(finished, "metrics.json")
     turnover = metrics["turnover"]
-    for method in ("seasonal_naive", "growth_naive", "hist_gradient_boosting", "lightgbm"):
+    for method in ("seasonal_naive", "growth_naive", "blend"):
         assert {"2016-10-01", "2017-08-05", "2017-02-25", "mean"} <= set(turnover[method])
         assert {"wape", "rmse", "mae", "rmsse", "bias"} <= set(turnover[method]["2016-10-01"])
     assert turnover[turnover["champion"]]["mean"]["wape"] < turnover["seasonal_naive"]["mean"]["wape"]
@@ -58,7 +58,8 @@ def test_every_wanted_week_gets_one_forecast(finished: Project) -> None:
     forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
     wanted = pd.read_csv(finished.path("01_raw/turnover/test.csv.gz"))
     assert len(forecasts) == len(wanted)
-    assert set(forecasts.columns) == {"store", "department", "week", "horizon", "forecast", "method"}
+    ranges = {"lo_80", "hi_80", "lo_95", "hi_95"}
+    assert set(forecasts.columns) == {"store", "department", "week", "horizon", "forecast", "method"} | ranges
     assert (forecasts["forecast"] >= 0).all()
     assert sorted(forecasts["horizon"].unique()) == list(range(1, 9))
 
@@ -74,6 +75,7 @@ def test_the_backtest_keeps_every_forecast(finished: Project) -> None:
         "horizon",
         "turnover",
         "forecast",
+        *("lo_80", "hi_80", "lo_95", "hi_95"),
     ]
     assert backtest.groupby(["method", "cutoff"]).size().groupby("cutoff").nunique().eq(1).all()
     assert ((backtest["week"] - backtest["cutoff"]).dt.days == 7 * backtest["horizon"]).all()
@@ -107,7 +109,7 @@ def test_the_report_is_one_file_that_needs_no_network(finished: Project) -> None
 def test_a_run_ends_with_the_best_method_and_the_report(finished: Project) -> None:
     log = (finished.folder / "run.log").read_text()
     end = log[log.index("Where this leaves us") :]
-    assert "lightgbm" in end
+    assert "blend" in end
     assert "WAPE" in end
     assert "report.html" in end
     assert "Backtest folds" in log
@@ -120,8 +122,8 @@ def test_a_run_is_tracked_with_parameters_metrics_and_reports(finished: Project)
         (status,) = store.execute("select status from runs").fetchone()
     assert status == "FINISHED"
     assert parameters["turnover.backtest.horizon_weeks"] == "8"
-    assert parameters["turnover.methods.lightgbm.trees"] == "150"
-    assert metrics["turnover.lightgbm.mean.wape"] > 0
+    assert parameters["turnover.methods.blend.enough.members.boosting.trees"] == "80"
+    assert metrics["turnover.blend.mean.wape"] > 0
     assert metrics["marketing.default.mae"] > 0
     artifacts = {path.name for path in finished.folder.glob("mlruns/**/artifacts/**/*") if path.is_file()}
     assert {"report.html", "answers.json", "metrics.json", "windows.json"} <= artifacts
@@ -131,7 +133,7 @@ def test_a_run_is_tracked_with_parameters_metrics_and_reports(finished: Project)
 def test_models_are_readable_files_without_pickle(finished: Project) -> None:
     model = json.loads(finished.path("06_models/turnover/model.json").read_text())
     assert model["cutoff"] == "2017-09-30"
-    assert model["fitted"]["127"][0] == "tree"
+    assert model["fitted"]["fitted"]["boosting"]["127"][0] == "tree"
     assert not list(finished.folder.glob("data/**/*.pkl"))
 
 
@@ -163,7 +165,10 @@ def test_each_lane_runs_alone_from_raw_files(lane: str, tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
     code, output = project.run(
         *("--namespaces", lane),
-        *("--params", "turnover.backtest.cutoffs=[2016-10-01],turnover.methods.lightgbm.trees=5"),
+        *(
+            "--params",
+            "turnover.backtest.cutoffs=[2016-10-01],turnover.methods.blend.enough.members.boosting.trees=5",
+        ),
     )
     assert code == 0, output[-2000:]
     assert set(read_json(project, "answers.json")) == {lane}

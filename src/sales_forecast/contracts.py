@@ -8,6 +8,7 @@ on load, through the catalog's ``validator:``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import narwhals as nw
@@ -133,7 +134,21 @@ class Calendar(_Table):
 
 class _Forecast(_Weekly):
     horizon: Series[int] = pa.Field(ge=1)
-    forecast: Series[float]
+    forecast: Series[float] = pa.Field(ge=0)
+    lo_80: Series[float] = pa.Field(ge=0)
+    hi_80: Series[float]
+    lo_95: Series[float] = pa.Field(ge=0)
+    hi_95: Series[float]
+
+    @pa.dataframe_check
+    @classmethod
+    def ranges_hold_the_forecast(cls, frame: pd.DataFrame) -> Series[bool]:
+        """The 95 % range holds the 80 % range, and that the forecast."""
+        inside = [frame[name] for name in ("lo_95", "lo_80", "forecast", "hi_80", "hi_95")]
+        ordered = pd.Series(True, frame.index)
+        for lower, upper in pairwise(inside):
+            ordered &= lower <= upper
+        return ordered  # type: ignore[return-value]
 
 
 class Backtest(_Forecast):

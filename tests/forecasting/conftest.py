@@ -13,12 +13,11 @@ from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Fitted, Methods, forecast_all
 from sales_forecast.sample import GAP, SPIKE, make_turnover
 
-NAMES = ("seasonal_naive", "growth_naive", "lightgbm", "hist_gradient_boosting")
+NAMES = ("seasonal_naive", "growth_naive", "blend", "lightgbm", "hist_gradient_boosting", "ridge")
+LEARNING = NAMES[3:]
 DEPARTMENTS = (88, 127)  # one steady, one that doubled in 2016: two are quicker than four
-DIRECT = {
-    "max_horizon_weeks": 8,
-    "origin_spacing_weeks": 3,
-    "season_width_weeks": 8,
+ROWS = {"max_horizon_weeks": 8, "origin_spacing_weeks": 3, "season_width_weeks": 8}
+DIRECT = ROWS | {
     "trees": 10,
     "learning_rate": 0.2,
     "leaves": 7,
@@ -111,8 +110,16 @@ def declared() -> dict[str, dict]:
     return {
         "seasonal_naive": {"class": f"{package}.naive.SeasonalNaive"},
         "growth_naive": {"class": f"{package}.naive.GrowthNaive", "growth_weeks": 8},
-        "lightgbm": {"class": f"{package}.direct.LightGBM", **DIRECT, "bagging_fraction": 0.7},
-        "hist_gradient_boosting": {"class": f"{package}.direct.HistGradientBoosting", **DIRECT, "trees": 4},
+        "lightgbm": {"class": f"{package}.boosting.LightGBM", **DIRECT, "bagging_fraction": 0.7},
+        "hist_gradient_boosting": {"class": f"{package}.boosting.HistGradientBoosting", **DIRECT, "trees": 4},
+        "ridge": {"class": f"{package}.ridge.Ridge", **ROWS, "penalty": 1.0},
+        "blend": {
+            "class": f"{package}.blend.Blend",
+            "members": {
+                "growth_naive": {"class": f"{package}.naive.GrowthNaive", "growth_weeks": 8},
+                "ridge": {"class": f"{package}.ridge.Ridge", **ROWS, "penalty": 1.0},
+            },
+        },
     }
 
 
@@ -139,7 +146,7 @@ def name(request) -> str:
     return request.param
 
 
-@pytest.fixture(params=NAMES[2:])
+@pytest.fixture(params=LEARNING)
 def direct_name(request) -> str:
     """Each candidate that learns, in turn."""
     return request.param

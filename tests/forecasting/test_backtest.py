@@ -9,18 +9,15 @@ import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from sales_forecast.forecasting.backtest import (
-    BacktestParams,
-    backtest_fold,
-    plan_cutoffs,
-    targets_after,
-)
+from sales_forecast.forecasting.backtest import BacktestParams, backtest_fold, plan_cutoffs
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Fitted, Method, Methods, forecast_all
+from sales_forecast.forecasting.ranges import RANGE_COLUMNS, RangeParams
 
 AUTUMN = pd.Timestamp("2016-10-01")
 KEYS = ["store", "department", "week"]
+RANGES = RangeParams(weeks_back=(8, 52), scale_share=0.1)
 
 
 class Witness(Method, frozen=True):
@@ -37,9 +34,11 @@ class Witness(Method, frozen=True):
         return np.full(len(targets), fitted["level"])
 
 
-def _fold(market_of, panel: pd.DataFrame, methods: Methods, cutoff=AUTUMN) -> pd.DataFrame:
+def _fold(
+    market_of, panel: pd.DataFrame, methods: Methods, cutoff=AUTUMN, ranges: RangeParams = RANGES
+) -> pd.DataFrame:
     targets = targets_after(panel, cutoff, horizon_weeks=8)
-    return pd.concat(backtest_fold(market_of(panel, cutoff), methods, targets), ignore_index=True)
+    return pd.concat(backtest_fold(market_of(panel, cutoff), methods, targets, ranges), ignore_index=True)
 
 
 # --- cutoffs -------------------------------------------------------------------------------
@@ -120,7 +119,7 @@ def test_a_week_in_a_gap_cannot_be_scored(panel):
 def test_a_fold_has_a_row_for_each_method_and_target(market_of, panel, methods):
     fold = _fold(market_of, panel, Methods({n: methods.root[n] for n in ("seasonal_naive", "growth_naive")}))
     targets = targets_after(panel, AUTUMN, 8)
-    columns = ["method", "cutoff", *KEYS[:2], "week", "horizon", "turnover", "forecast"]
+    columns = ["method", "cutoff", *KEYS[:2], "week", "horizon", "turnover", "forecast", *RANGE_COLUMNS]
     assert fold.columns.to_list() == columns
     assert fold["cutoff"].eq(AUTUMN).all()
     for _, rows in fold.groupby("method"):
@@ -131,9 +130,12 @@ def test_a_fold_has_a_row_for_each_method_and_target(market_of, panel, methods):
 def test_no_method_is_shown_what_came_true(market_of, panel):
     witness = Witness(seen=[])
     fold = _fold(market_of, panel, Methods({"witness": witness}))
-    fitted_on, forecast_from, targets = witness.seen
-    assert fitted_on["week"].max() == forecast_from["week"].max() == AUTUMN
-    assert targets.columns.to_list() == KEYS
+    weeks_back = []
+    for fitted_on, forecast_from, targets in zip(*[iter(witness.seen)] * 3, strict=True):
+        assert fitted_on["week"].max() == forecast_from["week"].max() < targets["week"].min()
+        assert targets.columns.to_list() == KEYS
+        weeks_back.append((AUTUMN - fitted_on["week"].max()).days // 7)
+    assert weeks_back == [0, 8, 52], "first for the forecast, then for how wide its range must be"
     assert fold["forecast"].eq(100).all()
 
 
@@ -159,6 +161,24 @@ def test_another_cutoff_is_another_forecast(market_of, panel, methods):
     later = _fold(market_of, panel, one, pd.Timestamp("2016-12-10"))
     assert first["week"].max() < later["week"].min()
     assert later["horizon"].min() == 1
+
+
+def test_each_forecast_has_its_ranges_around_it(market_of, panel, methods, name):
+    fold = _fold(market_of, panel, Methods({name: methods.root[name]}))
+    assert fold[RANGE_COLUMNS].notna().all(axis=None)
+    ends = fold[["lo_95", "lo_80", "forecast", "hi_80", "hi_95"]].to_numpy()
+    assert (np.diff(ends, axis=1) >= 0).all()
+    assert (ends >= 0).all()
+    assert (fold["hi_80"] > fold["lo_80"]).any()
+
+
+@pytest.mark.parametrize("other", [{"weeks_back": (16,)}, {"scale_share": 1.0}])
+def test_how_ranges_are_learnt_moves_them_and_not_the_forecast(market_of, panel, methods, other):
+    one = Methods({"growth_naive": methods.root["growth_naive"]})
+    usual = _fold(market_of, panel, one)
+    changed = _fold(market_of, panel, one, ranges=RANGES.model_copy(update=other))
+    assert_frame_equal(usual.drop(columns=RANGE_COLUMNS), changed.drop(columns=RANGE_COLUMNS))
+    assert not np.allclose(usual["hi_80"], changed["hi_80"])
 
 
 def test_each_method_tells_how_wrong_it_was(market_of, panel, caplog):

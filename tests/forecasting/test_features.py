@@ -1,14 +1,24 @@
 """Features of a forecast: countable by hand, blind to the future, free of currency."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from sales_forecast.forecasting.calendar import weekly_calendar
-from sales_forecast.forecasting.features import LAGS, MIN_WEEKS, FeatureSource
-from sales_forecast.forecasting.market import Grid
+from sales_forecast.forecasting.features import (
+    LAGS,
+    MAX_RATIO,
+    MIN_WEEKS,
+    SAME_WEEKS,
+    SINCE_WEEKS,
+    FeatureSource,
+)
+from sales_forecast.forecasting.grid import Grid
 
 WEEKS = pd.date_range("2013-01-05", periods=220, freq="7D")
+ROOTS = re.compile(r"(mean|lag|same_week|last_year)_|spread|.*_(lag|season)")
 CALENDAR = weekly_calendar(WEEKS[0].date(), WEEKS[-1].date(), "FR", ["CA", "none"])
 
 
@@ -37,7 +47,9 @@ def rising() -> FeatureSource:
 
 
 def _at(source: FeatureSource, origin: int, *horizons: int) -> dict[str, np.ndarray]:
-    return source.at(origin, np.array(horizons))
+    """Features as their source gives them, ratios of turnover squared back."""
+    features = source.at(origin, np.array(horizons))
+    return {name: values**2 if ROOTS.match(name) else values for name, values in features.items()}
 
 
 def test_each_lag_is_the_week_it_says(rising):
@@ -75,6 +87,82 @@ def test_growth_compares_the_latest_weeks_with_those_a_year_before(rising):
     assert features["growth_4_series"] == features["growth_4_department"]
     last_year = features["lag_52"] * np.exp(features["growth_8_series"])
     assert features["last_year_grown"] == pytest.approx(last_year)
+
+
+def test_the_same_week_of_a_year_before_is_grown_as_the_weeks_before_it_have_grown_since(rising):
+    features = _at(rising, 179, 3)  # week 180 is the last one seen, week 183 is wanted
+    scale = rising.scale(179).item()
+    damping = 0.05 * scale  # of the year's mean, on both sides
+    ours = {lag: (features[f"same_week_{lag}_8"] * scale).item() for lag in SAME_WEEKS}
+    expected = {
+        52: 131 * (176.5 + damping) / (124.5 + damping),
+        104: 79 * (176.5 + damping) / (72.5 + damping),
+        156: 27 * (176.5 + damping) / (20.5 + damping),
+    }
+    assert ours == pytest.approx(expected)
+    roots = rising.at(179, np.array([3]))
+    mean = (sum(expected.values()) / 3 / scale) ** 0.5
+    assert roots["same_week_8"].item() == pytest.approx(mean)
+    assert roots["usual"].item() == pytest.approx(
+        np.mean([roots[f"same_week_{n}"].item() for n in SINCE_WEEKS])
+    )
+
+
+def test_a_year_that_is_not_known_is_left_out_of_what_is_usual(rising):
+    features = rising.at(119, np.array([1]))  # the week of two years before is known, of three it is not
+    assert np.isnan(features["same_week_156_8"]).all()
+    assert features["same_week_104_8"] < features["same_week_8"] < features["same_week_52_8"]
+    assert np.isnan(rising.at(50, np.array([1]))["usual"]).all()
+    assert np.isfinite(features["usual"]).all()
+
+
+def test_what_is_usual_does_not_move_with_a_level_that_shifted():
+    season = 100 + 50 * np.sin(2 * np.pi * np.arange(200) / 52)
+    doubled = np.where(np.arange(200) < 110, season, 2 * season)  # more than a year before the origin
+    steady, shifted = (_at(_source([row]), 179, 1, 8) for row in (season, doubled))
+    for name in ("same_week_52_8", "same_week_104_8", "same_week_8", "lag_52"):
+        np.testing.assert_allclose(shifted[name], steady[name], rtol=0.08, err_msg=name)  # for the damping
+    halved = _at(_source([doubled]), 179, 1)["lag_104"] / _at(_source([season]), 179, 1)["lag_104"]
+    assert halved == pytest.approx(0.5), "the week itself was of the old level"
+
+
+def test_a_season_says_how_a_week_and_its_neighbours_stood_out_from_the_year_before():
+    peak = np.full(200, 100.0)
+    peak[128] = 500
+    features = _at(_source([peak, 100], regions=["south", "north"]), 175, 4, 5, 6, 7)  # 128 + 52 = 175 + 5
+    lift = np.array([0.25, 0.5, 0.25, 0]) * 400
+    other = [1, 1, 1, 1]  # two years ago, when nothing stood out
+    south = np.mean([(100 + lift) / 100, other], axis=0)
+    assert features["region_season"][0] == pytest.approx(np.array(south), rel=1e-3)
+    assert features["region_season"][1] == pytest.approx(np.array(other), rel=1e-3)
+    department = np.mean([(200 + lift) / 200, other], axis=0)
+    assert features["department_season"][1] == pytest.approx(department, rel=1e-3)
+
+
+def test_a_ratio_is_given_as_its_root_and_a_week_of_a_hundred_average_ones_counts_as_25():
+    peak = np.full(200, 1.0)
+    peak[-1] = 100
+    source = _source([peak])
+    features = source.at(199, np.array([1]))
+    assert features["mean_1"].item() == MAX_RATIO**0.5 == 5
+    assert features["mean_2"].item() == pytest.approx((50.5 / (151 / 52)) ** 0.5)
+
+
+def test_rows_are_the_features_side_by_side_in_the_order_of_their_names():
+    source = _source(list(np.random.default_rng(0).lognormal(5, 0.5, (3, 200))))
+    features = source.at(179, np.arange(1, 9))
+    rows = source.rows(179, 8)
+    assert rows.shape == (3, 8, len(source.names))
+    assert source.names == list(features)
+    for position, name in enumerate(source.names):
+        np.testing.assert_array_equal(rows[..., position], features[name].astype(np.float32), err_msg=name)
+
+
+def test_rows_are_kept_for_whoever_asks_next(rising):
+    assert rising.rows(179, 8) is rising.rows(179, 8)
+    assert rising.rows(179, 4) is not rising.rows(179, 8)
+    assert rising.rows(178, 8) is not rising.rows(179, 8)
+    np.testing.assert_array_equal(rising.rows(179, 4), rising.rows(179, 8)[:, :4])
 
 
 def test_growth_is_bounded_and_zero_where_unknown():
@@ -119,6 +207,16 @@ def test_a_scale_needs_five_weeks_and_something_sold():
     source = _source([opened, 0, -5, [np.nan] * 200])
     assert np.isnan(source.scale(100 + MIN_WEEKS - 2)).all()
     np.testing.assert_array_equal(source.scale(100 + MIN_WEEKS - 1), [80, np.nan, np.nan, np.nan])
+
+
+def test_a_series_is_asleep_once_it_has_sold_nothing_for_a_year():
+    closed = np.r_[np.full(100, 80.0), np.zeros(100)]
+    opened = np.r_[np.full(196, np.nan), np.zeros(4)]  # four weeks: too early to tell
+    gone = np.r_[np.full(100, 80.0), np.full(100, np.nan)]  # unknown is not nothing
+    source = _source([100, closed, opened, gone])
+    assert source.asleep(150).tolist() == [False, False, False, False]  # it sold something 52 weeks ago
+    assert source.asleep(151).tolist() == [False, True, False, False]
+    assert source.asleep(199).tolist() == [False, True, False, False]
 
 
 def test_a_week_of_returns_counts_as_nothing_sold():

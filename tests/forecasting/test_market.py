@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from sales_forecast.forecasting.market import Market, weeks_ahead
+from sales_forecast.forecasting.market import Market, targets_after, weeks_ahead
 
 WEEKS = pd.date_range("2016-01-02", periods=5, freq="7D")
 
@@ -80,6 +80,57 @@ def test_today_is_the_same_at_todays_level_and_the_year_before_is_not(market):
     assert not market.shifts.empty
     assert changed.any()
     assert not changed[:, market.as_sold.weeks >= market.shifts["week"].max()].any()
+
+
+# --- what was known before --------------------------------------------------------------------
+
+
+def test_what_was_known_weeks_ago_is_the_market_of_that_day(market, market_of, panel, cutoff):
+    earlier = market.before(8)
+    then = market_of(panel, cutoff - pd.Timedelta(weeks=8))
+    assert earlier.cutoff == then.cutoff == pd.Timestamp("2017-06-10")
+    assert_frame_equal(earlier.panel, then.panel)
+    assert_frame_equal(earlier.shifts, then.shifts)
+    np.testing.assert_array_equal(earlier.at_todays_level.turnover, then.at_todays_level.turnover)
+
+
+def test_what_came_since_is_not_known_before(market, market_of, panel, cutoff):
+    then = cutoff - pd.Timedelta(weeks=52)
+    rewritten = market_of(panel.assign(turnover=panel["turnover"].where(panel["week"] <= then, -1e6)))
+    ours, theirs = market.before(52), rewritten.before(52)
+    assert ours.panel["week"].max() == then
+    assert_frame_equal(theirs.panel, ours.panel)
+    assert_frame_equal(theirs.shifts, ours.shifts)
+    last = len(ours.as_sold.weeks) - 1
+    np.testing.assert_array_equal(theirs.features.rows(last, 8), ours.features.rows(last, 8))
+
+
+def test_a_level_shift_is_not_known_before_it_happened(market):
+    assert len(market.shifts) > 0
+    weeks_since = (market.cutoff - market.shifts["week"].min()).days // 7
+    assert market.before(weeks_since + 1).shifts.empty
+
+
+def test_an_earlier_market_is_kept_with_all_that_was_worked_out_from_it(market_of, panel):
+    market = market_of(panel)
+    assert market.before(8) is market.before(8)
+    assert market.before(8).features is market.before(8).features
+    assert market.before(9) is not market.before(8)
+    assert market.before(8).before(4).cutoff == market.before(12).cutoff
+
+
+def test_before_the_first_week_nothing_was_known(little_market):
+    assert little_market.before(3).panel["week"].unique().tolist() == [WEEKS[0]]
+    assert little_market.before(4) is None
+    assert little_market.before(500) is None
+
+
+def test_what_came_true_is_of_series_that_had_begun(little_market):
+    after_first = targets_after(little_market.panel, WEEKS[0], 8)
+    assert after_first["store"].tolist() == [1, 1, 1]  # store 2 opens a week later
+    after_second = targets_after(little_market.panel, WEEKS[1], 8).sort_values(["store", "week"])
+    assert after_second["turnover"].tolist() == [12, 13, 22]  # and is unknown in the third
+    assert targets_after(little_market.panel, WEEKS[3], 8).empty
 
 
 def test_the_callers_tables_are_left_alone(market_of, panel):

@@ -8,7 +8,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from sales_forecast.forecasting.direct import LightGBM
+from sales_forecast.forecasting.boosting import LightGBM
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.method import Fitted, Method, Methods, forecast_all
 from sales_forecast.forecasting.naive import GrowthNaive, SeasonalNaive
@@ -153,7 +153,7 @@ def test_a_method_of_ones_own_may_be_handed_over_as_it_is(market, targets):
 
 
 def test_the_options_of_each_method_are_written_down_with_it(methods):
-    assert methods.model_dump()["growth_naive"] == {"growth_weeks": 8}
+    assert methods.model_dump()["growth_naive"] == {"growth_weeks": 8, "damping_weeks": 0}
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,35 @@ def test_growth_compares_each_week_with_the_one_52_weeks_before():
     assert department_growth(market.as_sold, 4)["bikes"] == pytest.approx(expected)
 
 
+def test_damping_adds_average_weeks_without_growth_to_both_sides():
+    market = _market([100.0] * 96 + [200.0] * 4)
+    mean = (48 * 100 + 4 * 200) / 52  # a week of the last year
+    for damping in (0, 1, 13):
+        expected = (4 * 200 + damping * mean) / (4 * 100 + damping * mean)
+        assert department_growth(market.as_sold, 4, damping)["bikes"] == pytest.approx(expected)
+    (undamped,), (damped,) = (
+        GrowthNaive(growth_weeks=4, damping_weeks=n).forecast(market, _wanted(market, 1), {}) for n in (0, 1)
+    )
+    assert undamped == pytest.approx(200)
+    assert damped == pytest.approx(100 * (800 + mean) / (400 + mean))
+
+
+def test_a_few_sales_off_season_are_no_trend_once_damped():
+    year = np.r_[np.full(44, 100.0), np.full(8, 1.0)]
+    market = _market(np.r_[year, year[:44], np.full(8, 10.0)])
+    assert department_growth(market.as_sold, 8)["bikes"] == pytest.approx(10)
+    assert department_growth(market.as_sold, 8, damping_weeks=1)["bikes"] < 2
+
+
+def test_a_new_store_adds_no_damping():
+    new = [np.nan] * 60 + [500.0] * 40
+    with_it, without = (
+        _market(*stores) for stores in ([[100.0] * 96 + [200.0] * 4, new], [[100.0] * 96 + [200.0] * 4])
+    )
+    ours, theirs = (department_growth(market.as_sold, 4, 1)["bikes"] for market in (with_it, without))
+    assert ours == theirs
+
+
 def test_a_new_store_is_no_growth_of_the_others():
     new = [np.nan] * 60 + [500.0] * 40
     market = _market([100.0] * 100, new)

@@ -11,9 +11,11 @@ import pandas as pd
 from pydantic import BaseModel, Field, field_validator
 
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.market import KEYS, Market
+from sales_forecast.forecasting.grid import KEYS
+from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Methods, forecast_all
 from sales_forecast.forecasting.metrics import wape
+from sales_forecast.forecasting.ranges import RANGE_COLUMNS, RangeParams, add_ranges, learn_widths
 
 logger = logging.getLogger(__name__)
 
@@ -58,32 +60,25 @@ def plan_cutoffs(panel: pd.DataFrame, backtest: BacktestParams) -> list[pd.Times
     return cutoffs
 
 
-def targets_after(panel: pd.DataFrame, cutoff: pd.Timestamp, horizon_weeks: int) -> pd.DataFrame:
-    """What came true after a cutoff, of series that had a history at it.
-
-    Returns:
-        ``store, department, week, turnover``; weeks that fell in a gap are left out.
-    """
-    end = cutoff + pd.Timedelta(weeks=horizon_weeks)
-    known = panel.loc[panel["week"] <= cutoff, KEYS].drop_duplicates()
-    future = panel[(panel["week"] > cutoff) & (panel["week"] <= end) & panel["turnover"].notna()]
-    return future[[*KEYS, "week", "turnover"]].merge(known, on=KEYS)
-
-
-def backtest_fold(market: Market, methods: Methods, targets: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def backtest_fold(
+    market: Market, methods: Methods, targets: pd.DataFrame, ranges: RangeParams
+) -> Iterator[pd.DataFrame]:
     """Forecast one fold with each method.
 
     Args:
         market: The past up to the fold's cutoff.
         methods: Candidates.
         targets: ``store, department, week, turnover`` after the cutoff; turnover is for scoring only.
+        ranges: How the width of ranges is learnt.
 
     Yields:
-        ``method, cutoff, store, department, week, horizon, turnover, forecast``.
+        ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``.
     """
     for name, method in methods.root.items():
         start = perf_counter()
         answer = forecast_all(method, market, targets[[*KEYS, "week"]], method.fit(market))
+        widths = learn_widths(method, market, ranges, int(answer["horizon"].max()))
+        answer = add_ranges(answer, market, widths, ranges)
         answer["turnover"] = targets["turnover"].to_numpy()
         logger.info(
             "%s after %s: WAPE %.3f in %.1f s",
@@ -93,4 +88,4 @@ def backtest_fold(market: Market, methods: Methods, targets: pd.DataFrame) -> It
             perf_counter() - start,
         )
         answer = answer.assign(method=name, cutoff=market.cutoff)
-        yield answer[["method", "cutoff", *KEYS, "week", "horizon", "turnover", "forecast"]]
+        yield answer[["method", "cutoff", *KEYS, "week", "horizon", "turnover", "forecast", *RANGE_COLUMNS]]

@@ -1,30 +1,46 @@
 """Features of one forecast: the series' own past, its department's and region's, and the calendar.
 
-Everything is divided by the series' own scale, so that one model can learn from small and large stores.
-A feature at an origin uses no week after it.
+Turnover is divided by the series' own scale, so that one model can learn from small and large stores, and
+given as the square root of that ratio, as the target is. A feature at an origin uses no week after it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import RLock
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sales_forecast.forecasting.market import Grid, Matrix
+from sales_forecast.forecasting.grid import Grid, Matrix
+from sales_forecast.forecasting.past import (
+    YEAR,
+    Positions,
+    log_growth,
+    mean_known,
+    same_week_grown,
+    window_mean,
+    years_back,
+)
 
-YEAR = 52
 RECENT_WEEKS = (1, 2, 4, 8, 13, 26)
 GROWTH_WEEKS = (4, 8, 13, 26)
 LAGS = (50, 51, 52, 53, 54, 103, 104, 105, 156)
+SAME_WEEKS = (52, 104, 156)
+SINCE_WEEKS = (8, 26, 52)
+MAX_RATIO = 25
+"""A week of more than 25 average weeks is one of 25."""
+
+_AROUND = ((-1, 0.25), (0, 0.5), (1, 0.25))
+
 MIN_WEEKS = 5
 """A series needs so many weeks before its scale means anything."""
 
 _CALENDAR = ("public_holiday_days", "school_holiday_days", "weeks_from_easter", "weeks_from_christmas")
 
-Positions = npt.NDArray[np.intp]
+Rows = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,8 @@ class FeatureSource:
 
     grid: Grid
     calendar: pd.DataFrame
+    _rows: dict[tuple[int, int], Rows] = field(default_factory=dict, init=False, repr=False)
+    _one_at_a_time: RLock = field(default_factory=RLock, init=False, repr=False)
 
     @cached_property
     def sold(self) -> Matrix:
@@ -88,13 +106,20 @@ class FeatureSource:
         }
 
     def scale(self, origin: int) -> Matrix:
-        """Mean weekly turnover of each series over its last year; NaN before it has ``MIN_WEEKS``."""
-        start = max(0, origin + 1 - YEAR)
-        window = np.maximum(self.grid.turnover[:, start : origin + 1], 0)
-        known = ~np.isnan(window)
-        count = known.sum(axis=1)
-        mean = np.where(known, window, 0).sum(axis=1) / np.maximum(count, 1)
+        """Mean weekly turnover of each series over its last year; NaN before ``MIN_WEEKS``, or at 0."""
+        mean, count = self._last_year(origin)
         return np.where((count >= MIN_WEEKS) & (mean > 0), mean, np.nan)
+
+    def asleep(self, origin: int) -> npt.NDArray[np.bool_]:
+        """Which series have sold nothing for a year: there is no scale to measure them by."""
+        mean, count = self._last_year(origin)
+        return (count >= MIN_WEEKS) & (mean <= 0)
+
+    def _last_year(self, origin: int) -> tuple[Matrix, Positions]:
+        window = np.maximum(self.grid.turnover[:, max(0, origin + 1 - YEAR) : origin + 1], 0)
+        known = ~np.isnan(window)
+        count = np.asarray(known.sum(axis=1), dtype=np.intp)
+        return np.where(known, window, 0).sum(axis=1) / np.maximum(count, 1), count
 
     def at(self, origin: int, horizons: Positions) -> dict[str, Matrix]:
         """All features of all series for the weeks ahead of one origin.
@@ -109,29 +134,50 @@ class FeatureSource:
         scale = self.scale(origin)[:, None]
         shape = (len(scale), len(horizons))
         target = origin + horizons
-        features = {"horizon": horizons[None, :] * 1.0}
-        features |= self._recent(origin, scale)
-        features |= self._lags(origin, target, scale)
-        features |= self._growth(origin)
-        features["last_year_grown"] = features["lag_52"] * np.exp(features["growth_8_series"])
-        features["last_year_grown_department"] = features["lag_52"] * np.exp(features["growth_8_department"])
-        features |= self._profiles(origin, target)
-        features |= self._calendar_days(target)
-        features |= self._place(origin)
+        growth = self._growth(origin)
+        lags = self._lags(origin, target, scale)
+        ratios = self._recent(origin, scale) | lags | self._profiles(origin, target)
+        ratios["last_year_grown"] = lags["lag_52"] * np.exp(growth["growth_8_series"])
+        ratios["last_year_grown_department"] = lags["lag_52"] * np.exp(growth["growth_8_department"])
+        ratios |= self._same_weeks(origin, target, scale) | self._seasons(origin, target)
+        features = {"horizon": horizons[None, :] * 1.0} | {
+            name: np.asarray(np.sqrt(np.clip(values, 0, MAX_RATIO)), dtype=float)
+            for name, values in ratios.items()
+        }
+        features["usual"] = mean_known([features[f"same_week_{n}"] for n in SINCE_WEEKS])
+        features |= growth | self._calendar_days(target) | self._place(origin)
         return {name: np.broadcast_to(values, shape) for name, values in features.items()}
 
+    def rows(self, origin: int, max_horizon: int) -> Rows:
+        """Features of the weeks 1 to ``max_horizon`` ahead, shape ``(series, max_horizon, features)``.
+
+        Their order is that of ``names``. They are kept: several methods ask for the same origins.
+        """
+        with self._one_at_a_time:  # methods of a blend ask in parallel
+            if (origin, max_horizon) not in self._rows:
+                features = self.at(origin, np.arange(1, max_horizon + 1))
+                stacked = np.stack(list(features.values()), axis=-1, dtype=np.float32, casting="unsafe")
+                self._rows[origin, max_horizon] = stacked
+            return self._rows[origin, max_horizon]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What the features are called."""
+        with self._one_at_a_time:
+            return list(self.at(len(self.grid.weeks) - 1, np.array([1])))
+
     def _recent(self, origin: int, scale: Matrix) -> dict[str, Matrix]:
-        recent = {f"mean_{n}": _window_mean(self.sold, origin, n)[:, None] / scale for n in RECENT_WEEKS}
+        recent = {f"mean_{n}": window_mean(self.sold, origin, n)[:, None] / scale for n in RECENT_WEEKS}
         year = self.sold[:, max(0, origin + 1 - YEAR) : origin + 1]
         return recent | {"spread": year.std(axis=1)[:, None] / scale}
 
     def _lags(self, origin: int, target: Positions, scale: Matrix) -> dict[str, Matrix]:
-        return {f"lag_{lag}": _years_back(self.sold, target, lag, origin) / scale for lag in LAGS}
+        return {f"lag_{lag}": years_back(self.sold, target, lag, origin) / scale for lag in LAGS}
 
     def _growth(self, origin: int) -> dict[str, Matrix]:
         groups = {"series": self.sold} | self.peers
         return {
-            f"growth_{n}_{name}": _log_growth(values, origin, n)[:, None]
+            f"growth_{n}_{name}": log_growth(values, origin, n)[:, None]
             for name, values in groups.items()
             for n in GROWTH_WEEKS
         }
@@ -139,11 +185,37 @@ class FeatureSource:
     def _profiles(self, origin: int, target: Positions) -> dict[str, Matrix]:
         """How the week stood out in the department and the region one and two years ago."""
         return {
-            f"{name}_lag_{lag}": _years_back(self.peers[name], target, lag, origin)
-            / np.maximum(_window_mean(self.peers[name], origin, YEAR), 1e-9)[:, None]
+            f"{name}_lag_{lag}": years_back(self.peers[name], target, lag, origin)
+            / np.maximum(window_mean(self.peers[name], origin, YEAR), 1e-9)[:, None]
             for name in ("department", "region")
             for lag in (52, 104)
         }
+
+    def _same_weeks(self, origin: int, target: Positions, scale: Matrix) -> dict[str, Matrix]:
+        """The same week of each year before, grown as the weeks before it have grown since."""
+        grown = {
+            f"same_week_{lag}_{n}": same_week_grown(self.sold, target, lag, origin, n) / scale
+            for lag in SAME_WEEKS
+            for n in SINCE_WEEKS
+        }
+        means = {
+            f"same_week_{n}": mean_known([grown[f"same_week_{lag}_{n}"] for lag in SAME_WEEKS])
+            for n in SINCE_WEEKS
+        }
+        return grown | means
+
+    def _seasons(self, origin: int, target: Positions) -> dict[str, Matrix]:
+        """How the week and its neighbours usually stand out from the year before them."""
+        return {f"{name}_season": self._season(values, origin, target) for name, values in self.peers.items()}
+
+    def _season(self, values: Matrix, origin: int, target: Positions) -> Matrix:
+        years = []
+        for lag in SAME_WEEKS:
+            if origin - lag - YEAR // 2 + 1 < 0:
+                break
+            around = sum(weight * years_back(values, target, lag + d, origin) for d, weight in _AROUND)
+            years.append(around / np.maximum(window_mean(values, origin - lag, YEAR), 1e-9)[:, None])
+        return mean_known(years) if years else np.full((len(values), len(target)), np.nan)
 
     def _calendar_days(self, target: Positions) -> dict[str, Matrix]:
         now = {column: days[:, target] for column, days in self.days.items()}
@@ -166,31 +238,3 @@ class FeatureSource:
 def _groups(series: pd.DataFrame, columns: list[str]) -> list[Positions]:
     grouped = series.groupby(columns, sort=False, dropna=False)
     return [np.asarray(members, dtype=np.intp) for members in grouped.indices.values()]
-
-
-def _years_back(values: Matrix, target: Positions, lag: int, origin: int) -> Matrix:
-    """Values ``lag`` weeks before the targets; a year or two nearer where history does not reach back.
-
-    Missing instead would tell old origins from new ones, and a model would learn the era, not the shop.
-    """
-    week = target - lag
-    for _ in range(lag // YEAR - 1):
-        week = np.where(week < 0, week + YEAR, week)
-    if (week > origin).any():
-        raise ValueError(f"lag {lag} looks beyond the origin")
-    return np.where(week >= 0, values[:, np.maximum(week, 0)], np.nan)
-
-
-def _window_mean(values: Matrix, end: int, weeks: int) -> Matrix:
-    """Mean over the weeks up to ``end``; over fewer where history is shorter."""
-    mean: Matrix = values[:, max(0, end + 1 - weeks) : end + 1].mean(axis=1)
-    return mean
-
-
-def _log_growth(values: Matrix, origin: int, weeks: int) -> Matrix:
-    """Log ratio of the latest weeks to the same weeks a year before, within a factor of 8; 0 if unknown."""
-    if origin + 1 - weeks - YEAR < 0:
-        return np.zeros(len(values))
-    now, then = _window_mean(values, origin, weeks), _window_mean(values, origin - YEAR, weeks)
-    floor = 0.01 * _window_mean(values, origin, YEAR) + 1e-9
-    return np.clip(np.log((now + floor) / (then + floor)), -2, 2)

@@ -9,38 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sales_forecast.forecasting.features import FeatureSource
+from sales_forecast.forecasting.grid import KEYS, Grid, Matrix
 from sales_forecast.forecasting.level_shifts import (
     WEEKS_PER_YEAR,
     LevelShiftParams,
     find_level_shifts,
     to_todays_level,
 )
-
-Matrix = npt.NDArray[np.float64]
-
-KEYS = ["store", "department"]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A panel as a matrix.
-
-    Args:
-        series: ``store, department`` and the store's attributes, one row a series.
-        weeks: Every week from the first to the cutoff.
-        turnover: Currency units per week, NaN before a series begins, in its gaps and after its end;
-            shape ``(len(series), len(weeks))``.
-    """
-
-    series: pd.DataFrame
-    weeks: pd.DatetimeIndex
-    turnover: Matrix
-
-    def position_of(self, targets: pd.DataFrame) -> npt.NDArray[np.intp]:
-        """Row of each target's series, -1 where the series has no history."""
-        known = pd.MultiIndex.from_frame(self.series[KEYS])
-        wanted = pd.MultiIndex.from_frame(targets[KEYS])
-        return np.asarray(known.get_indexer(wanted), dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -89,11 +65,43 @@ class Market:
         """The matrix of turnover with history brought to today's level."""
         return self._grid(to_todays_level(self.panel, self.shifts))
 
+    @cached_property
+    def features(self) -> FeatureSource:
+        """Features at today's level, kept so that several methods can share them."""
+        return FeatureSource(self.at_todays_level, self.calendar)
+
+    def before(self, weeks: int) -> Market | None:
+        """What was known so many weeks before the cutoff; None if that was nothing."""
+        cutoff = self.cutoff - pd.Timedelta(weeks=weeks)
+        if cutoff < self.panel["week"].min():
+            return None
+        if cutoff not in self._earlier:
+            self._earlier[cutoff] = Market.at(
+                cutoff, self.panel, self.stores, self.calendar, self.level_shifts
+            )
+        return self._earlier[cutoff]
+
+    @cached_property
+    def _earlier(self) -> dict[pd.Timestamp, Market]:
+        return {}
+
     def _grid(self, panel: pd.DataFrame) -> Grid:
         wide = panel.pivot(index=KEYS, columns="week", values="turnover")
         weeks = pd.date_range(wide.columns.min(), self.cutoff, freq="7D")
         series = wide.index.to_frame(index=False).merge(self.stores, on="store", how="left")
         return Grid(series, weeks, wide.reindex(columns=weeks).to_numpy(dtype=float))
+
+
+def targets_after(panel: pd.DataFrame, cutoff: pd.Timestamp, horizon_weeks: int) -> pd.DataFrame:
+    """What came true after a cutoff, of series that had a history at it.
+
+    Returns:
+        ``store, department, week, turnover``; weeks that fell in a gap are left out.
+    """
+    end = cutoff + pd.Timedelta(weeks=horizon_weeks)
+    known = panel.loc[panel["week"] <= cutoff, KEYS].drop_duplicates()
+    future = panel[(panel["week"] > cutoff) & (panel["week"] <= end) & panel["turnover"].notna()]
+    return future[[*KEYS, "week", "turnover"]].merge(known, on=KEYS)
 
 
 def weeks_ahead(targets: pd.DataFrame, cutoff: pd.Timestamp) -> npt.NDArray[np.intp]:

@@ -11,7 +11,8 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny
 
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.market import Market, Matrix, repeat_last_year, weeks_ahead
+from sales_forecast.forecasting.grid import Matrix
+from sales_forecast.forecasting.market import Market, repeat_last_year, weeks_ahead
 
 Fitted = dict[str, Any]
 """What fitting learned, as JSON can hold it: numbers, text, lists."""
@@ -62,7 +63,11 @@ def _load(declared: Any) -> Any:
     return found(**options)
 
 
-class Methods(RootModel[dict[str, Annotated[SerializeAsAny[Method], BeforeValidator(_load)]]], frozen=True):
+AnyMethod = Annotated[SerializeAsAny[Method], BeforeValidator(_load)]
+"""A method as parameters declare it."""
+
+
+class Methods(RootModel[dict[str, AnyMethod]], frozen=True):
     """The candidates: a short name -> the method."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sales_forecast.forecasting.market import Matrix
+from sales_forecast.forecasting.grid import Matrix
 
 KEYS = ["store", "department"]
 SEASON_WEEKS = 52

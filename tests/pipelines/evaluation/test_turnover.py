@@ -18,10 +18,16 @@ from sales_forecast.pipelines.evaluation.turnover import (
     score_backtest,
     write_evaluation,
 )
+from sales_forecast.pipelines.evaluation.turnover_checks import (
+    compare_with_champion,
+    measure_coverage,
+    score_levels,
+)
 from sales_forecast.reporting import Table, render_section
 
+STORES = pd.DataFrame({"store": [1], "region": ["south"], "zone": ["1"]})
 CUTOFF, LATER = pd.Timestamp("2016-10-01"), pd.Timestamp("2017-02-25")
-AGAINST_NAIVE = TurnoverEvaluationParams(baseline="naive")
+AGAINST_NAIVE = TurnoverEvaluationParams(baseline="naive", bootstrap_draws=200, seed=1)
 
 
 def _rows(method: str, *forecasts: float, cutoff: pd.Timestamp = CUTOFF) -> pd.DataFrame:
@@ -37,6 +43,11 @@ def _rows(method: str, *forecasts: float, cutoff: pd.Timestamp = CUTOFF) -> pd.D
             "turnover": [100.0, 300.0],
             "forecast": forecasts,
         }
+    ).assign(
+        lo_80=lambda rows: rows["forecast"] - 10,
+        hi_80=lambda rows: rows["forecast"] + 10,
+        lo_95=lambda rows: rows["forecast"] - 50,
+        hi_95=lambda rows: rows["forecast"] + 50,
     )
 
 
@@ -139,7 +150,7 @@ def test_of_equals_the_first_by_name_is_the_champion(order):
 
 def test_a_baseline_that_was_not_backtested_is_refused_by_its_parameter(scores):
     with pytest.raises(InputError) as stopped:
-        choose_champion(scores, TurnoverEvaluationParams(baseline="theta"))
+        choose_champion(scores, TurnoverEvaluationParams(baseline="theta", bootstrap_draws=200, seed=1))
     assert str(stopped.value).startswith(
         "turnover.evaluation.baseline: 'theta' is not among the methods of the backtest: model, naive."
     )
@@ -147,14 +158,47 @@ def test_a_baseline_that_was_not_backtested_is_refused_by_its_parameter(scores):
 
 def test_metrics_are_nested_by_method_and_window_and_json_can_hold_them():
     scores = _wapes(naive=(0.5, 0.5), model=(0.2, 0.4))
-    metrics = collect_metrics(scores, choose_champion(scores, AGAINST_NAIVE))
+    coverage = measure_coverage(pd.concat([_rows("naive", 200, 300), _rows("model", 110, 270)]))
+    metrics = collect_metrics(scores, coverage, choose_champion(scores, AGAINST_NAIVE))
     assert metrics["champion"] == "model"
     assert metrics["model"]["2016-10-01"]["wape"] == 0.4
     assert metrics["model"]["2017-02-25"]["wape"] == 0.2
-    assert metrics["model"]["mean"] == pytest.approx({"wape": 0.3, "rmse": 1, "mae": 1, "bias": 0})
+    assert metrics["model"]["mean"] == pytest.approx(
+        {"wape": 0.3, "rmse": 1, "mae": 1, "bias": 0, "coverage_80": 0.5, "coverage_95": 1}
+    )
     assert "rmsse" not in metrics["naive"]["mean"]  # not known: left out rather than NaN
     assert metrics["headline"] == {"best": "model", "error": "WAPE 30.0%", "baseline": "WAPE 50.0% (naive)"}
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+
+
+def test_levels_score_the_sums(backtest):
+    levels = score_levels(backtest, _panel(), STORES).set_index(["method", "level"])
+    assert levels.loc[("model", "series"), "wape"] == 0.1
+    assert levels.loc[("naive", "total"), "wape"] == 0.25
+    assert set(levels.index.unique("level")) == {"series", "department", "region", "zone", "total"}
+    opposite = pd.concat([_rows("model", 110, 270), _rows("model", 90, 330).assign(store=2)])
+    both = pd.concat([STORES, STORES.assign(store=2)])
+    sums = score_levels(opposite, _panel(), both).set_index("level")["wape"]
+    assert sums["series"] == 0.1
+    assert sums["total"] == 0, "errors of two stores that even out"
+
+
+def test_coverage_counts_the_weeks_in_their_range(backtest):
+    table = measure_coverage(backtest).set_index(["method", "by", "value"])
+    model = table.loc[("model", "all", "all")]
+    assert model["coverage_80"] == 0.5  # 110 for 100 is in, 270 for 300 is not
+    assert model["coverage_95"] == 1
+    assert model["width_80"] == 2 * 20 / 400
+    assert table.loc[("model", "department", "117"), "coverage_80"] == 0
+    assert table.loc[("naive", "horizon", "1"), "coverage_95"] == 0
+
+
+def test_the_champion_is_compared_with_each_other_method(backtest):
+    table = compare_with_champion(backtest, {"method": "model"}, AGAINST_NAIVE)
+    (row,) = table.to_dict("records")
+    assert row["method"] == "naive"
+    assert row["difference"] == pytest.approx(0.1 - 0.25)
+    assert row["verdict"] == "better"
 
 
 @pytest.mark.parametrize("chart", [chart_windows, chart_horizons, chart_departments])
@@ -184,7 +228,15 @@ def _section(backtest: pd.DataFrame):
     scores = score_backtest(backtest, _panel())
     champion = choose_champion(scores, AGAINST_NAIVE)
     charts = [chart(scores) for chart in (chart_windows, chart_horizons, chart_departments)]
-    return write_evaluation(scores, champion, *charts, chart_backtest(backtest, _panel(), champion))
+    return write_evaluation(
+        scores,
+        champion,
+        score_levels(backtest, _panel(), STORES),
+        measure_coverage(backtest),
+        compare_with_champion(backtest, champion, AGAINST_NAIVE),
+        *charts,
+        chart_backtest(backtest, _panel(), champion),
+    )
 
 
 def test_the_report_names_the_champion_and_what_it_is_worth(backtest):
@@ -196,7 +248,9 @@ def test_the_report_names_the_champion_and_what_it_is_worth(backtest):
     assert "5.0% too low" in section.answers[2]
     html = render_section(section, "turnover.evaluation")
     assert "<strong>model</strong> forecasts best" in html
-    means, windows = (block.frame for block in section.blocks if isinstance(block, Table))
+    means, _against, _levels, _honest, windows = (
+        block.frame for block in section.blocks if isinstance(block, Table)
+    )
     assert means["method"].tolist() == ["model", "naive"]
     assert means["WAPE"].tolist() == [0.1, 0.25]
     assert len(windows) == 2

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from sales_forecast.contracts import Forecasts
+from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.method import Method, Methods
 from sales_forecast.forecasting.naive import SeasonalNaive
+from sales_forecast.forecasting.ranges import RangeParams
 from sales_forecast.pipelines.inference import turnover as outlook
 from sales_forecast.pipelines.inference.turnover import (
     RECENT_WEEKS,
@@ -47,6 +49,8 @@ class TwiceTheMean(Method, frozen=True):
         return np.full(len(targets), 2 * fitted["mean"])
 
 
+RANGES = RangeParams(weeks_back=(2,), scale_share=0.1)
+BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[55].date(),))
 METHODS = Methods({"last_year": SeasonalNaive(), "twice": TwiceTheMean()})
 
 
@@ -77,9 +81,9 @@ def targets() -> pd.DataFrame:
 
 
 def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
-    model = fit_champion(panel, STORES, NO_CALENDAR, {"method": method}, METHODS, NO_SHIFTS)
+    model = fit_champion(panel, STORES, NO_CALENDAR, {"method": method}, BACKTEST, METHODS, RANGES, NO_SHIFTS)
     model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
-    return forecast_targets(model, targets, panel, STORES, NO_CALENDAR, METHODS, NO_SHIFTS)
+    return forecast_targets(model, targets, panel, STORES, NO_CALENDAR, METHODS, RANGES, NO_SHIFTS)
 
 
 @pytest.fixture
@@ -88,7 +92,11 @@ def forecasts(panel, targets) -> pd.DataFrame:
 
 
 def test_the_champion_is_fitted_on_everything_there_is(panel):
-    model = fit_champion(panel, STORES, NO_CALENDAR, {"method": "twice"}, METHODS, NO_SHIFTS)
+    model = fit_champion(
+        panel, STORES, NO_CALENDAR, {"method": "twice"}, BACKTEST, METHODS, RANGES, NO_SHIFTS
+    )
+    widths = model.pop("widths")
+    assert set(widths) == {"80", "95"}
     assert model == {
         "method": "twice",
         "cutoff": f"{LAST:%Y-%m-%d}",
@@ -125,7 +133,7 @@ def test_a_wanted_week_that_is_not_ahead_is_refused(panel, targets):
 
 
 def test_planners_get_a_row_a_store_and_department_and_a_column_a_week(forecasts):
-    sheet = lay_out_for_planners(forecasts)
+    sheet = lay_out_for_planners(forecasts)["forecast"]
     first, second = (f"{week:%Y-%m-%d}" for week in _ahead(1, 2))
     assert list(sheet.columns) == ["store", "department", first, second, "total"]
     assert sheet.to_numpy().tolist() == [
@@ -138,10 +146,24 @@ def test_planners_get_a_row_a_store_and_department_and_a_column_a_week(forecasts
 
 def test_planners_get_whole_units_that_add_up_and_a_blank_where_nothing_was_wanted(forecasts):
     forecasts["forecast"] += 0.4
-    sheet = lay_out_for_planners(forecasts.iloc[1:])  # without store 2, department 117, second week
+    sheet = lay_out_for_planners(forecasts.iloc[1:])[
+        "forecast"
+    ]  # without store 2, department 117, second week
     assert sheet.iloc[0].tolist() == [1, 88, 8, 9, 17]
     assert np.isnan(sheet.iloc[3, 3])
     assert sheet.iloc[3]["total"] == 80
+
+
+def test_planners_get_the_ends_of_the_range_on_sheets_of_their_own(forecasts):
+    sheets = lay_out_for_planners(forecasts)
+    assert list(sheets) == ["forecast", "low end of 80 % range", "high end of 80 % range"]
+    week = f"{_ahead(1)[0]:%Y-%m-%d}"
+    low, middle, high = (
+        sheets[name][week] for name in ("low end of 80 % range", "forecast", "high end of 80 % range")
+    )
+    assert (low <= middle).all()
+    assert (middle < high).all()
+    assert "total" not in sheets["low end of 80 % range"], "ends of ranges do not add up"
 
 
 # --- chart and report --------------------------------------------------------------------------------

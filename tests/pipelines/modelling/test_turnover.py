@@ -13,6 +13,7 @@ from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.method import Method, Methods
 from sales_forecast.forecasting.naive import SeasonalNaive
+from sales_forecast.forecasting.ranges import RangeParams
 from sales_forecast.pipelines.modelling.turnover import backtest_methods
 
 WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
@@ -39,6 +40,7 @@ class BestWeekSoFar(Method, frozen=True):
         return np.full(len(targets), fitted["highest"])
 
 
+RANGES = RangeParams(weeks_back=(2,), scale_share=0.1)
 METHODS = Methods({"last_year": SeasonalNaive(), "highest": BestWeekSoFar()})
 
 
@@ -50,7 +52,7 @@ def _panel(store: int, first: int = 0) -> pd.DataFrame:
 
 def _backtest(panel: pd.DataFrame, *cutoffs: int, horizon_weeks: int = 2, methods: Methods = METHODS):
     params = BacktestParams(horizon_weeks=horizon_weeks, cutoffs=tuple(WEEKS[n].date() for n in cutoffs))
-    return backtest_methods(panel, STORES, NO_CALENDAR, params, methods, NO_SHIFTS)
+    return backtest_methods(panel, STORES, NO_CALENDAR, params, methods, RANGES, NO_SHIFTS)
 
 
 def test_every_method_forecasts_every_window_of_every_series_from_what_was_known():
@@ -96,6 +98,6 @@ def test_the_horizon_says_how_many_weeks_are_forecast(horizon_weeks):
 def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
     params = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[60].date(), cutoff))
     with pytest.raises(InputError) as stopped:
-        backtest_methods(_panel(1), STORES, NO_CALENDAR, params, METHODS, NO_SHIFTS)
+        backtest_methods(_panel(1), STORES, NO_CALENDAR, params, METHODS, RANGES, NO_SHIFTS)
     assert f"turnover.backtest.cutoffs: 1 of 2 cannot be used, e.g. {cutoff}" in str(stopped.value)
     assert f"between {WEEKS[0]:%Y-%m-%d} and {WEEKS[67]:%Y-%m-%d}" in str(stopped.value)

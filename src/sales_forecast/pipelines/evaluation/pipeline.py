@@ -19,11 +19,19 @@ from sales_forecast.pipelines.evaluation.turnover import (
     score_backtest,
     write_evaluation,
 )
+from sales_forecast.pipelines.evaluation.turnover_checks import (
+    compare_with_champion,
+    measure_coverage,
+    score_levels,
+)
 
 TURNOVER = [
     step(score_backtest, ["backtest", "panel"], "scores"),
     step(choose_champion, ["scores", "params:evaluation"], "champion"),
-    step(collect_metrics, ["scores", "champion"], "metrics"),
+    step(score_levels, ["backtest", "panel", "stores"], "levels_table"),
+    step(measure_coverage, ["backtest"], "coverage_table"),
+    step(compare_with_champion, ["backtest", "champion", "params:evaluation"], "comparison_table"),
+    step(collect_metrics, ["scores", "coverage_table", "champion"], "metrics"),
     step(chart_windows, ["scores"], "windows_chart"),
     step(chart_horizons, ["scores"], "horizons_chart"),
     step(chart_departments, ["scores"], "departments_chart"),
@@ -33,6 +41,9 @@ TURNOVER = [
         [
             "scores",
             "champion",
+            "levels_table",
+            "coverage_table",
+            "comparison_table",
             "windows_chart",
             "horizons_chart",
             "departments_chart",

@@ -82,21 +82,27 @@ def choose_champion(scores: pd.DataFrame, evaluation: TurnoverEvaluationParams) 
     }
 
 
-def collect_metrics(scores: pd.DataFrame, champion: dict[str, Any]) -> dict[str, Any]:
+def collect_metrics(
+    scores: pd.DataFrame, coverage_table: pd.DataFrame, champion: dict[str, Any]
+) -> dict[str, Any]:
     """Nest the scores for machines: ``method -> cutoff -> metric``, with the mean over windows beside.
 
     Args:
         scores: As ``score_backtest`` returns them.
+        coverage_table: As ``measure_coverage`` returns it; what it says of all windows together is added.
         champion: As ``choose_champion`` returns it.
 
     Returns:
         Numbers by method and window, ``champion``, and the ``headline`` that ends a run.
     """
     metrics: dict[str, Any] = {"champion": champion["method"]}
+    together = coverage_table[coverage_table["by"] == "all"].set_index("method")[
+        ["coverage_80", "coverage_95"]
+    ]
     for method, windows in _per_window(scores).groupby("method"):
         by_window = windows.set_index(windows["cutoff"].dt.strftime("%Y-%m-%d"))[METRICS]
         metrics[str(method)] = {str(window): _plain(row) for window, row in by_window.iterrows()} | {
-            "mean": _plain(by_window.mean())
+            "mean": _plain(by_window.mean()) | _plain(together.T[str(method)])
         }
     metrics["headline"] = {
         "best": champion["method"],
@@ -188,6 +194,9 @@ def chart_backtest(backtest: pd.DataFrame, panel: pd.DataFrame, champion: dict[s
 def write_evaluation(
     scores: pd.DataFrame,
     champion: dict[str, Any],
+    levels_table: pd.DataFrame,
+    coverage_table: pd.DataFrame,
+    comparison_table: pd.DataFrame,
     windows_chart: go.Figure,
     horizons_chart: go.Figure,
     departments_chart: go.Figure,
@@ -198,6 +207,9 @@ def write_evaluation(
     Args:
         scores: As ``score_backtest`` returns them.
         champion: As ``choose_champion`` returns it.
+        levels_table: As ``score_levels`` returns it.
+        coverage_table: As ``measure_coverage`` returns it.
+        comparison_table: As ``compare_with_champion`` returns it.
         windows_chart: WAPE per window.
         horizons_chart: WAPE by weeks ahead.
         departments_chart: WAPE per department.
@@ -209,12 +221,17 @@ def write_evaluation(
     windows = _per_window(scores)
     own = windows[windows["method"] == best].set_index("cutoff")["wape"]
     saved = 1 - champion["wape"] / champion["baseline_wape"]
+    means["value added"] = 1 - means["wape"] / champion["baseline_wape"]
+    honest = coverage_table[coverage_table["method"] == best].drop(columns="method")
+    held = honest[honest["by"] == "all"].iloc[0]
     answers = (
         f"**{best}** forecasts best: its error (WAPE) is **{champion['wape']:.1%}** of turnover, against "
         f"{champion['baseline_wape']:.1%} for {baseline}; that is {saved:.0%} less.",
         f"Its best window begins after {own.idxmin():%Y-%m-%d} ({own.min():.1%}), its worst after "
         f"{own.idxmax():%Y-%m-%d} ({own.max():.1%}).",
         f"Over all windows its forecasts are {abs(bias):.1%} too {'high' if bias > 0 else 'low'} on average.",
+        f"Its 80 % ranges held **{held['coverage_80']:.0%}** of all weeks, its 95 % ranges "
+        f"**{held['coverage_95']:.0%}**.",
     )
     return Section(
         title="Turnover: how good the forecasts are",
@@ -229,12 +246,32 @@ def write_evaluation(
             Text(
                 "WAPE is the sum of absolute errors over the sum of turnover. RMSE and MAE are in currency "
                 "units per store, department and week. RMSSE below 1 beats repeating last year in the "
-                "series' own past. Bias is positive where forecasts were too high."
+                "series' own past. Bias is positive where forecasts were too high. Value added is the share "
+                f"of the error of {baseline} that a method saves."
+            ),
+            Table(
+                comparison_table.rename(columns={"method": f"{best} against"}),
+                "The champion's WAPE less that of each other method, mean over windows, with its 95 % "
+                "interval (paired bootstrap over stores). Where that holds zero, the question is open.",
+                {"difference": "+.1%", "low": "+.1%", "high": "+.1%"},
             ),
             Chart(windows_chart, "The lower, the better. A window is named by the last week seen."),
             Chart(horizons_chart, "How the error grows with the distance."),
             Chart(departments_chart, "Which departments are hard to forecast."),
             Chart(backtest_chart, "Grey is what was sold; the coloured pieces were forecast at their start."),
+            Table(
+                _readable(levels_table.groupby(["level", "method"], as_index=False)[METRICS].mean()),
+                "Mean over windows of the sums that planners and regions look at. Regions and zones are per "
+                "department.",
+                FORMATS,
+                collapsed=True,
+            ),
+            Table(
+                honest.rename(columns=COVERAGE_NAMES),
+                f"How many weeks fell into the ranges of {best}, and their width in shares of turnover.",
+                COVERAGE_FORMATS,
+                collapsed=True,
+            ),
             Table(
                 _readable(windows.drop(columns=["department", "horizon"])),
                 "Every method in every window",
@@ -245,7 +282,29 @@ def write_evaluation(
     )
 
 
-FORMATS = {"WAPE": ".1%", "RMSE": ",.0f", "MAE": ",.0f", "RMSSE": ".2f", "bias": "+.1%", "rows": ",d"}
+FORMATS = {
+    "WAPE": ".1%",
+    "RMSE": ",.0f",
+    "MAE": ",.0f",
+    "RMSSE": ".2f",
+    "bias": "+.1%",
+    "value added": ".0%",
+    "rows": ",d",
+}
+COVERAGE_NAMES = {
+    "value": "which",
+    "coverage_80": "in 80 % range",
+    "width_80": "width of 80 %",
+    "coverage_95": "in 95 % range",
+    "width_95": "width of 95 %",
+}
+COVERAGE_FORMATS = {
+    "rows": ",d",
+    "in 80 % range": ".1%",
+    "width of 80 %": ".0%",
+    "in 95 % range": ".1%",
+    "width of 95 %": ".0%",
+}
 
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:

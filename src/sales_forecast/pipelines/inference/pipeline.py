@@ -20,12 +20,30 @@ from sales_forecast.pipelines.inference.turnover import (
 TURNOVER = [
     step(
         fit_champion,
-        ["panel", "stores", "calendar", "champion", "params:methods", "params:level_shifts"],
+        [
+            "panel",
+            "stores",
+            "calendar",
+            "champion",
+            "params:backtest",
+            "params:methods",
+            "params:ranges",
+            "params:level_shifts",
+        ],
         "model",
     ),
     step(
         forecast_targets,
-        ["model", "targets", "panel", "stores", "calendar", "params:methods", "params:level_shifts"],
+        [
+            "model",
+            "targets",
+            "panel",
+            "stores",
+            "calendar",
+            "params:methods",
+            "params:ranges",
+            "params:level_shifts",
+        ],
         "forecasts",
     ),
     step(lay_out_for_planners, ["forecasts"], "planner_sheet"),

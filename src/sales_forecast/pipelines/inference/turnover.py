@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.level_shifts import (
     LevelShiftParams,
     find_level_shifts,
@@ -14,6 +15,7 @@ from sales_forecast.forecasting.level_shifts import (
 )
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Methods, forecast_all
+from sales_forecast.forecasting.ranges import RangeParams, add_ranges, learn_widths
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 RECENT_WEEKS = 78
@@ -31,7 +33,9 @@ def fit_champion(
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
     champion: dict[str, Any],
+    backtest: BacktestParams,
     methods: Methods,
+    ranges: RangeParams,
     level_shifts: LevelShiftParams,
 ) -> dict[str, Any]:
     """Fit the chosen method on everything there is.
@@ -41,17 +45,21 @@ def fit_champion(
         stores: Attributes.
         calendar: Holidays of past and future weeks.
         champion: The evaluation's choice.
+        backtest: For how many weeks ahead the ranges are learnt.
         methods: Candidates.
+        ranges: How their width is learnt.
         level_shifts: How level shifts are found.
 
     Returns:
-        ``method``, ``cutoff`` (ISO date of the last week seen) and ``fitted``, all as JSON can hold it.
+        ``method``, ``cutoff`` (ISO date of the last week seen), ``fitted`` and ``widths`` of the ranges, all
+        as JSON can hold it.
     """
     market = _today(panel, stores, calendar, level_shifts)
     method = methods.root[champion["method"]]
     return {
         "method": champion["method"],
         "cutoff": f"{market.cutoff:%Y-%m-%d}",
+        "widths": learn_widths(method, market, ranges, backtest.horizon_weeks),
         "fitted": method.fit(market),
     }
 
@@ -63,6 +71,7 @@ def forecast_targets(
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
     methods: Methods,
+    ranges: RangeParams,
     level_shifts: LevelShiftParams,
 ) -> pd.DataFrame:
     """Forecast every store, department and week that is wanted.
@@ -74,10 +83,12 @@ def forecast_targets(
         stores: Attributes.
         calendar: Holidays of past and future weeks.
         methods: Candidates.
+        ranges: What the width of ranges is measured in.
         level_shifts: How level shifts are found.
 
     Returns:
-        ``store, department, week, horizon, forecast, method``; forecast in currency units per week.
+        ``store, department, week, horizon, forecast, method, lo_80, hi_80, lo_95, hi_95``; currency units per
+        week.
 
     Raises:
         InputError: A wanted week is not after the last week seen, or too far ahead.
@@ -85,21 +96,32 @@ def forecast_targets(
     market = _today(panel, stores, calendar, level_shifts)
     method = methods.root[model["method"]]
     forecasts = forecast_all(method, market, targets, model["fitted"])
-    return forecasts.assign(method=model["method"])
+    return add_ranges(forecasts.assign(method=model["method"]), market, model["widths"], ranges)
 
 
-def lay_out_for_planners(forecasts: pd.DataFrame) -> pd.DataFrame:
+def lay_out_for_planners(forecasts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """One row a store and department, one column a week, whole currency units.
 
     Args:
-        forecasts: ``store, department, week, forecast``.
+        forecasts: ``store, department, week, forecast, lo_80, hi_80``.
 
     Returns:
-        ``store, department``, a column for each week's first day, and ``total``.
+        Sheets ``forecast``, with a ``total`` at the end, and the ends of the 80 % range, which cannot be
+        summed: good and bad weeks even out.
     """
-    sheet = forecasts.pivot(index=["store", "department"], columns="week", values="forecast").round()
+    forecast = _by_week(forecasts, "forecast")
+    weeks = forecast.columns[2:]
+    return {
+        "forecast": forecast.assign(total=forecast[weeks].sum(axis=1)),
+        "low end of 80 % range": _by_week(forecasts, "lo_80"),
+        "high end of 80 % range": _by_week(forecasts, "hi_80"),
+    }
+
+
+def _by_week(forecasts: pd.DataFrame, values: str) -> pd.DataFrame:
+    sheet = forecasts.pivot(index=["store", "department"], columns="week", values=values).round()
     sheet.columns = pd.Index([f"{week:%Y-%m-%d}" for week in sheet.columns])
-    return sheet.assign(total=sheet.sum(axis=1)).reset_index()
+    return sheet.reset_index()
 
 
 def chart_forecasts(forecasts: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
@@ -155,6 +177,8 @@ def write_outlook(
     shifts = find_level_shifts(panel, level_shifts)
     totals = _against_last_year(forecasts, to_todays_level(panel, shifts))
     total = totals["forecast"].sum()
+    selling = forecasts[forecasts["forecast"] > forecasts["forecast"].mean() / 10]
+    low, high = ((selling[end] / selling["forecast"]).median() for end in ("lo_80", "hi_80"))
     largest, its_sales = totals.loc[0, "department"], totals.loc[0, "forecast"]
     return Section(
         title="Turnover: the weeks ahead",
@@ -168,6 +192,8 @@ def write_outlook(
             f"The largest part is department {largest} with about {its_sales:,.0f}.",
             f"In the backtest a single store and department's week was wrong by {champion['wape']:.1%} of "
             "turnover on average; place people with that in mind.",
+            "Each forecast has ranges of its own. A typical 80 % range reaches from "
+            f"{low:.0%} to {high:.0%} of its forecast.",
         ),
         blocks=(
             Chart(forecasts_chart, "Solid: sold. Dotted: forecast."),
@@ -179,8 +205,8 @@ def write_outlook(
                 {"forecast": ",.0f", "same weeks last year": ",.0f", "change": "+.1%", "stores": ",d"},
             ),
             Text(
-                "One row a store and department: data/07_model_output/turnover/planner_sheet.xlsx. "
-                "For machines: forecasts.parquet beside it."
+                "One row a store and department, with the ranges: "
+                "data/07_model_output/turnover/planner_sheet.xlsx. For machines: forecasts.parquet beside it."
             ),
         ),
     )

@@ -13,7 +13,15 @@ from sales_forecast.pipelines.modelling.turnover import backtest_methods
 TURNOVER = [
     step(
         backtest_methods,
-        ["panel", "stores", "calendar", "params:backtest", "params:methods", "params:level_shifts"],
+        [
+            "panel",
+            "stores",
+            "calendar",
+            "params:backtest",
+            "params:methods",
+            "params:ranges",
+            "params:level_shifts",
+        ],
         "backtest",
     ),
 ]

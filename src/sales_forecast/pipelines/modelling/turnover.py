@@ -9,11 +9,11 @@ from sales_forecast.forecasting.backtest import (
     BacktestParams,
     backtest_fold,
     plan_cutoffs,
-    targets_after,
 )
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Methods
+from sales_forecast.forecasting.ranges import RangeParams
 
 
 def backtest_methods(
@@ -22,6 +22,7 @@ def backtest_methods(
     calendar: pd.DataFrame,
     backtest: BacktestParams,
     methods: Methods,
+    ranges: RangeParams,
     level_shifts: LevelShiftParams,
 ) -> pd.DataFrame:
     """Let every candidate forecast every fold, each fitted on nothing after the fold's cutoff.
@@ -32,10 +33,12 @@ def backtest_methods(
         calendar: Holidays of past and future weeks.
         backtest: Cutoffs and horizon.
         methods: Candidates.
+        ranges: How the width of ranges is learnt.
         level_shifts: How level shifts are found.
 
     Returns:
-        ``method, cutoff, store, department, week, horizon, turnover, forecast``: one row a forecast.
+        ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``:
+        one row a forecast.
 
     Raises:
         InputError: A cutoff cannot be used.
@@ -45,5 +48,5 @@ def backtest_methods(
     for cutoff in track(cutoffs, description="Backtest folds"):
         market = Market.at(cutoff, panel, stores, calendar, level_shifts)
         targets = targets_after(panel, cutoff, backtest.horizon_weeks)
-        forecasts += backtest_fold(market, methods, targets)
+        forecasts += backtest_fold(market, methods, targets, ranges)
     return pd.concat(forecasts, ignore_index=True)

@@ -1,0 +1,132 @@
+"""Ranges that hold what they say: split-conformal, from forecasts that the method would have made before.
+
+An error is measured against the forecast and a share of the series' own scale, so that weeks off season have
+a width too. A range is as wide as the errors of past forecasts in the same department were, in units of that
+yardstick. One of the past origins should lie a year back: there the season is the same.
+
+Source:
+    Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018), Distribution-Free Predictive Inference for
+    Regression, Journal of the American Statistical Association 113(523), 1094-1111.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.grid import KEYS, Matrix
+from sales_forecast.forecasting.market import Market, targets_after
+from sales_forecast.forecasting.method import Method, forecast_all
+
+COVERAGES = (80, 95)
+"""Per cent of weeks that should fall into their range."""
+
+RANGE_COLUMNS = [f"{end}_{coverage}" for coverage in COVERAGES for end in ("lo", "hi")]
+MIN_ROWS = 100
+"""A department with fewer past forecasts takes the errors of all departments."""
+
+Widths = dict[str, dict[str, float]]
+"""Coverage in per cent -> department, and ``""`` for all -> width in units of the yardstick."""
+
+
+class RangeParams(BaseModel, frozen=True, extra="forbid"):
+    """How the width of ranges is learnt."""
+
+    weeks_back: tuple[Annotated[int, Field(gt=0)], ...] = Field(min_length=1)
+    """The past origins: so many weeks before the cutoff."""
+
+    scale_share: float = Field(gt=0)
+    """How much of a series' mean week counts beside the forecast."""
+
+
+def learn_widths(method: Method, market: Market, ranges: RangeParams, horizon_weeks: int) -> Widths:
+    """Learn how wide ranges must be from forecasts made at past origins.
+
+    Args:
+        method: Is fitted anew at each origin, on what was known then.
+        market: The past up to the cutoff.
+        ranges: Which origins.
+        horizon_weeks: How many weeks ahead is forecast.
+
+    Raises:
+        InputError: History is too short for every origin.
+    """
+    past = [
+        _past_errors(method, market.before(weeks), market, ranges, horizon_weeks)
+        for weeks in ranges.weeks_back
+    ]
+    known = [errors for errors in past if errors is not None]
+    if not known:
+        raise InputError(
+            f"{len(market.as_sold.weeks)} weeks of history are too few for ranges: no forecast can be made "
+            f"{min(ranges.weeks_back)} weeks before {market.cutoff:%Y-%m-%d}. Name nearer origins under "
+            "turnover.ranges.weeks_back, or bring more history."
+        )
+    errors = pd.concat(known)
+    parts = {"": errors["error"].to_numpy()} | {
+        str(department): part["error"].to_numpy()
+        for department, part in errors.groupby("department")
+        if len(part) >= MIN_ROWS
+    }
+    return {
+        str(coverage): {name: _width(part, coverage) for name, part in parts.items()}
+        for coverage in COVERAGES
+    }
+
+
+def _past_errors(
+    method: Method, past: Market | None, market: Market, ranges: RangeParams, horizon_weeks: int
+) -> pd.DataFrame | None:
+    """Absolute errors over the yardstick of one origin; None where the method could not yet forecast."""
+    if past is None:
+        return None
+    targets = targets_after(market.panel, past.cutoff, horizon_weeks)
+    if targets.empty:
+        return None
+    try:
+        answer = forecast_all(method, past, targets[[*KEYS, "week"]], method.fit(past))
+    except InputError:
+        return None
+    error = (targets["turnover"].to_numpy() - answer["forecast"]).abs() / _yardstick(answer, past, ranges)
+    return answer[["department"]].assign(error=error)
+
+
+def _width(errors: Matrix, coverage: int) -> float:
+    """The smallest error that so many per cent do not exceed, with the correction for finitely many."""
+    rank = min(len(errors), math.ceil(coverage * (len(errors) + 1) / 100))
+    return float(np.partition(errors, rank - 1)[rank - 1])
+
+
+def _yardstick(answer: pd.DataFrame, market: Market, ranges: RangeParams) -> pd.Series[float]:
+    """Forecast plus a share of the series' mean week; of its department's or all where it has none yet."""
+    source, grid = market.features, market.features.grid
+    scale = pd.Series(source.scale(len(grid.weeks) - 1), index=grid.series.index)
+    scale = scale.fillna(scale.groupby(grid.series["department"]).transform("mean"))
+    scale = scale.fillna(scale.mean()).fillna(source.sold.mean())
+    position = grid.position_of(answer)
+    own = np.where(position >= 0, scale.to_numpy()[position], float(scale.mean()))
+    return answer["forecast"] + ranges.scale_share * own + 1e-9
+
+
+def add_ranges(answer: pd.DataFrame, market: Market, widths: Widths, ranges: RangeParams) -> pd.DataFrame:
+    """Put ``lo_80, hi_80, lo_95, hi_95`` beside forecasts, in their units and never below zero.
+
+    Args:
+        answer: As ``forecast_all`` returns it.
+        market: What was known when it was made.
+        widths: As ``learn_widths`` returns them.
+        ranges: The same parameters.
+    """
+    yardstick = _yardstick(answer, market, ranges)
+    columns = {}
+    for coverage in COVERAGES:
+        learnt = widths[str(coverage)]
+        width = answer["department"].astype(str).map(learnt).fillna(learnt[""]) * yardstick
+        columns[f"lo_{coverage}"] = (answer["forecast"] - width).clip(lower=0)
+        columns[f"hi_{coverage}"] = answer["forecast"] + width
+    return answer.assign(**columns)
