@@ -7,7 +7,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test acceptance check format viz viz-site mlflow sample lock clean
+.PHONY: help setup run test acceptance bench check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,10 @@ test: setup ## Run the tests
 acceptance: setup ## Check published facts; needs the real files in ../shared/data
 	@$(BIN)/pytest -s tests/acceptance
 
+bench: setup ## Measure accuracy, ranges, speed and memory; RAW_FOLDER=... for files of your own
+	@echo "Measuring every method side by side (about half an hour; goes on where it was stopped) ..."
+	@$(BIN)/python -m benchmarks $(if $(RAW_FOLDER),--raw $(RAW_FOLDER))
+
 check: setup ## Lint, types, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -57,7 +61,7 @@ sample: setup ## Make the synthetic sample in data/01_raw anew
 	@$(BIN)/python -m sales_forecast.sample
 
 lock: ## Renew requirements.lock (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev --upgrade pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev --extra bench --upgrade pyproject.toml -o requirements.lock
 
 clean: ## Remove everything that a run produced; data/01_raw and .venv stay
 	@find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -type f -delete
