@@ -1,0 +1,1 @@
+"""Accuracy, honesty, speed and memory, measured side by side: ``make bench`` writes docs/benchmarks.md."""

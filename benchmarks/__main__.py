@@ -1,0 +1,82 @@
+"""Measure everything in the plan and write docs/benchmarks.md.
+
+Each measurement is kept in ``build/bench`` as soon as it is there: a run that was stopped goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.progress import track
+
+from benchmarks.measure import ROOT, alone, backtest, plan, scaled, whole_run
+from benchmarks.page import write_page
+
+
+def _kept(path: Path, fresh: Any) -> Any:
+    """What was measured before, or else measure it now."""
+    if not path.exists():
+        path.with_suffix(".tmp").write_text(json.dumps(fresh()))
+        path.with_suffix(".tmp").rename(path)
+    return json.loads(path.read_text())
+
+
+def _backtest(
+    work: Path, name: str, cutoffs: list[Any], weeks: int | None, with_ranges: bool, tag: str
+) -> None:
+    rows = work / f"{tag}.{name}.parquet"
+
+    def fresh() -> dict[str, Any]:
+        (found, seconds), memory = alone(backtest, work / "project", name, cutoffs, weeks, with_ranges)
+        found.assign(store=found["store"].astype(str)).to_parquet(rows)
+        return {"seconds": seconds, "memory": memory}
+
+    _kept(work / f"{tag}.{name}.json", fresh)
+
+
+def _scaled(work: Path, name: str, factor: int) -> None:
+    def fresh() -> dict[str, Any]:
+        found, memory = alone(scaled, work / "project", name, factor)
+        return found | {"memory": memory}
+
+    _kept(work / f"scaled.{factor}.json", fresh)
+
+
+def main() -> None:
+    """Read the command line, measure, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--raw", type=Path, default=ROOT / "data/01_raw", help="folder of raw files")
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
+    options = parser.parse_args()
+    work = ROOT / "build/bench" / ("sample" if options.raw.resolve() == ROOT / "data/01_raw" else "real")
+    if options.fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+
+    wanted = plan()
+    champion = wanted["champion"]
+    shown, chosen = list(wanted["windows"].values()), list(wanted["chosen_on"].values())
+    short = wanted["short_histories"]
+    _kept(work / "run.json", lambda: whole_run(options.raw, work / "project"))
+    jobs: list[tuple[Any, ...]] = [(champion, shown, None, True, "ranges")]
+    jobs += [(name, shown, None, False, "shown") for name in wanted["methods"]]
+    jobs += [(name, chosen, None, False, "chosen") for name in ("seasonal_naive", "growth_naive", champion)]
+    jobs += [
+        (name, shown[:4], weeks, False, f"short{weeks}")
+        for weeks in short["weeks"]
+        for name in short["methods"]
+    ]
+    for job in track(jobs, description="Backtests"):
+        _backtest(work, *job)
+    for factor in track(wanted["series_factors"], description="Series"):
+        _scaled(work, champion, factor)
+    write_page(work, wanted, pd.Timestamp.today(), real=work.name == "real")
+
+
+if __name__ == "__main__":
+    main()

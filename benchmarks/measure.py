@@ -1,0 +1,156 @@
+"""One measurement each, in a process of its own, so that its memory is its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sales_forecast.forecasting.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.market import KEYS, Market, targets_after
+from sales_forecast.forecasting.method import Methods, forecast_all
+from sales_forecast.forecasting.ranges import RangeParams, add_ranges, learn_widths
+
+ROOT = Path(__file__).resolve().parents[1]
+HORIZON_WEEKS = 8
+GIGABYTE = 1024**2  # ru_maxrss counts kilobytes
+
+
+def parameters() -> dict[str, Any]:
+    """The turnover lane's parameters, as they stand."""
+    text = (ROOT / "conf/base/parameters/turnover.yml").read_text()
+    found: dict[str, Any] = yaml.safe_load(text)["turnover"]
+    return found
+
+
+def plan() -> dict[str, Any]:
+    """What to measure, with the blend of the champion and MSTL filled in."""
+    wanted: dict[str, Any] = yaml.safe_load((ROOT / "benchmarks/plan.yml").read_text())
+    wanted["methods"] = parameters()["methods"] | wanted["methods"]
+    pair = {name: wanted["methods"][name] for name in (wanted["champion"], "mstl_repaired")}
+    wanted["methods"]["blend_with_mstl"]["members"] = pair
+    return wanted
+
+
+def _answer(function: Callable[..., Any], arguments: tuple[Any, ...], pipe: Any) -> None:
+    result = function(*arguments)
+    own, children = (
+        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    pipe.send((result, max(own, children) / GIGABYTE))
+
+
+def alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """Call a function in a fresh process; return its result and peak memory in GB."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(function, arguments, sender))
+    process.start()
+    sender.close()
+    try:
+        result: tuple[Any, float] = receiver.recv()
+    except EOFError:
+        raise SystemExit(f"{function.__name__}{arguments[1:]} ended without a result") from None
+    process.join()
+    return result
+
+
+def whole_run(raw: Path, project: Path) -> dict[str, float]:
+    """Run everything in a copy of the project; return seconds and peak memory in GB."""
+    shutil.rmtree(project, ignore_errors=True)
+    for name in ("conf/base", "src"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (project / "conf/local").mkdir()
+    shutil.copy(ROOT / "pyproject.toml", project)
+    kedro = Path(sys.executable).with_name("kedro")
+    command = [str(kedro), "run", "--params", f"raw_folder={raw.resolve()}"]
+    environment = os.environ | {"PYTHONPATH": str(project / "src")}
+    start = perf_counter()
+    with (project / "run.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"kedro run failed; see {project / 'run.log'}")
+    return {"seconds": perf_counter() - start, "memory": usage.ru_maxrss / GIGABYTE}
+
+
+def _tables(project: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    data = project / "data"
+    return (
+        pd.read_parquet(data / "03_primary/turnover/panel.parquet"),
+        pd.read_parquet(data / "02_intermediate/turnover/stores.parquet"),
+        pd.read_parquet(data / "03_primary/turnover/calendar.parquet"),
+    )
+
+
+def backtest(
+    project: Path, name: str, cutoffs: list[Any], weeks: int | None, with_ranges: bool
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Forecast each window with one method, on so many weeks of history or on all.
+
+    Returns:
+        Forecasts beside turnover, and seconds by cutoff for fit and forecast.
+    """
+    panel, stores, calendar = _tables(project)
+    options = parameters()
+    method = Methods({name: plan()["methods"][name]}).root[name]
+    ranges = RangeParams(**options["ranges"])
+    level_shifts = LevelShiftParams(**options["level_shifts"])
+    answers, seconds = [], {}
+    for cutoff in map(pd.Timestamp, cutoffs):
+        kept = panel if weeks is None else panel[panel["week"] > cutoff - pd.Timedelta(weeks=weeks)]
+        targets = targets_after(kept, cutoff, HORIZON_WEEKS)
+        start = perf_counter()
+        market = Market.at(cutoff, kept, stores, calendar, level_shifts)
+        answer = forecast_all(method, market, targets[[*KEYS, "week"]], method.fit(market))
+        if with_ranges:
+            widths = learn_widths(method, market, ranges, HORIZON_WEEKS)
+            answer = add_ranges(answer, market, widths, ranges)
+        seconds[f"{cutoff:%Y-%m-%d}"] = perf_counter() - start
+        answers.append(answer.assign(method=name, cutoff=cutoff, turnover=targets["turnover"].to_numpy()))
+    return pd.concat(answers, ignore_index=True), seconds
+
+
+def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
+    """Fit and forecast after the last week, ranges included, with every store so many times.
+
+    Returns:
+        Number of series, and seconds.
+    """
+    panel, stores, calendar = _tables(project)
+    options = parameters()
+    rng = np.random.default_rng(0)
+    panel = pd.concat(
+        [
+            panel.assign(
+                store=panel["store"].astype(str) + f"-{copy}",
+                turnover=panel["turnover"] * np.exp(rng.normal(0, 0.1 * (copy > 0), len(panel))),
+            )
+            for copy in range(factor)
+        ],
+        ignore_index=True,
+    )
+    stores = pd.concat(
+        [stores.assign(store=stores["store"].astype(str) + f"-{copy}") for copy in range(factor)],
+        ignore_index=True,
+    )
+    cutoff = panel["week"].max() - pd.Timedelta(weeks=HORIZON_WEEKS)  # the calendar reaches no further
+    targets = targets_after(panel, cutoff, HORIZON_WEEKS)[[*KEYS, "week"]]
+    method = Methods({name: plan()["methods"][name]}).root[name]
+    ranges = RangeParams(**options["ranges"])
+    start = perf_counter()
+    market = Market.at(cutoff, panel, stores, calendar, LevelShiftParams(**options["level_shifts"]))
+    answer = forecast_all(method, market, targets, method.fit(market))
+    add_ranges(answer, market, learn_widths(method, market, ranges, HORIZON_WEEKS), ranges)
+    return {"series": float(len(market.as_sold.series)), "seconds": perf_counter() - start}

@@ -1,0 +1,197 @@
+"""What was measured, as docs/benchmarks.md with two charts."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+
+from benchmarks.measure import ROOT
+from sales_forecast.forecasting.comparison import compare
+from sales_forecast.forecasting.metrics import score
+from sales_forecast.pipelines.evaluation.turnover_checks import measure_coverage
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+LIBRARIES = ("lightgbm", "scikit-learn", "statsforecast", "mlforecast", "pandas", "numpy", "kedro")
+PICTURES = ROOT / "docs/pictures"
+GREY, ORANGE = "#8a8f98", "#d1603d"
+
+
+def _rows(work: Path, tag: str, names: list[str]) -> pd.DataFrame:
+    return pd.concat([pd.read_parquet(work / f"{tag}.{name}.parquet") for name in names], ignore_index=True)
+
+
+def _costs(work: Path, tag: str, names: list[str]) -> pd.DataFrame:
+    costs = {name: json.loads((work / f"{tag}.{name}.json").read_text()) for name in names}
+    seconds = {name: sum(cost["seconds"].values()) / len(cost["seconds"]) for name, cost in costs.items()}
+    return pd.DataFrame(
+        {"seconds": seconds, "memory": {name: cost["memory"] for name, cost in costs.items()}}
+    )
+
+
+def _wape(rows: pd.DataFrame, windows: dict[str, Any]) -> pd.DataFrame:
+    """Methods x windows, best mean first."""
+    letters = {pd.Timestamp(cutoff): letter for letter, cutoff in windows.items()}
+    table = rows.groupby(["method", rows["cutoff"].map(letters)]).apply(
+        lambda part: score(part)["wape"], include_groups=False
+    )
+    wide: pd.DataFrame = table.unstack()[
+        [letter for letter in windows if letter in set(table.index.levels[1])]
+    ]
+    return wide.loc[wide.mean(axis=1).sort_values().index]
+
+
+def _markdown(table: pd.DataFrame, formats: dict[str, str]) -> str:
+    """A table with its index as the first column; unknown values stay empty."""
+    heads = [table.index.name or "", *map(str, table.columns)]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for name, row in zip(table.index, table.to_numpy(), strict=True):
+        cells = [
+            "" if pd.isna(value) else format(value, formats.get(str(column), formats.get("", "")))
+            for column, value in zip(table.columns, row, strict=True)
+        ]
+        lines.append("| " + " | ".join([str(name), *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _accuracy(work: Path, wanted: dict[str, Any]) -> str:
+    names, windows = list(wanted["methods"]), wanted["windows"]
+    rows = _rows(work, "shown", names)
+    table = _wape(rows, windows)
+    for span in ("A-C", "A-D", "A-F"):
+        letters = [letter for letter in windows if span[0] <= letter <= span[2]]
+        table[span] = table[letters].mean(axis=1)
+    by_window = rows.groupby(["method", "cutoff"]).apply(
+        lambda part: pd.Series(score(part)), include_groups=False
+    )
+    means = by_window.groupby("method")[["rmse", "mae", "bias"]].mean()
+    costs = _costs(work, "shown", names)
+    table = table.join(means).join(costs).rename_axis("method")
+    formats = {"": ".3f", "rmse": ",.0f", "mae": ",.0f", "bias": "+.1%", "seconds": ".1f", "memory": ".2f"}
+    return _markdown(table, formats)
+
+
+def _differences(work: Path, wanted: dict[str, Any]) -> str:
+    champion = wanted["champion"]
+    others = [name for name in wanted["methods"] if name != champion]
+    rows = _rows(work, "shown", [champion, *others])
+    wape = _wape(rows, wanted["windows"])
+    found = {}
+    for other in others:
+        pair = rows[rows["method"].isin([champion, other])]
+        difference = compare(pair, champion, other, draws=2000, seed=42)
+        ratio = wape.loc[champion] / wape.loc[other]
+        found[other] = {
+            "difference": difference.wape,
+            "low": difference.low,
+            "high": difference.high,
+            "verdict": difference.verdict,
+        } | {f"{letter} ratio": value for letter, value in ratio.items()}
+    table = pd.DataFrame(found).T.rename_axis(f"{champion} against").sort_values("difference")
+    signed = dict.fromkeys(("difference", "low", "high"), "+.3f")
+    return _markdown(table, {"": ".2f", "verdict": ""} | signed)
+
+
+def _short(work: Path, wanted: dict[str, Any], weeks: int) -> str:
+    names = wanted["short_histories"]["methods"]
+    table = _wape(_rows(work, f"short{weeks}", names), wanted["windows"])
+    table["mean"] = table.mean(axis=1)
+    return _markdown(table.rename_axis("method"), {"": ".3f"})
+
+
+def _coverage(work: Path, wanted: dict[str, Any]) -> str:
+    rows = _rows(work, "ranges", [wanted["champion"]])
+    table = measure_coverage(rows).drop(columns="method").set_index("by")
+    return _markdown(table, {"rows": ",d", "value": "", "": ".3f"})
+
+
+def _speed(work: Path, wanted: dict[str, Any]) -> str:
+    champion = wanted["champion"]
+    whole = json.loads((work / "run.json").read_text())
+    backtest = json.loads((work / f"ranges.{champion}.json").read_text())
+    found = {"a whole `kedro run`": (whole["seconds"], whole["memory"])}
+    windows = len(backtest["seconds"])
+    found[f"backtest of {champion}, {windows} windows, with ranges"] = (
+        sum(backtest["seconds"].values()),
+        backtest["memory"],
+    )
+    for factor in wanted["series_factors"]:
+        one = json.loads((work / f"scaled.{factor}.json").read_text())
+        found[f"fit and forecast {one['series']:,.0f} series, with ranges"] = (one["seconds"], one["memory"])
+    table = pd.DataFrame(found, index=["seconds", "peak memory, GB"]).T.rename_axis("what")
+    return _markdown(table, {"seconds": ".0f", "": ".2f"})
+
+
+def _charts(work: Path, wanted: dict[str, Any]) -> None:
+    names, champion = list(wanted["methods"]), wanted["champion"]
+    wape = _wape(_rows(work, "shown", names), wanted["windows"]).mean(axis=1)
+    costs = _costs(work, "shown", names)
+    figure, axes = plt.subplots(figsize=(8, 4.5))
+    for name in names:
+        colour = ORANGE if name == champion else GREY
+        axes.scatter(costs.loc[name, "seconds"], wape[name], color=colour, s=45)
+        axes.annotate(
+            name, (costs.loc[name, "seconds"], wape[name]), (6, 4), textcoords="offset points", fontsize=9
+        )
+    axes.set(xscale="log", xlabel="seconds per window: fit and forecast", ylabel="WAPE, mean over windows")
+    axes.margins(x=0.2)
+    _save(figure, "accuracy_and_seconds")
+
+    scaled = [json.loads((work / f"scaled.{factor}.json").read_text()) for factor in wanted["series_factors"]]
+    figure, left = plt.subplots(figsize=(8, 4))
+    right = left.twinx()
+    series = [one["series"] for one in scaled]
+    left.plot(series, [one["seconds"] for one in scaled], "o-", color=ORANGE)
+    right.plot(series, [one["memory"] for one in scaled], "s--", color=GREY)
+    left.set(xlabel="series", ylabel="seconds (solid)", ylim=(0, None), xlim=(0, None))
+    right.set(ylabel="peak memory, GB (dashed)", ylim=(0, None))
+    _save(figure, "time_and_memory")
+
+
+def _save(figure: Any, name: str) -> None:
+    for axes in figure.axes:
+        axes.spines["top"].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(PICTURES / f"{name}.png", dpi=110)
+    plt.close(figure)
+
+
+def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, real: bool) -> None:
+    """Write docs/benchmarks.md and its charts from what lies in the work folder."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}"
+    )
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    chosen = ["seasonal_naive", "growth_naive", wanted["champion"]]
+    parts = {
+        "accuracy": _accuracy(work, wanted),
+        "differences": _differences(work, wanted),
+        "chosen": _markdown(
+            _wape(_rows(work, "chosen", chosen), wanted["chosen_on"]).rename_axis("method"), {"": ".3f"}
+        ),
+        "coverage": _coverage(work, wanted),
+        "speed": _speed(work, wanted),
+        "windows": ", ".join(f"{letter} {cutoff}" for letter, cutoff in wanted["windows"].items()),
+        "chosen_windows": ", ".join(f"{letter} {cutoff}" for letter, cutoff in wanted["chosen_on"].items()),
+        "data": "the public weekly set of 1,270 series" if real else "the made-up sample",
+        "today": f"{today:%Y-%m-%d}",
+        "machine": machine,
+        "libraries": libraries,
+    }
+    for weeks in wanted["short_histories"]["weeks"]:
+        parts[f"short{weeks}"] = _short(work, wanted, weeks)
+    _charts(work, wanted)
+    template = (ROOT / "benchmarks/page.md").read_text()
+    for name, text in parts.items():
+        template = template.replace("{{" + name + "}}", text)
+    (ROOT / "docs/benchmarks.md").write_text(template)
+    print(f"Written: {(ROOT / 'docs/benchmarks.md').relative_to(ROOT)} and two charts in docs/pictures")
