@@ -113,9 +113,9 @@ def backtest(
         targets = targets_after(kept, cutoff, HORIZON_WEEKS)
         start = perf_counter()
         market = Market.at(cutoff, kept, stores, calendar, level_shifts)
+        widths = learn_widths(method, market, ranges, HORIZON_WEEKS) if with_ranges else None
         answer = forecast_all(method, market, targets[[*KEYS, "week"]], method.fit(market))
-        if with_ranges:
-            widths = learn_widths(method, market, ranges, HORIZON_WEEKS)
+        if widths:
             answer = add_ranges(answer, market, widths, ranges)
         seconds[f"{cutoff:%Y-%m-%d}"] = perf_counter() - start
         answers.append(answer.assign(method=name, cutoff=cutoff, turnover=targets["turnover"].to_numpy()))
@@ -151,6 +151,6 @@ def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
     ranges = RangeParams(**options["ranges"])
     start = perf_counter()
     market = Market.at(cutoff, panel, stores, calendar, LevelShiftParams(**options["level_shifts"]))
-    answer = forecast_all(method, market, targets, method.fit(market))
-    add_ranges(answer, market, learn_widths(method, market, ranges, HORIZON_WEEKS), ranges)
+    widths = learn_widths(method, market, ranges, HORIZON_WEEKS)
+    add_ranges(forecast_all(method, market, targets, method.fit(market)), market, widths, ranges)
     return {"series": float(len(market.as_sold.series)), "seconds": perf_counter() - start}

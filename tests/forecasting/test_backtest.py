@@ -135,7 +135,7 @@ def test_no_method_is_shown_what_came_true(market_of, panel):
         assert fitted_on["week"].max() == forecast_from["week"].max() < targets["week"].min()
         assert targets.columns.to_list() == KEYS
         weeks_back.append((AUTUMN - fitted_on["week"].max()).days // 7)
-    assert weeks_back == [0, 8, 52], "first for the forecast, then for how wide its range must be"
+    assert weeks_back == [8, 52, 0], "first for how wide the range must be, then for the forecast"
     assert fold["forecast"].eq(100).all()
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sales_forecast.forecasting.blend import Blend, ByHistory
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.errors import ShortHistoryError
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Fitted, Method, forecast_all
 
@@ -22,7 +22,7 @@ class Oracle(Method, frozen=True):
     def fit(self, market: Market) -> Fitted:
         weeks = len(market.as_sold.weeks)
         if weeks < self.needs_weeks:
-            raise InputError(f"{weeks} weeks are too few for the oracle: it needs {self.needs_weeks}")
+            raise ShortHistoryError(f"{weeks} weeks are too few for the oracle: it needs {self.needs_weeks}")
         return {"weeks": weeks}
 
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> np.ndarray:
@@ -85,7 +85,7 @@ def test_a_member_whose_history_is_too_short_is_left_out_and_named(market, wante
 
 def test_a_history_too_short_for_all_members_is_refused_as_the_first_of_them_does(market):
     slow = {name: Oracle(says=(), needs_weeks=weeks) for name, weeks in (("slow", 900), ("slower", 950))}
-    with pytest.raises(InputError, match="too few for the oracle: it needs 900"):
+    with pytest.raises(ShortHistoryError, match="too few for the oracle: it needs 900"):
         Blend(members=slow).fit(market)
 
 

@@ -111,11 +111,8 @@ def test_a_level_shift_is_not_known_before_it_happened(market):
     assert market.before(weeks_since + 1).shifts.empty
 
 
-def test_an_earlier_market_is_kept_with_all_that_was_worked_out_from_it(market_of, panel):
+def test_before_what_was_before_is_further_back(market_of, panel):
     market = market_of(panel)
-    assert market.before(8) is market.before(8)
-    assert market.before(8).features is market.before(8).features
-    assert market.before(9) is not market.before(8)
     assert market.before(8).before(4).cutoff == market.before(12).cutoff
 
 

@@ -8,7 +8,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Fitted, Method, forecast_all
@@ -35,7 +35,7 @@ class Hundred(Method, frozen=True):
 
     def fit(self, market: Market) -> Fitted:
         if len(market.as_sold.weeks) < self.needs_weeks:
-            raise InputError("too few weeks")
+            raise ShortHistoryError("too few weeks")
         return {}
 
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> np.ndarray:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.grid import KEYS
-from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.market import Market, weeks_ahead
 from sales_forecast.forecasting.method import Methods, forecast_all
 from sales_forecast.forecasting.metrics import wape
 from sales_forecast.forecasting.ranges import RANGE_COLUMNS, RangeParams, add_ranges, learn_widths
@@ -76,8 +76,8 @@ def backtest_fold(
     """
     for name, method in methods.root.items():
         start = perf_counter()
+        widths = learn_widths(method, market, ranges, int(weeks_ahead(targets, market.cutoff).max()))
         answer = forecast_all(method, market, targets[[*KEYS, "week"]], method.fit(market))
-        widths = learn_widths(method, market, ranges, int(answer["horizon"].max()))
         answer = add_ranges(answer, market, widths, ranges)
         answer["turnover"] = targets["turnover"].to_numpy()
         logger.info(

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from pydantic import Field
+from threadpoolctl import threadpool_limits
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.errors import ShortHistoryError
 from sales_forecast.forecasting.grid import Matrix
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import AnyMethod, Fitted, Method
@@ -31,19 +32,20 @@ class Blend(Method, frozen=True):
         """Fit each member.
 
         Raises:
-            InputError: Not one member can be fitted.
+            ShortHistoryError: Not one member can be fitted.
         """
         _ = market.features  # once, before members ask for it at the same time
-        fitted = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(_try_to_fit)(member, market) for member in self.members.values()
-        )
+        with threadpool_limits(1):  # as in each member, and not undone by the first that is ready
+            fitted = Parallel(n_jobs=-1, prefer="threads")(
+                delayed(_try_to_fit)(member, market) for member in self.members.values()
+            )
         able = {
             name: state
             for name, state in zip(self.members, fitted, strict=True)
-            if not isinstance(state, InputError)
+            if not isinstance(state, ShortHistoryError)
         }
         if not able:
-            raise next(error for error in fitted if isinstance(error, InputError))
+            raise next(error for error in fitted if isinstance(error, ShortHistoryError))
         if len(able) < len(fitted):
             left_out = ", ".join(name for name in self.members if name not in able)
             logger.info("After %s too short a history for: %s", f"{market.cutoff:%Y-%m-%d}", left_out)
@@ -60,10 +62,10 @@ class Blend(Method, frozen=True):
         return np.where(known.any(axis=0), mean**2, np.nan)
 
 
-def _try_to_fit(member: Method, market: Market) -> Fitted | InputError:
+def _try_to_fit(member: Method, market: Market) -> Fitted | ShortHistoryError:
     try:
         return member.fit(market)
-    except InputError as error:
+    except ShortHistoryError as error:
         return error
 
 

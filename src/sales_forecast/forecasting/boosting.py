@@ -50,14 +50,15 @@ class LightGBM(BoostedTrees, frozen=True):
             "force_col_wise": True,
             "verbosity": -1,
         }
-        rows = lgb.Dataset(features, target, weight=weight, params=parameters)
+        names = list(features.columns)
+        rows = lgb.Dataset(features.to_numpy(), target, weight=weight, feature_name=names, params=parameters)
         text: str = lgb.train(parameters, rows, num_boost_round=self.trees).model_to_string()
         return text.splitlines()
 
     def predict_rows(self, fitted: list[str], features: pd.DataFrame) -> Matrix:
         """Predict with one booster."""
         booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
-        return np.asarray(booster.predict(features, num_threads=1), dtype=float)
+        return np.asarray(booster.predict(features.to_numpy(), num_threads=1), dtype=float)
 
 
 class HistGradientBoosting(BoostedTrees, frozen=True):

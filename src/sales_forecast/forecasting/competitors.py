@@ -18,7 +18,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from sales_forecast.forecasting.calendar_forest import codes_of, place_of
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.grid import Grid, Matrix
 from sales_forecast.forecasting.market import Market, repeat_last_year
 from sales_forecast.forecasting.method import Fitted, Method
@@ -89,7 +89,7 @@ class RecursiveLightGBM(Method, frozen=True):
         sold = self._history(market, codes)
         long = sold.groupby("unique_id")["y"].transform("size") >= NEEDED
         if not long.any():
-            raise InputError(
+            raise ShortHistoryError(
                 f"{len(market.as_sold.weeks)} weeks of history are too few: RecursiveLightGBM needs a series "
                 f"of {NEEDED} (turnover.methods)"
             )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count, takewhile
 from typing import Any
 
@@ -18,7 +20,7 @@ from joblib import Parallel, delayed
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.features import FeatureSource, Rows
 from sales_forecast.forecasting.grid import Matrix
 from sales_forecast.forecasting.market import Market, weeks_ahead
@@ -50,20 +52,21 @@ class DirectMethod(Method, frozen=True):
         """Fit one regressor a part."""
         source = market.features
         part = self._part_of(source.grid.series)
-        features, target, weight, series = self._training_rows(source)
-        row_part = part[series]
-        names = [name for name in sorted(set(part)) if (row_part == name).any()]
+        origins = self._training_origins(source)
+        trained = np.any([origin.known.any(axis=1) for origin in origins], axis=0)
+        names = sorted(set(part[trained]))
         # Parts in parallel, each on one thread: a part is too small to share, and threads that wait for
         # each other take twenty times as long on a busy machine. The result does not depend on the cores.
-        fitted = Parallel(n_jobs=-1, prefer="threads")(
-            delayed(self._fit_part)(features[rows], source.names, target[rows], weight[rows])
-            for rows in (row_part == name for name in names)
-        )
+        with threadpool_limits(1):
+            fitted = Parallel(n_jobs=-1, prefer="threads")(
+                delayed(self._fit_part)(origins, part == name, source.names) for name in names
+            )
         return dict(zip(names, fitted, strict=True))
 
-    def _fit_part(self, features: Rows, names: list[str], target: Matrix, weight: Matrix) -> Any:
-        with threadpool_limits(1, user_api="openmp"):
-            return self.fit_rows(pd.DataFrame(features, columns=names, copy=False), target, weight)
+    def _fit_part(self, origins: list[Origin], members: npt.NDArray[np.bool_], names: list[str]) -> Any:
+        rows = [origin.rows_of(members) for origin in origins]
+        features, target, weight = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return self.fit_rows(pd.DataFrame(features, columns=names, copy=False), target, weight)
 
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
         """Forecast each target with its part's regressor."""
@@ -80,7 +83,7 @@ class DirectMethod(Method, frozen=True):
             members = np.flatnonzero((part == name) & ~np.isnan(scale))
             if members.size:
                 rows = features[members].reshape(-1, features.shape[2])
-                with threadpool_limits(1, user_api="openmp"):
+                with threadpool_limits(1):
                     predicted = self.predict_rows(model, pd.DataFrame(rows, columns=source.names))
                 ratio[members] = predicted.reshape(len(members), -1)
         forecast = np.maximum(ratio, 0) ** 2 * scale[:, None]
@@ -118,28 +121,49 @@ class DirectMethod(Method, frozen=True):
         reach = weeks - 1 - YEAR  # before an origin lies a year
         return [weeks - 1 - gap for gap in takewhile(lambda gap: gap <= reach, self._gaps())]
 
-    def _training_rows(self, source: FeatureSource) -> tuple[Rows, Matrix, Matrix, npt.NDArray[np.intp]]:
-        """Rows of all origins: features, target, weight, and the series each row belongs to.
+    def _training_origins(self, source: FeatureSource) -> list[Origin]:
+        """What was sold after each past origin, newest first.
 
         Raises:
-            InputError: History is too short for a single row.
+            ShortHistoryError: There is not a single row to learn from.
         """
         last = len(source.grid.weeks) - 1
-        parts = []
-        for origin in self._origins(last + 1):
-            horizons = np.arange(1, min(self.max_horizon_weeks, last - origin) + 1)
-            scale = np.broadcast_to(source.scale(origin)[:, None], (len(source.sold), len(horizons)))
-            sold = source.grid.turnover[:, origin + horizons]
-            known = ~np.isnan(sold) & ~np.isnan(scale)
-            features = source.rows(origin, len(horizons))[known]
-            target = np.sqrt(np.maximum(sold[known], 0) / scale[known])
-            parts.append((features, target, scale[known], np.nonzero(known)[0]))
-        if not parts:
+        origins = []
+        for position in self._origins(last + 1):
+            horizons = np.arange(1, min(self.max_horizon_weeks, last - position) + 1)
+            sold = source.grid.turnover[:, position + horizons]
+            origins.append(Origin(source.rows(position, len(horizons)), sold, source.scale(position)))
+        if not origins:
             needed = YEAR + 1 + next(self._gaps())
-            raise InputError(
+            raise ShortHistoryError(
                 f"{last + 1} weeks of history are too few: the direct methods need {needed} with these "
                 "options, to learn from a week with a year before it "
                 "(turnover.methods: origin_spacing_weeks, season_width_weeks)"
             )
-        features, target, weight, series = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        return features, target, weight, series
+        return origins
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A past week, what was known at it and what came true.
+
+    Args:
+        features: Shape ``(series, horizons, features)``.
+        sold: Currency units per week, NaN where unknown, shape ``(series, horizons)``.
+        scale: Of each series at that week.
+    """
+
+    features: Rows
+    sold: Matrix
+    scale: Matrix
+
+    @cached_property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Where a row can be learnt from."""
+        return ~np.isnan(self.sold) & ~np.isnan(self.scale)[:, None]
+
+    def rows_of(self, members: npt.NDArray[np.bool_]) -> tuple[Rows, Matrix, Matrix]:
+        """Features, target and weight of some series."""
+        chosen = self.known & members[:, None]
+        scale = np.broadcast_to(self.scale[:, None], chosen.shape)[chosen]
+        return self.features[chosen], np.sqrt(np.maximum(self.sold[chosen], 0) / scale), scale

@@ -75,15 +75,7 @@ class Market:
         cutoff = self.cutoff - pd.Timedelta(weeks=weeks)
         if cutoff < self.panel["week"].min():
             return None
-        if cutoff not in self._earlier:
-            self._earlier[cutoff] = Market.at(
-                cutoff, self.panel, self.stores, self.calendar, self.level_shifts
-            )
-        return self._earlier[cutoff]
-
-    @cached_property
-    def _earlier(self) -> dict[pd.Timestamp, Market]:
-        return {}
+        return Market.at(cutoff, self.panel, self.stores, self.calendar, self.level_shifts)
 
     def _grid(self, panel: pd.DataFrame) -> Grid:
         wide = panel.pivot(index=KEYS, columns="week", values="turnover")

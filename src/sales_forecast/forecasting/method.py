@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.grid import Matrix
 from sales_forecast.forecasting.market import Market, repeat_last_year, weeks_ahead
 
@@ -97,7 +97,7 @@ def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: 
     answer["forecast"] = answer["forecast"].clip(lower=0)
     if answer["forecast"].isna().any():
         nameless = sorted(answer.loc[answer["forecast"].isna(), "department"].astype(str).unique())
-        raise InputError(
+        raise ShortHistoryError(
             f"no forecast for department(s) {', '.join(nameless)}: no store has any history up to "
             f"{market.cutoff:%Y-%m-%d}. Leave them out until one has."
         )

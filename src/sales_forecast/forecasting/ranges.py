@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.errors import ShortHistoryError
 from sales_forecast.forecasting.grid import KEYS, Matrix
 from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Method, forecast_all
@@ -54,7 +54,7 @@ def learn_widths(method: Method, market: Market, ranges: RangeParams, horizon_we
         horizon_weeks: How many weeks ahead is forecast.
 
     Raises:
-        InputError: History is too short for every origin.
+        ShortHistoryError: No forecast can be made at any of the origins.
     """
     past = [
         _past_errors(method, market.before(weeks), market, ranges, horizon_weeks)
@@ -62,7 +62,7 @@ def learn_widths(method: Method, market: Market, ranges: RangeParams, horizon_we
     ]
     known = [errors for errors in past if errors is not None]
     if not known:
-        raise InputError(
+        raise ShortHistoryError(
             f"{len(market.as_sold.weeks)} weeks of history are too few for ranges: no forecast can be made "
             f"{min(ranges.weeks_back)} weeks before {market.cutoff:%Y-%m-%d}. Name nearer origins under "
             "turnover.ranges.weeks_back, or bring more history."
@@ -90,7 +90,7 @@ def _past_errors(
         return None
     try:
         answer = forecast_all(method, past, targets[[*KEYS, "week"]], method.fit(past))
-    except InputError:
+    except ShortHistoryError:
         return None
     error = (targets["turnover"].to_numpy() - answer["forecast"]).abs() / _yardstick(answer, past, ranges)
     return answer[["department"]].assign(error=error)
