@@ -13,7 +13,6 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sales_forecast.forecasting.direct import DirectMethod
 from sales_forecast.forecasting.grid import Matrix
 
-
 ROWS_FOR_BINS = 20_000
 """Enough rows to find the edges of at most 255 bins; LightGBM takes ten times as many, and half the fit."""
 
