@@ -64,6 +64,13 @@ def test_a_negative_answer_counts_as_nothing(market, wanted):
     assert _answer(blend, market, wanted) == [25, 0, 0]
 
 
+def test_where_no_member_answers_another_does_if_it_is_named(market, wanted):
+    silent = {"one": Oracle(says=(1, np.nan, np.nan)), "other": Oracle(says=(1, 4, np.nan))}
+    assert np.isnan(_answer(Blend(members=silent), market, wanted)[2])
+    with_another = Blend(members=silent, otherwise=Oracle(says=(7, 8, 9)))
+    assert _answer(with_another, market, wanted) == pytest.approx([1, 4, 9])
+
+
 def test_the_order_of_members_does_not_matter(market, wanted):
     one, other = Oracle(says=(100, np.nan, 7)), Oracle(says=(400, 36, 2))
     there, back = ({"a": one, "b": other}, {"b": other, "a": one})
@@ -99,7 +106,8 @@ def test_the_blend_of_the_parameters_lies_between_its_members(forecasts, methods
     blend = methods.root["blend"]
     answer = blend.forecast(market, targets, fitted["blend"])
     members = [
-        member.forecast(market, targets, fitted["blend"][name]) for name, member in blend.members.items()
+        member.forecast(market, targets, fitted["blend"]["members"][name])
+        for name, member in blend.members.items()
     ]
     both = ~np.isnan(members).any(axis=0)
     assert both.sum() > 100
@@ -151,4 +159,4 @@ def test_what_was_learnt_survives_json(methods, market, targets, enough_weeks):
     restored = json.loads(json.dumps(fitted))
     answer = forecast_all(method, market, targets, restored)
     pd.testing.assert_frame_equal(answer, forecast_all(method, market, targets, fitted))
-    assert set(restored["fitted"]) == (set(members) if enough_weeks == 1 else set())
+    assert set(restored["fitted"].get("members", ())) == (set(members) if enough_weeks == 1 else set())

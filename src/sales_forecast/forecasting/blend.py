@@ -27,6 +27,8 @@ class Blend(Method, frozen=True):
     """
 
     members: dict[str, AnyMethod] = Field(min_length=1)
+    otherwise: AnyMethod | None = None
+    """Answers where no member does, such as for a store that opened last month."""
 
     def fit(self, market: Market) -> Fitted:
         """Fit each member.
@@ -49,17 +51,21 @@ class Blend(Method, frozen=True):
         if len(able) < len(fitted):
             left_out = ", ".join(name for name in self.members if name not in able)
             logger.info("After %s too short a history for: %s", f"{market.cutoff:%Y-%m-%d}", left_out)
-        return able
+        fallback = self.otherwise.fit(market) if self.otherwise else {}
+        return {"members": able, "otherwise": fallback}
 
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
         """Average what the members say, where they say something."""
         said = np.stack(
-            [self.members[name].forecast(market, targets, state) for name, state in fitted.items()]
+            [self.members[name].forecast(market, targets, state) for name, state in fitted["members"].items()]
         )
         known = ~np.isnan(said)
         total = np.sqrt(np.where(known, np.maximum(said, 0), 0)).sum(axis=0)
         mean = total / np.maximum(known.sum(axis=0), 1)
-        return np.where(known.any(axis=0), mean**2, np.nan)
+        answered = known.any(axis=0)
+        if answered.all() or self.otherwise is None:
+            return np.where(answered, mean**2, np.nan)
+        return np.where(answered, mean**2, self.otherwise.forecast(market, targets, fitted["otherwise"]))
 
 
 def _try_to_fit(member: Method, market: Market) -> Fitted | ShortHistoryError:
