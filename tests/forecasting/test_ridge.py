@@ -39,21 +39,14 @@ def _least_squares(columns: np.ndarray, wanted: np.ndarray, weight: np.ndarray) 
     return columns @ slopes
 
 
-def test_without_a_penalty_it_is_least_squares_of_the_difference_to_the_usual(ridge, learnt):
-    features, target, _ = learnt
-    usual, alike = features["usual"].to_numpy(), np.ones(ROWS)
-    line = np.column_stack([alike, features])
-    expected = usual + _least_squares(line, target - usual, alike)
-    np.testing.assert_allclose(_predict(ridge, 1e-12, (features, target, alike), features), expected)
-
-
-def test_weights_draw_the_line_to_the_stores_that_sell_most(ridge, learnt):
+@pytest.mark.parametrize("alike", [True, False])
+def test_without_a_penalty_it_is_weighted_least_squares_of_the_difference_to_the_usual(ridge, learnt, alike):
     features, target, weight = learnt
+    weight = np.ones(ROWS) if alike else weight
     usual = features["usual"].to_numpy()
-    level = np.average(target - usual, weights=weight)
-    scaled = ((features - features.mean()) / features.std(ddof=0)).to_numpy()
-    expected = usual + level + _least_squares(scaled, target - usual - level, weight)
-    np.testing.assert_allclose(_predict(ridge, 1e-12, learnt, features), expected)
+    line = np.column_stack([np.ones(ROWS), features])
+    expected = usual + _least_squares(line, target - usual, weight)
+    np.testing.assert_allclose(_predict(ridge, 1e-12, (features, target, weight), features), expected)
 
 
 def test_under_a_heavy_penalty_every_week_is_as_usual_but_for_the_mean_difference(ridge, learnt):

@@ -83,7 +83,7 @@ class RecursiveLightGBM(Method, frozen=True):
         """Fit one booster on every week with a year before it.
 
         Raises:
-            InputError: There is no such week.
+            ShortHistoryError: There is no such week.
         """
         codes = codes_of(market)
         sold = self._history(market, codes)

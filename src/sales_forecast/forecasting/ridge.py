@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from sklearn import linear_model
+from sklearn.preprocessing import StandardScaler
 
 from sales_forecast.forecasting.direct import DirectMethod
 from sales_forecast.forecasting.grid import Matrix
@@ -22,26 +24,18 @@ class Ridge(DirectMethod, frozen=True):
     """Ridge penalty in units of the rows' weight; features are scaled to a standard deviation of one."""
 
     def fit_rows(self, features: pd.DataFrame, target: Matrix, weight: Matrix) -> dict[str, Any]:
-        """Solve the normal equations of one part."""
-        values = features.to_numpy(dtype=float)
-        known = ~np.isnan(values)
-        count = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, values, 0).sum(axis=0) / count
-        spread = np.sqrt(np.where(known, (values - mean) ** 2, 0).sum(axis=0) / count)
-        spread[spread < 1e-6] = 1.0
-        scaled = np.where(known, (values - mean) / spread, 0)
-        difference = target - _usual(features)
-        share = weight / weight.sum()
-        intercept = float(share @ difference)
-        weighted = scaled * share[:, None]
-        gram = weighted.T @ scaled + self.penalty * np.eye(scaled.shape[1])
-        slopes = np.linalg.solve(gram, weighted.T @ (difference - intercept))
+        """Draw the line of one part; a feature that is never known is left out."""
+        known = features.dropna(axis="columns", how="all")
+        scaler = StandardScaler()
+        scaled = np.nan_to_num(scaler.fit_transform(known.to_numpy(dtype=float)))
+        line = linear_model.Ridge(self.penalty)
+        line.fit(scaled, target - _usual(features), sample_weight=weight / weight.sum())
         return {
-            "features": list(features.columns),
-            "mean": mean.tolist(),
-            "spread": spread.tolist(),
-            "slopes": slopes.tolist(),
-            "intercept": intercept,
+            "features": list(known.columns),
+            "mean": scaler.mean_.tolist(),
+            "spread": scaler.scale_.tolist(),
+            "slopes": line.coef_.tolist(),
+            "intercept": float(line.intercept_),
         }
 
     def predict_rows(self, fitted: dict[str, Any], features: pd.DataFrame) -> Matrix:
