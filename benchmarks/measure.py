@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from sales_forecast.forecasting.grid import KEYS
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.market import KEYS, Market, targets_after
+from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Methods, forecast_all
 from sales_forecast.forecasting.ranges import RangeParams, add_ranges, learn_widths
 
 ROOT = Path(__file__).resolve().parents[1]
-HORIZON_WEEKS = 8
+
 GIGABYTE = 1024**2  # ru_maxrss counts kilobytes
 
 
@@ -32,6 +33,9 @@ def parameters() -> dict[str, Any]:
     text = (ROOT / "conf/base/parameters/turnover.yml").read_text()
     found: dict[str, Any] = yaml.safe_load(text)["turnover"]
     return found
+
+
+HORIZON_WEEKS: int = parameters()["backtest"]["horizon_weeks"]
 
 
 def plan() -> dict[str, Any]:

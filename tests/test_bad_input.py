@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from projects import Project, rewrite_csv
+from projects import Project, copy_project, rewrite_csv
 
 pytestmark = pytest.mark.xdist_group("finished")
 
@@ -164,12 +164,52 @@ def test_a_misspelt_parameter_is_named(project: Project) -> None:
     assert project.outputs() == before
 
 
-def test_a_cutoff_outside_the_data_is_refused_before_any_model(project: Project) -> None:
+def test_a_cutoff_outside_the_data_is_refused_by_its_stage_too(project: Project) -> None:
     before = project.outputs()
     code, output = project.run("-p", "modelling", "--params", "turnover.backtest.cutoffs=[2031-01-04]")
     assert code == 1
     assert "turnover.backtest.cutoffs" in output
     assert project.outputs() == before
+
+
+IMPOSSIBLE = {
+    "turnover.backtest.cutoffs=[2031-01-04]": ["turnover.backtest.cutoffs", "2031-01-04"],
+    "turnover.backtest.horizon_weeks=9": [
+        "turnover.methods.blend.enough.members.ridge.max_horizon_weeks: 8 is too few",
+        "turnover.backtest.horizon_weeks wants 9",
+    ],
+    "turnover.methods.blend.short.members.ridge.max_horizon_weeks=7": [
+        "turnover.methods.blend.short.members.ridge.max_horizon_weeks: 7 is too few",
+        "the file of weeks to forecast wants 8",
+    ],
+    "turnover.methods.blend.enough.members.boosting.partition=[brand]": [
+        "turnover.methods.blend.enough.members.boosting.partition: brand is no column",
+        "department, store, postcode",
+    ],
+    "turnover.methods.headline={class: sales_forecast.forecasting.naive.SeasonalNaive}": [
+        "turnover.methods",
+        "cannot be called headline",
+    ],
+    "turnover.evaluation.baseline=last_year": ["turnover.evaluation.baseline", "seasonal_naive"],
+}
+
+
+@pytest.mark.parametrize("option", IMPOSSIBLE)
+def test_what_cannot_work_is_refused_before_anything_is_written(project: Project, option: str) -> None:
+    before = project.outputs()
+    code, output = project.run("--params", option)
+    assert code == 1
+    for words in IMPOSSIBLE[option]:
+        assert words in output
+    assert "Traceback" not in output
+    assert project.outputs() == before
+
+
+def test_a_stage_whose_input_was_never_made_says_what_to_run(tmp_path: Path) -> None:
+    code, output = copy_project(tmp_path / "project").run("-p", "modelling")
+    assert code == 1
+    assert "Run the stages before this one first" in output
+    assert "Traceback" not in output
 
 
 def test_bad_rows_can_be_set_aside_with_their_reason(project: Project, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.hooks import READS_RAW, ProjectHooks, check_raw_files, summarise
+from sales_forecast.hooks import CHECKED_FIRST, ProjectHooks, check_inputs, summarise
 from sales_forecast.tracking import flatten
 
 OLD = pd.DataFrame({"turnover": [1.0]})
@@ -292,9 +292,13 @@ def _read(raw: pd.DataFrame) -> pd.DataFrame:
 
 READING = Pipeline(
     [
-        Node(_read, "raw", "sales", name="read_sales", tags=READS_RAW),
+        Node(_read, "raw", "sales", name="read_sales", tags=CHECKED_FIRST),
         Node(
-            lambda raw, sales: sales, ["other_raw", "sales"], "targets", name="read_targets", tags=READS_RAW
+            lambda raw, sales: sales,
+            ["other_raw", "sales"],
+            "targets",
+            name="read_targets",
+            tags=CHECKED_FIRST,
         ),
         Node(lambda sales: sales, "sales", "panel", name="build_panel"),
     ]
@@ -316,12 +320,12 @@ def test_a_bad_raw_file_stops_a_run_before_anything_is_written(shop):
 
 def test_good_raw_files_are_checked_without_a_trace(shop):
     catalog = _raw_files(shop, raw=1.0, other_raw=1.0)
-    check_raw_files(READING, catalog)
+    check_inputs(READING, catalog)
     assert shop.files() == ["other_raw.csv", "raw.csv"]
 
 
 def test_a_stage_that_reads_no_raw_file_needs_none(shop):
-    check_raw_files(READING.only_nodes("build_panel"), _raw_files(shop))
+    check_inputs(READING.only_nodes("build_panel"), _raw_files(shop))
 
 
 # --- after a run -------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ class Panel(_Weekly):
     @classmethod
     def missing_only_in_gaps(cls, frame: pd.DataFrame) -> Series[bool]:
         """A value is missing exactly where the row was made to close a gap."""
-        return frame["turnover"].isna() == frame["is_gap"]  # type: ignore[return-value]
+        return frame["turnover"].isna() == frame["is_gap"]  # type: ignore[return-value] # pandera types its own Series
 
 
 class Calendar(_Table):
@@ -148,7 +148,7 @@ class _Forecast(_Weekly):
         ordered = pd.Series(True, frame.index)
         for lower, upper in pairwise(inside):
             ordered &= lower <= upper
-        return ordered  # type: ignore[return-value]
+        return ordered  # type: ignore[return-value] # pandera types its own Series
 
 
 class Backtest(_Forecast):

@@ -22,23 +22,23 @@ from rich.table import Table
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.tracking import read_metrics
 
-READS_RAW = "reads_raw"
-"""Tag of the nodes that turn raw files into checked tables, or stop the run."""
+CHECKED_FIRST = "checked_first"
+"""Tag of the nodes that read raw files or question parameters, and stop the run if something is wrong."""
 
 
-def check_raw_files(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Run the reading nodes once in memory, so that a bad file stops the run before any output changes.
+def check_inputs(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Run the checking nodes once in memory, so that bad input stops the run before any output changes.
 
     Raises:
-        InputError: A raw file cannot be read or breaks its contract.
+        InputError: A raw file cannot be read or breaks its contract, or parameters cannot work together.
     """
     tables: dict[str, Any] = {}
-    for node in pipeline.only_nodes_with_tags(READS_RAW).nodes:
-        tables |= {name: _load_raw(name, catalog) for name in node.inputs if name not in tables}
+    for node in pipeline.only_nodes_with_tags(CHECKED_FIRST).nodes:
+        tables |= {name: _load(name, catalog) for name in node.inputs if name not in tables}
         tables |= node.run({name: tables[name] for name in node.inputs})
 
 
-def _load_raw(name: str, catalog: DataCatalog) -> Any:
+def _load(name: str, catalog: DataCatalog) -> Any:
     try:
         return catalog.load(name)
     except DataValidationError:
@@ -50,6 +50,8 @@ def _load_raw(name: str, catalog: DataCatalog) -> Any:
             remedy = (
                 "Put the file there, or say where your files are: kedro run --params raw_folder=FOLDER, "
                 "or raw_folder in conf/local/globals.yml."
+                if ".raw_" in name
+                else "Run the stages before this one first, or everything: kedro run."
             )
         path = getattr(catalog.get(name), "_filepath", name)
         raise InputError(f"{path} cannot be read: {cause}. {remedy}") from error
@@ -130,8 +132,8 @@ class ProjectHooks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Stop before anything is written, or tracked, if a raw file is bad."""
-        check_raw_files(pipeline, catalog)
+        """Stop before anything is written, or tracked, if a raw file or a parameter is bad."""
+        check_inputs(pipeline, catalog)
 
     @hook_impl
     def before_node_run(self) -> None:

@@ -132,5 +132,5 @@ def test_what_came_true_is_of_series_that_had_begun(little_market):
 
 def test_the_callers_tables_are_left_alone(market_of, panel):
     before = panel.copy()
-    market_of(panel).at_todays_level  # noqa: B018
+    _ = market_of(panel).at_todays_level
     assert_frame_equal(panel, before)

@@ -47,7 +47,7 @@ def plan_cutoffs(panel: pd.DataFrame, backtest: BacktestParams) -> list[pd.Times
     Raises:
         InputError: A cutoff is no week of the panel, or too late for its whole horizon to be known.
     """
-    weeks = pd.DatetimeIndex(panel["week"].unique())
+    weeks = pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D")
     last = weeks.max() - pd.Timedelta(weeks=backtest.horizon_weeks)
     cutoffs = sorted(pd.Timestamp(cutoff) for cutoff in backtest.cutoffs)
     unusable = [cutoff for cutoff in cutoffs if cutoff not in weeks or cutoff > last]

@@ -19,12 +19,11 @@ from threadpoolctl import threadpool_limits
 
 from sales_forecast.forecasting.calendar_forest import codes_of, place_of
 from sales_forecast.forecasting.errors import InputError, ShortHistoryError
-from sales_forecast.forecasting.grid import Grid, Matrix
+from sales_forecast.forecasting.grid import WEEKS_PER_YEAR, Grid, Matrix
 from sales_forecast.forecasting.market import Market, repeat_last_year
 from sales_forecast.forecasting.method import Fitted, Method
 
-YEAR = 52
-TWO_YEARS = 2 * YEAR + 1
+TWO_YEARS = 2 * WEEKS_PER_YEAR + 1
 YOUNG_CHAIN = 60
 """Weeks that a series needs where no series can have two years: a season seen once is better than none."""
 
@@ -60,7 +59,7 @@ class Statistical(Method, frozen=True):
         repeated = repeat_last_year(grid, targets, market.cutoff)
         if sold.empty:
             return repeated
-        mstl = models.MSTL(season_length=YEAR, trend_forecaster=models.AutoETS(model="ZZN"))
+        mstl = models.MSTL(season_length=WEEKS_PER_YEAR, trend_forecaster=models.AutoETS(model="ZZN"))
         forecaster = engine.StatsForecast(models=[mstl], freq="7D", n_jobs=-1)
         answers = forecaster.forecast(df=sold, h=_steps(sold, series, targets))
         forecast = _of_targets(answers, series, targets)

@@ -22,11 +22,9 @@ from threadpoolctl import threadpool_limits
 
 from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.features import FeatureSource, Rows
-from sales_forecast.forecasting.grid import Matrix
+from sales_forecast.forecasting.grid import WEEKS_PER_YEAR, Matrix
 from sales_forecast.forecasting.market import Market, weeks_ahead
-from sales_forecast.forecasting.method import Fitted, Method
-
-YEAR = 52
+from sales_forecast.forecasting.method import Fitted, Method, Needs
 
 
 class DirectMethod(Method, frozen=True):
@@ -39,6 +37,18 @@ class DirectMethod(Method, frozen=True):
     origin_spacing_weeks: int = Field(gt=0)
     season_width_weeks: int = Field(ge=0, le=26)
     """Origins lie within so many weeks of the cutoff's place in the year, in every past year."""
+
+    def problems(self, needs: Needs) -> Iterator[str]:
+        """A horizon beyond the trained one, and a partition by a column that is not there."""
+        for who, weeks in needs.horizon_weeks.items():
+            if weeks > self.max_horizon_weeks:
+                yield f"max_horizon_weeks: {self.max_horizon_weeks} is too few, {who} wants {weeks}"
+        if unknown := set(self.partition) - set(needs.columns):
+            yield (
+                f"partition: {', '.join(sorted(unknown))} is no column of the series; there are "
+                f"{', '.join(needs.columns)}"
+            )
+        yield from super().problems(needs)
 
     @abstractmethod
     def fit_rows(self, features: pd.DataFrame, target: Matrix, weight: Matrix) -> Any:
@@ -112,13 +122,13 @@ class DirectMethod(Method, frozen=True):
     def _gaps(self) -> Iterator[int]:
         """Weeks from each training origin to the cutoff, nearest first."""
         for gap in count(self.origin_spacing_weeks, self.origin_spacing_weeks):
-            from_season = gap % YEAR
-            if min(from_season, YEAR - from_season) <= self.season_width_weeks:
+            from_season = gap % WEEKS_PER_YEAR
+            if min(from_season, WEEKS_PER_YEAR - from_season) <= self.season_width_weeks:
                 yield gap
 
     def _origins(self, weeks: int) -> list[int]:
         """Positions of training origins, newest first, whose last target is already known."""
-        reach = weeks - 1 - YEAR  # before an origin lies a year
+        reach = weeks - 1 - WEEKS_PER_YEAR  # before an origin lies a year
         return [weeks - 1 - gap for gap in takewhile(lambda gap: gap <= reach, self._gaps())]
 
     def _training_origins(self, source: FeatureSource) -> list[Origin]:
@@ -134,7 +144,7 @@ class DirectMethod(Method, frozen=True):
             sold = source.grid.turnover[:, position + horizons]
             origins.append(Origin(source.rows(position, len(horizons)), sold, source.scale(position)))
         if not origins:
-            needed = YEAR + 1 + next(self._gaps())
+            needed = WEEKS_PER_YEAR + 1 + next(self._gaps())
             raise ShortHistoryError(
                 f"{last + 1} weeks of history are too few: the direct methods need {needed} with these "
                 "options, to learn from a week with a year before it "

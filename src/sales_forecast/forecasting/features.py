@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sales_forecast.forecasting.grid import Grid, Matrix
+from sales_forecast.forecasting.grid import WEEKS_PER_YEAR, Grid, Matrix
 from sales_forecast.forecasting.past import (
-    YEAR,
     Positions,
     log_growth,
     mean_known,
@@ -116,7 +115,7 @@ class FeatureSource:
         return (count >= MIN_WEEKS) & (mean <= 0)
 
     def _last_year(self, origin: int) -> tuple[Matrix, Positions]:
-        window = np.maximum(self.grid.turnover[:, max(0, origin + 1 - YEAR) : origin + 1], 0)
+        window = np.maximum(self.grid.turnover[:, max(0, origin + 1 - WEEKS_PER_YEAR) : origin + 1], 0)
         known = ~np.isnan(window)
         count = np.asarray(known.sum(axis=1), dtype=np.intp)
         return np.where(known, window, 0).sum(axis=1) / np.maximum(count, 1), count
@@ -168,7 +167,7 @@ class FeatureSource:
 
     def _recent(self, origin: int, scale: Matrix) -> dict[str, Matrix]:
         recent = {f"mean_{n}": window_mean(self.sold, origin, n)[:, None] / scale for n in RECENT_WEEKS}
-        year = self.sold[:, max(0, origin + 1 - YEAR) : origin + 1]
+        year = self.sold[:, max(0, origin + 1 - WEEKS_PER_YEAR) : origin + 1]
         return recent | {"spread": year.std(axis=1)[:, None] / scale}
 
     def _lags(self, origin: int, target: Positions, scale: Matrix) -> dict[str, Matrix]:
@@ -186,7 +185,7 @@ class FeatureSource:
         """How the week stood out in the department and the region one and two years ago."""
         return {
             f"{name}_lag_{lag}": years_back(self.peers[name], target, lag, origin)
-            / np.maximum(window_mean(self.peers[name], origin, YEAR), 1e-9)[:, None]
+            / np.maximum(window_mean(self.peers[name], origin, WEEKS_PER_YEAR), 1e-9)[:, None]
             for name in ("department", "region")
             for lag in (52, 104)
         }
@@ -211,16 +210,18 @@ class FeatureSource:
     def _season(self, values: Matrix, origin: int, target: Positions) -> Matrix:
         years = []
         for lag in SAME_WEEKS:
-            if origin - lag - YEAR // 2 + 1 < 0:
+            if origin - lag - WEEKS_PER_YEAR // 2 + 1 < 0:
                 break
             around = sum(weight * years_back(values, target, lag + d, origin) for d, weight in _AROUND)
-            years.append(around / np.maximum(window_mean(values, origin - lag, YEAR), 1e-9)[:, None])
+            years.append(
+                around / np.maximum(window_mean(values, origin - lag, WEEKS_PER_YEAR), 1e-9)[:, None]
+            )
         return mean_known(years) if years else np.full((len(values), len(target)), np.nan)
 
     def _calendar_days(self, target: Positions) -> dict[str, Matrix]:
         now = {column: days[:, target] for column, days in self.days.items()}
         moved = {
-            f"{column}_moved": days[:, target] - days[:, np.maximum(target - YEAR, 0)]
+            f"{column}_moved": days[:, target] - days[:, np.maximum(target - WEEKS_PER_YEAR, 0)]
             for column, days in self.days.items()
             if column != "weeks_from_christmas"
         }

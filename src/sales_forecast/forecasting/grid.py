@@ -11,6 +11,7 @@ import pandas as pd
 Matrix = npt.NDArray[np.float64]
 
 KEYS = ["store", "department"]
+WEEKS_PER_YEAR = 52
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, Field
 
-WEEKS_PER_YEAR = 52
+from sales_forecast.forecasting.grid import WEEKS_PER_YEAR
+
 SIZE_WEEKS = 26
 """A jump is measured over half a year: its first weeks alone are noisy."""
 
@@ -59,8 +60,9 @@ def find_level_shifts(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataF
         params: Thresholds.
 
     Returns:
-        ``department, week, factor``: from that week on the level is ``factor`` times what it was before.
-        Empty if there is none, or if ``enabled`` is false.
+        ``department, week, factor``: the week that the new level began, and what brings the weeks before it
+        to that level, which is the median year-on-year ratio of the half year after. Empty if there is
+        none, or if ``enabled`` is false.
     """
     found = []
     if params.enabled and not panel.empty:

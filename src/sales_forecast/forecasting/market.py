@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from sales_forecast.forecasting.features import FeatureSource
-from sales_forecast.forecasting.grid import KEYS, Grid, Matrix
+from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR, Grid, Matrix
 from sales_forecast.forecasting.level_shifts import (
-    WEEKS_PER_YEAR,
     LevelShiftParams,
     find_level_shifts,
     to_todays_level,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from inspect import isabstract
 from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny
+from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny, model_validator
 
 from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.grid import Matrix
@@ -16,6 +18,19 @@ from sales_forecast.forecasting.market import Market, repeat_last_year, weeks_ah
 
 Fitted = dict[str, Any]
 """What fitting learned, as JSON can hold it: numbers, text, lists."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What is wanted of the methods.
+
+    Args:
+        horizon_weeks: Who wants forecasts -> how many weeks ahead.
+        columns: Attributes of a series that a method may name.
+    """
+
+    horizon_weeks: dict[str, int]
+    columns: list[str]
 
 
 class Method(BaseModel, ABC, frozen=True, extra="forbid"):
@@ -28,6 +43,16 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
     def fit(self, market: Market) -> Fitted:
         """Learn from the past. Methods that only repeat the past need not."""
         return {}
+
+    def problems(self, needs: Needs) -> Iterator[str]:
+        """Say what cannot work, before anything is fitted: the field's path, and what is wrong with it."""
+        for field in type(self).model_fields:
+            value = getattr(self, field)
+            nested = value if isinstance(value, dict) else {"": value}
+            for name, method in nested.items():
+                if isinstance(method, Method):
+                    path = f"{field}.{name}" if name else field
+                    yield from (f"{path}.{problem}" for problem in method.problems(needs))
 
     @abstractmethod
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
@@ -67,8 +92,32 @@ AnyMethod = Annotated[SerializeAsAny[Method], BeforeValidator(_load)]
 """A method as parameters declare it."""
 
 
+RESERVED = {"champion", "headline"}
+"""What metrics.json holds beside the methods."""
+
+
 class Methods(RootModel[dict[str, AnyMethod]], frozen=True):
     """The candidates: a short name -> the method."""
+
+    @model_validator(mode="after")
+    def _names_that_metrics_can_carry(self) -> Methods:
+        if taken := RESERVED & set(self.root):
+            raise ValueError(f"turnover.methods: a method cannot be called {', '.join(sorted(taken))}")
+        return self
+
+    def refuse_problems(self, needs: Needs) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            InputError: Names each impossible option with its path in the parameters.
+        """
+        found = [
+            f"turnover.methods.{name}.{problem}"
+            for name, method in self.root.items()
+            for problem in method.problems(needs)
+        ]
+        if found:
+            raise InputError("\n".join(found))
 
 
 def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sales_forecast.forecasting.grid import Matrix
+from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR, Matrix
 
-KEYS = ["store", "department"]
-SEASON_WEEKS = 52
 MIN_COMPARED_WEEKS = 52
 """A yardstick from less than a whole year would be that of one season."""
 
@@ -71,7 +69,7 @@ def seasonal_scale(panel: pd.DataFrame, cutoff: pd.Timestamp) -> pd.Series[float
         can be compared.
     """
     past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]].sort_values([*KEYS, "week"])
-    before = past.groupby(KEYS)["turnover"].shift(SEASON_WEEKS)
+    before = past.groupby(KEYS)["turnover"].shift(WEEKS_PER_YEAR)
     squared = ((past["turnover"] - before) ** 2).groupby([past["store"], past["department"]])
     return squared.mean().where(squared.count() >= MIN_COMPARED_WEEKS)
 

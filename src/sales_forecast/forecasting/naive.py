@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from sales_forecast.forecasting.grid import Grid, Matrix
-from sales_forecast.forecasting.level_shifts import WEEKS_PER_YEAR
+from sales_forecast.forecasting.grid import WEEKS_PER_YEAR, Grid, Matrix
 from sales_forecast.forecasting.market import Market, repeat_last_year
 from sales_forecast.forecasting.method import Fitted, Method
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sales_forecast.forecasting.grid import Matrix
-
-YEAR = 52
+from sales_forecast.forecasting.grid import WEEKS_PER_YEAR, Matrix
 
 Positions = npt.NDArray[np.intp]
 
@@ -18,8 +16,8 @@ def years_back(values: Matrix, target: Positions, lag: int, origin: int) -> Matr
     Missing instead would tell old origins from new ones, and a model would learn the era, not the shop.
     """
     week = target - lag
-    for _ in range(lag // YEAR - 1):
-        week = np.where(week < 0, week + YEAR, week)
+    for _ in range(round(lag / WEEKS_PER_YEAR) - 1):
+        week = np.where(week < 0, week + WEEKS_PER_YEAR, week)
     if (week > origin).any():
         raise ValueError(f"lag {lag} looks beyond the origin")
     return np.where(week >= 0, values[:, np.maximum(week, 0)], np.nan)
@@ -33,10 +31,10 @@ def window_mean(values: Matrix, end: int, weeks: int) -> Matrix:
 
 def log_growth(values: Matrix, origin: int, weeks: int) -> Matrix:
     """Log ratio of the latest weeks to the same weeks a year before, within a factor of 8; 0 if unknown."""
-    if origin + 1 - weeks - YEAR < 0:
+    if origin + 1 - weeks - WEEKS_PER_YEAR < 0:
         return np.zeros(len(values))
-    now, then = window_mean(values, origin, weeks), window_mean(values, origin - YEAR, weeks)
-    floor = 0.01 * window_mean(values, origin, YEAR) + 1e-9
+    now, then = window_mean(values, origin, weeks), window_mean(values, origin - WEEKS_PER_YEAR, weeks)
+    floor = 0.01 * window_mean(values, origin, WEEKS_PER_YEAR) + 1e-9
     return np.clip(np.log((now + floor) / (then + floor)), -2, 2)
 
 
@@ -51,7 +49,7 @@ def same_week_grown(values: Matrix, target: Positions, lag: int, origin: int, we
     """
     if origin - lag - weeks + 1 < 0:
         return np.full((len(values), len(target)), np.nan)
-    damping = 0.05 * window_mean(values, origin, YEAR) + 1e-9
+    damping = 0.05 * window_mean(values, origin, WEEKS_PER_YEAR) + 1e-9
     growth = (window_mean(values, origin, weeks) + damping) / (
         window_mean(values, origin - lag, weeks) + damping
     )

@@ -9,7 +9,7 @@ from kedro.pipeline import Node, Pipeline
 def step(
     function: Callable[..., Any],
     inputs: list[str],
-    outputs: str | list[str],
+    outputs: str | list[str] | None,
     tags: str | None = None,
 ) -> Node:
     """Make a node that is called like its function, so that ``kedro run --nodes`` can be typed."""

@@ -27,7 +27,7 @@ def _emphasise(words: str) -> Markup:
 
 
 def _cell(value: object, spec: str) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
+    if pd.isna(value):  # type: ignore[call-overload] # any cell, of any type
         return "-"
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from sales_forecast.hooks import READS_RAW
+from sales_forecast.hooks import CHECKED_FIRST
 from sales_forecast.pipelines import lane_stage, step
 from sales_forecast.pipelines.data_processing.marketing import read_budgets
 from sales_forecast.pipelines.data_processing.turnover import (
@@ -14,15 +14,15 @@ from sales_forecast.pipelines.data_processing.turnover import (
 )
 
 TURNOVER = [
-    step(read_stores, ["raw_stores", "params:read"], "stores", tags=READS_RAW),
-    step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=READS_RAW),
-    step(read_targets, ["raw_targets", "stores", "sales", "params:read"], "targets", tags=READS_RAW),
+    step(read_stores, ["raw_stores", "params:read"], "stores", tags=CHECKED_FIRST),
+    step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=CHECKED_FIRST),
+    step(read_targets, ["raw_targets", "stores", "sales", "params:read"], "targets", tags=CHECKED_FIRST),
     step(build_panel, ["sales", "params:repair"], "panel"),
     step(build_calendar, ["panel", "targets", "stores", "params:calendar"], "calendar"),
 ]
 
 MARKETING = [
-    step(read_budgets, ["raw_budgets", "params:read"], ["budgets", "rejected"], tags=READS_RAW),
+    step(read_budgets, ["raw_budgets", "params:read"], ["budgets", "rejected"], tags=CHECKED_FIRST),
 ]
 
 

@@ -16,6 +16,7 @@ from sales_forecast.forecasting.calendar import (
     french_school_zones,
     weekly_calendar,
 )
+from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR
 from sales_forecast.pipelines.data_processing.params import (
     CalendarParams,
     ReadTurnoverParams,
@@ -38,7 +39,6 @@ from sales_forecast.pipelines.data_processing.rows import (
     unknown_rule,
 )
 
-KEYS = ["store", "department"]
 WEEKLY = [*KEYS, "week"]
 
 
@@ -284,7 +284,7 @@ def build_calendar(panel: Any, targets: Any, stores: Any, calendar: CalendarPara
     zones = nw.from_native(stores).lazy().select("school_zone").unique().collect()
     return weekly_calendar(
         min(weeks).date(),
-        max(weeks).date() + timedelta(weeks=52),
+        max(weeks).date() + timedelta(weeks=WEEKS_PER_YEAR),
         calendar.country,
         sorted(zones["school_zone"].to_list()),
     )

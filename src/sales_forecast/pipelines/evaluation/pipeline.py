@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
+from sales_forecast.hooks import CHECKED_FIRST
 from sales_forecast.pipelines import lane_stage, step
 from sales_forecast.pipelines.evaluation.marketing import (
     draw_predictions,
@@ -14,6 +15,7 @@ from sales_forecast.pipelines.evaluation.turnover import (
     chart_departments,
     chart_horizons,
     chart_windows,
+    check_baseline,
     choose_champion,
     collect_metrics,
     score_backtest,
@@ -26,6 +28,7 @@ from sales_forecast.pipelines.evaluation.turnover_checks import (
 )
 
 TURNOVER = [
+    step(check_baseline, ["params:methods", "params:evaluation"], None, tags=CHECKED_FIRST),
     step(score_backtest, ["backtest", "panel"], "scores"),
     step(choose_champion, ["scores", "params:evaluation"], "champion"),
     step(score_levels, ["backtest", "panel", "stores"], "levels_table"),

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from sales_forecast.forecasting.method import Methods
 from sales_forecast.forecasting.metrics import rmsse, score, seasonal_scale
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
@@ -54,6 +55,19 @@ def _per_window(scores: pd.DataFrame) -> pd.DataFrame:
 def _means(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean over windows of each metric, best method first."""
     return _per_window(scores).groupby("method")[METRICS].mean().sort_values("wape")
+
+
+def check_baseline(methods: Methods, evaluation: TurnoverEvaluationParams) -> None:
+    """Refuse a baseline that is no candidate, before anything is computed or written.
+
+    Args:
+        methods: Candidates.
+        evaluation: Names the baseline.
+
+    Raises:
+        InputError: The baseline is not among them.
+    """
+    evaluation.check_candidates(list(methods.root))
 
 
 def choose_champion(scores: pd.DataFrame, evaluation: TurnoverEvaluationParams) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sales_forecast.forecasting.backtest import BacktestParams
+from sales_forecast.forecasting.grid import WEEKS_PER_YEAR
 from sales_forecast.forecasting.level_shifts import (
     LevelShiftParams,
     find_level_shifts,
@@ -215,7 +216,7 @@ def write_outlook(
 def _against_last_year(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     """Forecast and last year's turnover per department, largest first; the change of series known in both."""
     past = panel[["store", "department", "week", "turnover"]].assign(
-        week=panel["week"] + pd.Timedelta(weeks=52)
+        week=panel["week"] + pd.Timedelta(weeks=WEEKS_PER_YEAR)
     )
     both = forecasts.merge(past, on=["store", "department", "week"], how="left")
     totals = both.groupby("department", as_index=False).agg(

@@ -2,15 +2,22 @@
 
 from kedro.pipeline import Pipeline
 
+from sales_forecast.hooks import CHECKED_FIRST
 from sales_forecast.pipelines import lane_stage, step
 from sales_forecast.pipelines.modelling.marketing import (
     fit_budget_model,
     split_campaigns,
     tune_budget_model,
 )
-from sales_forecast.pipelines.modelling.turnover import backtest_methods
+from sales_forecast.pipelines.modelling.turnover import backtest_methods, check_plan
 
 TURNOVER = [
+    step(
+        check_plan,
+        ["sales", "targets", "stores", "params:backtest", "params:methods"],
+        None,
+        tags=CHECKED_FIRST,
+    ),
     step(
         backtest_methods,
         [

@@ -11,9 +11,35 @@ from sales_forecast.forecasting.backtest import (
     plan_cutoffs,
 )
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.market import Market, targets_after
-from sales_forecast.forecasting.method import Methods
+from sales_forecast.forecasting.market import Market, targets_after, weeks_ahead
+from sales_forecast.forecasting.method import Methods, Needs
 from sales_forecast.forecasting.ranges import RangeParams
+
+
+def check_plan(
+    sales: pd.DataFrame,
+    targets: pd.DataFrame,
+    stores: pd.DataFrame,
+    backtest: BacktestParams,
+    methods: Methods,
+) -> None:
+    """Refuse what cannot work before anything is computed or written.
+
+    Args:
+        sales: For its weeks.
+        targets: The weeks that are wanted.
+        stores: For its columns.
+        backtest: Cutoffs and horizon.
+        methods: Candidates.
+
+    Raises:
+        InputError: Names each impossible parameter.
+    """
+    horizon_weeks = {"turnover.backtest.horizon_weeks": backtest.horizon_weeks}
+    if len(targets):
+        horizon_weeks["the file of weeks to forecast"] = int(weeks_ahead(targets, sales["week"].max()).max())
+    methods.refuse_problems(Needs(horizon_weeks, ["department", *stores.columns]))
+    plan_cutoffs(sales, backtest)
 
 
 def backtest_methods(
