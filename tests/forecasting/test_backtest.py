@@ -38,7 +38,8 @@ def _fold(
     market_of, panel: pd.DataFrame, methods: Methods, cutoff=AUTUMN, ranges: RangeParams = RANGES
 ) -> pd.DataFrame:
     targets = targets_after(panel, cutoff, horizon_weeks=8)
-    return pd.concat(backtest_fold(market_of(panel, cutoff), methods, targets, ranges), ignore_index=True)
+    fold = backtest_fold(market_of(panel, cutoff), methods, targets, ranges)
+    return pd.concat([answer for answer, _ in fold], ignore_index=True)
 
 
 # --- cutoffs -------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
+from markets import NO_CALENDAR, NO_SHIFTS
 from sales_forecast.forecasting.errors import InputError, ShortHistoryError
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Fitted, Method, forecast_all
 from sales_forecast.forecasting.naive import SeasonalNaive
@@ -17,15 +17,6 @@ from sales_forecast.forecasting.ranges import MIN_ROWS, RANGE_COLUMNS, RangePara
 
 RANGES = RangeParams(weeks_back=(8,), scale_share=0.1)
 ENDS = ["lo_95", "lo_80", "forecast", "hi_80", "hi_95"]
-QUIET = LevelShiftParams(
-    enabled=False,
-    min_log_ratio=0.35,
-    noise_multiple=2.5,
-    hold_weeks=4,
-    base_weeks=13,
-    min_stores=5,
-    min_season_share=0.2,
-)
 
 
 class Hundred(Method, frozen=True):
@@ -54,7 +45,7 @@ def _market(turnover: np.ndarray, departments: list[str] | None = None) -> Marke
         }
     ).dropna()
     stores = pd.DataFrame({"store": np.arange(len(turnover))})
-    return Market.at(weeks[-1], panel, stores, pd.DataFrame(), QUIET)
+    return Market.at(weeks[-1], panel, stores, NO_CALENDAR, NO_SHIFTS)
 
 
 def _wanted(market: Market, weeks: int = 8) -> pd.DataFrame:

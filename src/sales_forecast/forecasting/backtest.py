@@ -62,7 +62,7 @@ def plan_cutoffs(panel: pd.DataFrame, backtest: BacktestParams) -> list[pd.Times
 
 def backtest_fold(
     market: Market, methods: Methods, targets: pd.DataFrame, ranges: RangeParams
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[tuple[pd.DataFrame, float]]:
     """Forecast one fold with each method.
 
     Args:
@@ -72,20 +72,24 @@ def backtest_fold(
         ranges: How the width of ranges is learnt.
 
     Yields:
-        ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``.
+        ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``,
+        and the seconds it took to fit, forecast and learn the ranges; what methods share counts with the
+        first of them.
     """
     for name, method in methods.root.items():
         start = perf_counter()
         widths = learn_widths(method, market, ranges, int(weeks_ahead(targets, market.cutoff).max()))
         answer = forecast_all(method, market, targets[[*KEYS, "week"]], method.fit(market))
         answer = add_ranges(answer, market, widths, ranges)
+        seconds = perf_counter() - start
         answer["turnover"] = targets["turnover"].to_numpy()
         logger.info(
             "%s after %s: WAPE %.3f in %.1f s",
             name,
             f"{market.cutoff:%Y-%m-%d}",
             wape(answer["turnover"].to_numpy(), answer["forecast"].to_numpy()),
-            perf_counter() - start,
+            seconds,
         )
         answer = answer.assign(method=name, cutoff=market.cutoff)
-        yield answer[["method", "cutoff", *KEYS, "week", "horizon", "turnover", "forecast", *RANGE_COLUMNS]]
+        columns = ["method", "cutoff", *KEYS, "week", "horizon", "turnover", "forecast", *RANGE_COLUMNS]
+        yield answer[columns], seconds

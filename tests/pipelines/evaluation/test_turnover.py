@@ -234,6 +234,7 @@ def _section(backtest: pd.DataFrame):
         score_levels(backtest, _panel(), STORES),
         measure_coverage(backtest),
         compare_with_champion(backtest, champion, AGAINST_NAIVE),
+        backtest[["method", "cutoff"]].drop_duplicates().assign(seconds=1.5),
         *charts,
         chart_backtest(backtest, _panel(), champion),
     )
@@ -253,6 +254,7 @@ def test_the_report_names_the_champion_and_what_it_is_worth(backtest):
     )
     assert means["method"].tolist() == ["model", "naive"]
     assert means["WAPE"].tolist() == [0.1, 0.25]
+    assert means["seconds"].tolist() == [1.5, 1.5]
     assert len(windows) == 2
 
 

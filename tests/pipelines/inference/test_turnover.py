@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from markets import NO_CALENDAR, NO_SHIFTS
 from sales_forecast.contracts import Forecasts
 from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.method import Method, Methods
 from sales_forecast.forecasting.naive import SeasonalNaive
 from sales_forecast.forecasting.ranges import RangeParams
@@ -27,16 +27,6 @@ from sales_forecast.reporting import Table, render_section
 WEEKS = pd.date_range("2015-01-03", periods=60, freq="7D")
 LAST = WEEKS[-1]
 STORES = pd.DataFrame({"store": [1, 2], "school_zone": "none"})
-NO_CALENDAR = pd.DataFrame()
-NO_SHIFTS = LevelShiftParams(
-    enabled=False,
-    min_log_ratio=1,
-    noise_multiple=1,
-    hold_weeks=4,
-    base_weeks=13,
-    min_stores=1,
-    min_season_share=0,
-)
 
 
 class TwiceTheMean(Method, frozen=True):

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from markets import NO_CALENDAR, NO_SHIFTS
 from sales_forecast.contracts import Backtest
 from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.method import Method, Methods
 from sales_forecast.forecasting.naive import SeasonalNaive
 from sales_forecast.forecasting.ranges import RangeParams
@@ -18,16 +18,6 @@ from sales_forecast.pipelines.modelling.turnover import backtest_methods
 
 WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
 STORES = pd.DataFrame({"store": [1, 2, 3], "school_zone": "none"})
-NO_CALENDAR = pd.DataFrame()
-NO_SHIFTS = LevelShiftParams(
-    enabled=False,
-    min_log_ratio=1,
-    noise_multiple=1,
-    hold_weeks=4,
-    base_weeks=13,
-    min_stores=1,
-    min_season_share=0,
-)
 
 
 class BestWeekSoFar(Method, frozen=True):
@@ -52,7 +42,10 @@ def _panel(store: int, first: int = 0) -> pd.DataFrame:
 
 def _backtest(panel: pd.DataFrame, *cutoffs: int, horizon_weeks: int = 2, methods: Methods = METHODS):
     params = BacktestParams(horizon_weeks=horizon_weeks, cutoffs=tuple(WEEKS[n].date() for n in cutoffs))
-    return backtest_methods(panel, STORES, NO_CALENDAR, params, methods, RANGES, NO_SHIFTS)
+    backtest, seconds = backtest_methods(panel, STORES, NO_CALENDAR, params, methods, RANGES, NO_SHIFTS)
+    assert len(seconds) == len(cutoffs) * len(methods.root)
+    assert (seconds["seconds"] > 0).all()
+    return backtest
 
 
 def test_every_method_forecasts_every_window_of_every_series_from_what_was_known():

@@ -47,6 +47,7 @@ TURNOVER = [
             "levels_table",
             "coverage_table",
             "comparison_table",
+            "backtest_seconds",
             "windows_chart",
             "horizons_chart",
             "departments_chart",

@@ -211,6 +211,7 @@ def write_evaluation(
     levels_table: pd.DataFrame,
     coverage_table: pd.DataFrame,
     comparison_table: pd.DataFrame,
+    backtest_seconds: pd.DataFrame,
     windows_chart: go.Figure,
     horizons_chart: go.Figure,
     departments_chart: go.Figure,
@@ -224,6 +225,7 @@ def write_evaluation(
         levels_table: As ``score_levels`` returns it.
         coverage_table: As ``measure_coverage`` returns it.
         comparison_table: As ``compare_with_champion`` returns it.
+        backtest_seconds: ``method, cutoff, seconds``.
         windows_chart: WAPE per window.
         horizons_chart: WAPE by weeks ahead.
         departments_chart: WAPE per department.
@@ -236,6 +238,7 @@ def write_evaluation(
     own = windows[windows["method"] == best].set_index("cutoff")["wape"]
     saved = 1 - champion["wape"] / champion["baseline_wape"]
     means["value added"] = 1 - means["wape"] / champion["baseline_wape"]
+    means["seconds"] = backtest_seconds.groupby("method")["seconds"].mean()
     honest = coverage_table[coverage_table["method"] == best].drop(columns="method")
     held = honest[honest["by"] == "all"].iloc[0]
     answers = (
@@ -261,7 +264,8 @@ def write_evaluation(
                 "WAPE is the sum of absolute errors over the sum of turnover. RMSE and MAE are in currency "
                 "units per store, department and week. RMSSE below 1 beats repeating last year in the "
                 "series' own past. Bias is positive where forecasts were too high. Value added is the share "
-                f"of the error of {baseline} that a method saves."
+                f"of the error of {baseline} that a method saves. Seconds are for one window with ranges; "
+                "what methods share counts with the first that needs it."
             ),
             Table(
                 comparison_table.rename(columns={"method": f"{best} against"}),
@@ -303,6 +307,7 @@ FORMATS = {
     "RMSSE": ".2f",
     "bias": "+.1%",
     "value added": ".0%",
+    "seconds": ".1f",
     "rows": ",d",
 }
 COVERAGE_NAMES = {

@@ -29,7 +29,7 @@ TURNOVER = [
             "params:ranges",
             "params:level_shifts",
         ],
-        "backtest",
+        ["backtest", "backtest_seconds"],
     ),
 ]
 
