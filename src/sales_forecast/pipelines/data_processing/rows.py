@@ -153,8 +153,10 @@ def _parse_day(value: Any, date_format: str) -> datetime | None:
 
 def unknown_rule(frame: Frame, column: str, known: Iterable[Any], where: str) -> Rule:
     """A foreign key must exist in the other table, be it text in one and a number in the other."""
-    found = as_label(frame, column).is_in([str(key) for key in known])
-    return Rule(column, f"are not in {where}", ~found)
+    labelled = frame.lazy().select(nw.col(column), as_label(frame, column).alias("label")).unique().collect()
+    strange = ~nw.col("label").is_in([str(key) for key in known]).fill_null(value=True)
+    unknown = labelled.filter(strange)[column].to_list()
+    return Rule(column, f"are not in {where}", nw.col(column).is_in(unknown))
 
 
 def mark_bad(frame: Frame, rules: Sequence[Rule], keys: Sequence[str]) -> Frame:
@@ -317,7 +319,8 @@ def as_key(frame: Frame, column: str, like: Frame | None = None) -> nw.Expr:
     """
     defining = frame if like is None else like
     if _is_number(defining, column) or (like is None and _mostly_whole_numbers(frame, column)):
-        return as_label(frame, column).cast(nw.Int64)
+        whole = frame.collect_schema()[column].is_integer()
+        return (nw.col(column) if whole else as_label(frame, column)).cast(nw.Int64)
     return as_label(frame, column)
 
 
