@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from projects import REPOSITORY, Project, copy_project
+from projects import REPOSITORY, Project, copy_project, rewrite_csv
 
 pytestmark = pytest.mark.xdist_group("finished")
 
@@ -162,6 +162,32 @@ def test_each_stage_runs_on_what_the_stage_before_left(finished: Project, tmp_pa
     archives = (".xlsx", ".skops")  # carry the time they were written
     changed = {name for name in before if before[name] != after[name] and not name.endswith(archives)}
     assert changed == set(), "the same data and seed must give the same files"
+
+
+def test_a_file_that_ends_at_a_cutoff_gives_the_forecasts_of_the_backtest(
+    finished: Project, tmp_path: Path
+) -> None:
+    backtest = pd.read_parquet(finished.path("07_model_output/turnover/backtest.parquet"))
+    said = backtest[(backtest["method"] == "blend") & (backtest["cutoff"] == "2017-02-25")]
+    wanted = said[["week", "store", "department"]].assign(week=said["week"].dt.strftime("%Y-%m-%d"))
+    project = copy_project(tmp_path / "project")
+    raw = project.path("01_raw/turnover")
+    rewrite_csv(raw / "train.csv.gz", lambda sales: sales[sales["day_id"] <= "2017-02-25"])
+    rewrite_csv(raw / "test.csv.gz", lambda old: wanted.set_axis(old.columns[:3], axis=1))
+
+    code, output = project.run(
+        *("--namespaces", "turnover", "--params", "turnover.backtest.cutoffs=[2016-10-01]")
+    )
+
+    assert code == 0, output[-2000:]
+    forecasts = pd.read_parquet(project.path("07_model_output/turnover/forecasts.parquet"))
+    assert set(forecasts["method"]) == {"blend"}
+    keys = ["store", "department", "week"]
+    values = ["horizon", "forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
+    pd.testing.assert_frame_equal(
+        forecasts.sort_values(keys)[keys + values].reset_index(drop=True),
+        said.sort_values(keys)[keys + values].reset_index(drop=True),
+    )
 
 
 @pytest.mark.parametrize("lane", ["turnover", "marketing"])
