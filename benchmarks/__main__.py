@@ -8,14 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.progress import track
 
-from benchmarks.measure import ROOT, alone, backtest, plan, scaled, whole_run
+from benchmarks.measure import ROOT, alone, backtest, plan, processing, scaled, whole_run
 from benchmarks.page import write_page
+
+SAMPLE = ROOT / "data/01_raw"
 
 
 def _kept(path: Path, fresh: Any) -> Any:
@@ -26,17 +30,30 @@ def _kept(path: Path, fresh: Any) -> Any:
     return json.loads(path.read_text())
 
 
-def _backtest(
-    work: Path, name: str, cutoffs: list[Any], weeks: int | None, with_ranges: bool, tag: str
-) -> None:
-    rows = work / f"{tag}.{name}.parquet"
+@dataclass(frozen=True)
+class Backtest:
+    """One method over some windows; the tag names what is kept of it."""
+
+    tag: str
+    method: str
+    cutoffs: list[Any]
+    weeks: int | None = None
+    with_ranges: bool = False
+    seed: int | None = None
+    project: str = "project"
+
+
+def _backtest(work: Path, job: Backtest) -> None:
+    rows = work / f"{job.tag}.{job.method}.parquet"
 
     def fresh() -> dict[str, Any]:
-        (found, seconds), memory = alone(backtest, work / "project", name, cutoffs, weeks, with_ranges)
+        (found, seconds), memory = alone(
+            backtest, work / job.project, job.method, job.cutoffs, job.weeks, job.with_ranges, job.seed
+        )
         found.assign(store=found["store"].astype(str)).to_parquet(rows)
         return {"seconds": seconds, "memory": memory}
 
-    _kept(work / f"{tag}.{name}.json", fresh)
+    _kept(work / f"{job.tag}.{job.method}.json", fresh)
 
 
 def _scaled(work: Path, name: str, factor: int) -> None:
@@ -50,10 +67,10 @@ def _scaled(work: Path, name: str, factor: int) -> None:
 def main() -> None:
     """Read the command line, measure, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--raw", type=Path, default=ROOT / "data/01_raw", help="folder of raw files")
+    parser.add_argument("--raw", type=Path, default=SAMPLE, help="folder of raw files")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     options = parser.parse_args()
-    work = ROOT / "build/bench" / ("sample" if options.raw.resolve() == ROOT / "data/01_raw" else "real")
+    work = ROOT / "build/bench" / ("sample" if options.raw.resolve() == SAMPLE else "real")
     if options.fresh:
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
@@ -63,16 +80,21 @@ def main() -> None:
     shown, chosen = list(wanted["windows"].values()), list(wanted["chosen_on"].values())
     short = wanted["short_histories"]
     _kept(work / "run.json", lambda: whole_run(options.raw, work / "project"))
-    jobs: list[tuple[Any, ...]] = [(champion, shown, None, True, "ranges")]
-    jobs += [(name, shown, None, False, "shown") for name in wanted["methods"]]
-    jobs += [(name, chosen, None, False, "chosen") for name in ("seasonal_naive", "growth_naive", champion)]
+    _kept(work / "sample.json", lambda: whole_run(SAMPLE, work / "sample"))
+    jobs = [Backtest("ranges", champion, shown, with_ranges=True)]
+    jobs += [Backtest("shown", name, shown) for name in wanted["methods"]]
+    jobs += [Backtest(f"seed{seed}", champion, shown, seed=seed) for seed in wanted["seeds"]]
+    jobs += [Backtest("chosen", name, chosen) for name in ("seasonal_naive", "growth_naive", champion)]
     jobs += [
-        (name, shown[:4], weeks, False, f"short{weeks}")
+        Backtest(f"{project}{weeks}", name, shown[:4], weeks, project=project)
+        for project in ("project", "sample")
         for weeks in short["weeks"]
         for name in short["methods"]
     ]
     for job in track(jobs, description="Backtests"):
-        _backtest(work, *job)
+        _backtest(work, job)
+    for factor in track(wanted["processing_factors"], description="Processing"):
+        _kept(work / f"processing.{factor}.json", partial(processing, options.raw, work, factor))
     for factor in track(wanted["series_factors"], description="Series"):
         _scaled(work, champion, factor)
     write_page(work, wanted, pd.Timestamp.today(), real=work.name == "real")

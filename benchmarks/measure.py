@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import multiprocessing
 import os
 import resource
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
@@ -47,6 +49,13 @@ def plan() -> dict[str, Any]:
     return wanted
 
 
+def with_seed(declared: Any, seed: int) -> Any:
+    """A method as parameters declare it, with another seed wherever it has one."""
+    if not isinstance(declared, dict):
+        return declared
+    return {key: seed if key == "seed" else with_seed(value, seed) for key, value in declared.items()}
+
+
 def _answer(function: Callable[..., Any], arguments: tuple[Any, ...], pipe: Any) -> None:
     result = function(*arguments)
     own, children = (
@@ -70,15 +79,15 @@ def alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     return result
 
 
-def whole_run(raw: Path, project: Path) -> dict[str, float]:
-    """Run everything in a copy of the project; return seconds and peak memory in GB."""
+def whole_run(raw: Path, project: Path, *options: str) -> dict[str, float]:
+    """``kedro run`` in a copy of the project; return seconds and peak memory in GB."""
     shutil.rmtree(project, ignore_errors=True)
     for name in ("conf/base", "src"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     (project / "conf/local").mkdir()
     shutil.copy(ROOT / "pyproject.toml", project)
     kedro = Path(sys.executable).with_name("kedro")
-    command = [str(kedro), "run", "--params", f"raw_folder={raw.resolve()}"]
+    command = [str(kedro), "run", "--params", f"raw_folder={raw.resolve()}", *options]
     environment = os.environ | {"PYTHONPATH": str(project / "src")}
     start = perf_counter()
     with (project / "run.log").open("w") as log:
@@ -87,6 +96,25 @@ def whole_run(raw: Path, project: Path) -> dict[str, float]:
     if status:
         raise SystemExit(f"kedro run failed; see {project / 'run.log'}")
     return {"seconds": perf_counter() - start, "memory": usage.ru_maxrss / GIGABYTE}
+
+
+def processing(raw: Path, work: Path, factor: int) -> dict[str, float]:
+    """Process raw files in which every store stands so many times; return seconds and peak memory in GB."""
+    names = yaml.safe_load((ROOT / "conf/base/globals.yml").read_text())["turnover"]
+    with TemporaryDirectory(dir=work) as scratch:
+        for kind, name in names["files"].items():
+            _repeat_stores(raw / name, Path(scratch) / "raw" / name, names["columns"][kind]["store"], factor)
+        lane = ("--pipelines", "data_processing", "--namespaces", "turnover")
+        return whole_run(Path(scratch) / "raw", Path(scratch) / "project", *lane)
+
+
+def _repeat_stores(file: Path, target: Path, store: str, factor: int) -> None:
+    table = pd.read_csv(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(target, "wt", compresslevel=1) as out:
+        for copy in range(factor):
+            copied = table.assign(**{store: table[store] + copy * 10**6})
+            copied.to_csv(out, index=False, header=copy == 0)
 
 
 def _tables(project: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -99,16 +127,17 @@ def _tables(project: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def backtest(
-    project: Path, name: str, cutoffs: list[Any], weeks: int | None, with_ranges: bool
+    project: Path, name: str, cutoffs: list[Any], weeks: int | None, with_ranges: bool, seed: int | None
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Forecast each window with one method, on so many weeks of history or on all.
+    """Forecast each window with one method, on so many weeks of history or all.
 
     Returns:
         Forecasts beside turnover, and seconds by cutoff for fit and forecast.
     """
     panel, stores, calendar = _tables(project)
     options = parameters()
-    method = Methods({name: plan()["methods"][name]}).root[name]
+    declared = plan()["methods"][name]
+    method = Methods({name: declared if seed is None else with_seed(declared, seed)}).root[name]
     ranges = RangeParams(**options["ranges"])
     level_shifts = LevelShiftParams(**options["level_shifts"])
     answers, seconds = [], {}

@@ -100,9 +100,18 @@ def _differences(work: Path, wanted: dict[str, Any]) -> str:
     return _markdown(table, {"": ".2f", "verdict": ""} | signed)
 
 
-def _short(work: Path, wanted: dict[str, Any], weeks: int) -> str:
+def _seeds(work: Path, wanted: dict[str, Any]) -> str:
+    champion = wanted["champion"]
+    tags = {"as shown": "shown"} | {f"seed {seed}": f"seed{seed}" for seed in wanted["seeds"]}
+    rows = [_rows(work, tag, [champion]).assign(method=name) for name, tag in tags.items()]
+    table = _wape(pd.concat(rows), wanted["windows"])
+    table["mean"] = table.mean(axis=1)
+    return _markdown(table.rename_axis(champion), {"": ".4f"})
+
+
+def _short(work: Path, wanted: dict[str, Any], tag: str) -> str:
     names = wanted["short_histories"]["methods"]
-    table = _wape(_rows(work, f"short{weeks}", names), wanted["windows"])
+    table = _wape(_rows(work, tag, names), wanted["windows"])
     table["mean"] = table.mean(axis=1)
     return _markdown(table.rename_axis("method"), {"": ".3f"})
 
@@ -126,6 +135,9 @@ def _speed(work: Path, wanted: dict[str, Any]) -> str:
     for factor in wanted["series_factors"]:
         one = json.loads((work / f"scaled.{factor}.json").read_text())
         found[f"fit and forecast {one['series']:,.0f} series, with ranges"] = (one["seconds"], one["memory"])
+    for factor in wanted["processing_factors"]:
+        one = json.loads((work / f"processing.{factor}.json").read_text())
+        found[f"stage data_processing, every store {factor} times"] = (one["seconds"], one["memory"])
     table = pd.DataFrame(found, index=["seconds", "peak memory, GB"]).T.rename_axis("what")
     return _markdown(table, {"seconds": ".0f", "": ".2f"})
 
@@ -178,6 +190,7 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, real: bo
         "chosen": _markdown(
             _wape(_rows(work, "chosen", chosen), wanted["chosen_on"]).rename_axis("method"), {"": ".3f"}
         ),
+        "seeds": _seeds(work, wanted),
         "coverage": _coverage(work, wanted),
         "speed": _speed(work, wanted),
         "windows": ", ".join(f"{letter} {cutoff}" for letter, cutoff in wanted["windows"].items()),
@@ -188,7 +201,8 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, real: bo
         "libraries": libraries,
     }
     for weeks in wanted["short_histories"]["weeks"]:
-        parts[f"short{weeks}"] = _short(work, wanted, weeks)
+        for project in ("project", "sample"):
+            parts[f"{project}{weeks}"] = _short(work, wanted, f"{project}{weeks}")
     _charts(work, wanted)
     template = (ROOT / "benchmarks/page.md").read_text()
     for name, text in parts.items():

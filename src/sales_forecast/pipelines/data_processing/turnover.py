@@ -191,39 +191,48 @@ def build_panel(sales: Any, repair: RepairParams) -> Any:
     Returns:
         ``store, department, week, turnover, turnover_raw, is_gap, is_repaired``, sorted by the keys.
     """
-    frame = nw.from_native(sales)
-    spans = frame.group_by(*KEYS).agg(nw.col("week").min().alias("first"), nw.col("week").max().alias("last"))
-    complete = (
-        spans.join(_every_week(frame), how="cross")
-        .filter((nw.col("week") >= nw.col("first")) & (nw.col("week") <= nw.col("last")))
-        .select(*WEEKLY)
-        .join(frame, on=WEEKLY, how="left")
-        .with_columns(nw.col("turnover").is_null().alias("is_gap"))
-        .with_columns(_is_impossible(repair).alias("is_repaired"))
-    )
     return (
-        complete.with_columns(nw.when(~nw.col("is_repaired")).then(nw.col("turnover")).alias("possible"))
-        .with_columns(
-            _neighbour(1).alias("before"),
-            _neighbour(-1).alias("after"),
-            nw.col("possible").mean().over(*KEYS).alias("usual"),
-        )
-        .with_columns(
-            nw.when(nw.col("is_repaired"))
-            .then(nw.coalesce(_mean_of_both(), nw.col("before"), nw.col("after"), nw.col("usual")))
-            .otherwise(nw.col("turnover"))
-            .alias("repaired")
-        )
+        _repair(_close_gaps(nw.from_native(sales)), repair)
         .select(
             *WEEKLY,
             nw.col("repaired").alias("turnover"),
             nw.col("turnover").alias("turnover_raw"),
-            "is_gap",
+            nw.col("turnover").is_null().alias("is_gap"),
             "is_repaired",
         )
         .sort(*WEEKLY)
         .pipe(nw.maybe_reset_index)
         .to_native()
+    )
+
+
+def _close_gaps(frame: Frame) -> Frame:
+    gaps = _gaps(frame).with_columns(nw.lit(None).cast(nw.Float64).alias("turnover"))
+    columns = [*WEEKLY, "turnover"]
+    return nw.concat([frame.select(*columns), gaps.select(*columns)])
+
+
+def _gaps(frame: Frame) -> Frame:
+    """Weeks without a row between a series' first and last."""
+    weeks = (
+        _every_week(frame)
+        .with_row_index("place", order_by="week")
+        .with_columns(nw.col("place").cast(nw.Int64))
+    )
+    first = weeks.select(nw.col("week").alias("first"), nw.col("place").alias("from"))
+    last = weeks.select(nw.col("week").alias("last"), nw.col("place").alias("to"))
+    spans = (
+        frame.group_by(*KEYS)
+        .agg(nw.col("week").min().alias("first"), nw.col("week").max().alias("last"), nw.len().alias("rows"))
+        .join(first, on="first")
+        .join(last, on="last")
+    )
+    gappy = spans.filter(nw.col("to") - nw.col("from") + 1 > nw.col("rows"))
+    return (
+        gappy.join(weeks, how="cross")
+        .filter((nw.col("week") >= nw.col("first")) & (nw.col("week") <= nw.col("last")))
+        .select(*WEEKLY)
+        .join(frame.join(gappy, on=KEYS, how="semi").select(*WEEKLY), on=WEEKLY, how="anti")
     )
 
 
@@ -252,12 +261,37 @@ def _is_impossible(repair: RepairParams) -> nw.Expr:
     ).fill_null(value=False)
 
 
-def _neighbour(weeks: int) -> nw.Expr:
-    return nw.col("possible").shift(weeks).over(*KEYS, order_by="week")
+def _repair(frame: Frame, repair: RepairParams) -> Frame:
+    """Put the mean of its neighbours in time in place of each impossible value, as ``repaired``."""
+    broken = nw.col("is_repaired").cast(nw.Int8).max().over(*KEYS)
+    marked = frame.with_columns(_is_impossible(repair).alias("is_repaired")).with_columns(
+        broken.alias("broken")
+    )
+    # Neighbours in time are dear to find: only series with something to repair need them.
+    whole = marked.filter(nw.col("broken") == 0).with_columns(nw.col("turnover").alias("repaired"))
+    mended = _mend(marked.filter(nw.col("broken") == 1)).select(*whole.collect_schema().names())
+    return nw.concat([whole, mended])
 
 
-def _mean_of_both() -> nw.Expr:
-    return (nw.col("before") + nw.col("after")) / 2
+def _mend(frame: Frame) -> Frame:
+    def neighbour(weeks: int) -> nw.Expr:
+        return nw.col("possible").shift(weeks).over(*KEYS, order_by="week")
+
+    mean_of_both = (nw.col("before") + nw.col("after")) / 2
+    return (
+        frame.with_columns(nw.when(~nw.col("is_repaired")).then(nw.col("turnover")).alias("possible"))
+        .with_columns(
+            neighbour(1).alias("before"),
+            neighbour(-1).alias("after"),
+            nw.col("possible").mean().over(*KEYS).alias("usual"),
+        )
+        .with_columns(
+            nw.when(nw.col("is_repaired"))
+            .then(nw.coalesce(mean_of_both, nw.col("before"), nw.col("after"), nw.col("usual")))
+            .otherwise(nw.col("turnover"))
+            .alias("repaired")
+        )
+    )
 
 
 def build_calendar(panel: Any, targets: Any, stores: Any, calendar: CalendarParams) -> pd.DataFrame:

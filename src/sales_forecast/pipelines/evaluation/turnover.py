@@ -237,7 +237,7 @@ def write_evaluation(
     windows = _per_window(scores)
     own = windows[windows["method"] == best].set_index("cutoff")["wape"]
     saved = 1 - champion["wape"] / champion["baseline_wape"]
-    means["value added"] = 1 - means["wape"] / champion["baseline_wape"]
+    means["value added"] = (1 - means["wape"] / champion["baseline_wape"]).round(6)
     means["seconds"] = backtest_seconds.groupby("method")["seconds"].mean()
     honest = coverage_table[coverage_table["method"] == best].drop(columns="method")
     held = honest[honest["by"] == "all"].iloc[0]
