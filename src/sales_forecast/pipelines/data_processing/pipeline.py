@@ -18,7 +18,7 @@ TURNOVER = [
     step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=CHECKED_FIRST),
     step(read_targets, ["raw_targets", "stores", "sales", "params:read"], "targets", tags=CHECKED_FIRST),
     step(build_panel, ["sales", "params:repair"], "panel"),
-    step(build_calendar, ["panel", "targets", "stores", "params:calendar"], "calendar"),
+    step(build_calendar, ["sales", "targets", "stores", "params:calendar"], "calendar"),
 ]
 
 MARKETING = [

@@ -135,8 +135,8 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
         as_key(good, "department"),
         as_week(good, "week", read.date_format),
         as_number(good, "turnover"),
-    )
-    return sales.to_native(), rejected.to_native()
+    ).sort(*WEEKLY)
+    return sales.pipe(nw.maybe_reset_index).to_native(), rejected.to_native()
 
 
 def _unknown_stores(frame: Frame, stores: Any, read: ReadTurnoverParams) -> Rule:
@@ -264,13 +264,11 @@ def _is_impossible(repair: RepairParams) -> nw.Expr:
 def _repair(frame: Frame, repair: RepairParams) -> Frame:
     """Put the mean of its neighbours in time in place of each impossible value, as ``repaired``."""
     broken = nw.col("is_repaired").cast(nw.Int8).max().over(*KEYS)
-    marked = frame.with_columns(_is_impossible(repair).alias("is_repaired")).with_columns(
-        broken.alias("broken")
-    )
+    frame = frame.with_columns(_is_impossible(repair).alias("is_repaired"))
+    frame = frame.with_columns(broken.alias("broken"), nw.col("turnover").alias("repaired"))
     # Neighbours in time are dear to find: only series with something to repair need them.
-    whole = marked.filter(nw.col("broken") == 0).with_columns(nw.col("turnover").alias("repaired"))
-    mended = _mend(marked.filter(nw.col("broken") == 1)).select(*whole.collect_schema().names())
-    return nw.concat([whole, mended])
+    mended = _mend(frame.filter(nw.col("broken") == 1)).select(*frame.collect_schema().names())
+    return nw.concat([frame.filter(nw.col("broken") == 0), mended])
 
 
 def _mend(frame: Frame) -> Frame:
@@ -294,11 +292,11 @@ def _mend(frame: Frame) -> Frame:
     )
 
 
-def build_calendar(panel: Any, targets: Any, stores: Any, calendar: CalendarParams) -> pd.DataFrame:
+def build_calendar(sales: Any, targets: Any, stores: Any, calendar: CalendarParams) -> pd.DataFrame:
     """Describe every week from the first one sold to the last one wanted.
 
     Args:
-        panel: For its first week.
+        sales: For its first week.
         targets: For the last week.
         stores: For their school zones.
         calendar: Country.
@@ -308,7 +306,7 @@ def build_calendar(panel: Any, targets: Any, stores: Any, calendar: CalendarPara
     """
     weeks = [
         stamp
-        for frame in (panel, targets)
+        for frame in (sales, targets)
         for stamp in nw.from_native(frame)
         .lazy()
         .select(nw.col("week").min().alias("first"), nw.col("week").max().alias("last"))
