@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import threading
@@ -133,12 +134,18 @@ class ProjectHooks:
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Stop before anything is written, or tracked, if a raw file or a parameter is bad."""
+        gc.freeze()  # what was imported need not be looked at again
         check_inputs(pipeline, catalog)
 
     @hook_impl
     def before_node_run(self) -> None:
-        """Drop what an interrupted run left half written in this process."""
+        """Drop what an interrupted run left half written in this process, and what earlier nodes left behind.
+
+        Tables of finished nodes hang in reference cycles of the libraries that checked them: without a
+        collection they stay in memory until the next one happens to come.
+        """
         self._saves.drop()
+        gc.collect()
 
     @hook_impl
     def before_dataset_saved(self) -> None:
@@ -158,6 +165,7 @@ class ProjectHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline) -> None:
         """End with a short table of what this run measured."""
+        gc.unfreeze()
         summarise(read_metrics(self._reporting, pipeline), self._reporting / "report.html")
 
 
