@@ -228,11 +228,12 @@ def _gaps(frame: Frame) -> Frame:
         .join(last, on="last")
     )
     gappy = spans.filter(nw.col("to") - nw.col("from") + 1 > nw.col("rows"))
+    stores = sorted(gappy.select("store").unique().lazy().collect()["store"].to_list())
     return (
         gappy.join(weeks, how="cross")
         .filter((nw.col("week") >= nw.col("first")) & (nw.col("week") <= nw.col("last")))
         .select(*WEEKLY)
-        .join(frame.join(gappy, on=KEYS, how="semi").select(*WEEKLY), on=WEEKLY, how="anti")
+        .join(frame.filter(nw.col("store").is_in(stores)).select(*WEEKLY), on=WEEKLY, how="anti")
     )
 
 
@@ -249,26 +250,42 @@ def _every_week(frame: Frame) -> Frame:
     return nw.concat([seen, *unseen])
 
 
-def _is_impossible(repair: RepairParams) -> nw.Expr:
-    size = nw.col("turnover").abs()
-
-    def mean_of_the_others(*keys: str) -> nw.Expr:
-        return (size.sum().over(*keys) - size) / (size.count().over(*keys) - 1)
-
-    return (
-        (size > repair.impossible_above_times_series_mean * mean_of_the_others(*KEYS))
-        & (size > repair.impossible_above_times_department_mean * mean_of_the_others("department"))
-    ).fill_null(value=False)
-
-
 def _repair(frame: Frame, repair: RepairParams) -> Frame:
     """Put the mean of its neighbours in time in place of each impossible value, as ``repaired``."""
-    broken = nw.col("is_repaired").cast(nw.Int8).max().over(*KEYS)
-    frame = frame.with_columns(_is_impossible(repair).alias("is_repaired"))
-    frame = frame.with_columns(broken.alias("broken"), nw.col("turnover").alias("repaired"))
-    # Neighbours in time are dear to find: only series with something to repair need them.
-    mended = _mend(frame.filter(nw.col("broken") == 1)).select(*frame.collect_schema().names())
-    return nw.concat([frame.filter(nw.col("broken") == 0), mended])
+    suspect = nw.col("store").is_in(_suspects(frame, repair))  # few, so that all the rest is only copied
+    untouched = [nw.lit(value=False).alias("is_repaired"), nw.col("turnover").alias("repaired")]
+    mended = _mend(_mark_impossible(frame.filter(suspect), _sizes(frame, "department"), repair))
+    columns = [*WEEKLY, "turnover", "is_repaired", "repaired"]
+    return nw.concat(
+        [frame.filter(~suspect).with_columns(*untouched).select(*columns), mended.select(*columns)]
+    )
+
+
+def _sizes(frame: Frame, *keys: str) -> Frame:
+    sized = frame.select(*keys, nw.col("turnover").abs().alias("size"))
+    size = nw.col("size")
+    return sized.group_by(*keys).agg(
+        size.sum().alias("sum"), size.count().alias("count"), size.max().alias("largest")
+    )
+
+
+def _suspects(frame: Frame, repair: RepairParams) -> list[Any]:
+    """Stores with a series whose largest value is impossible beside the others of the series."""
+    usual = (nw.col("sum") - nw.col("largest")) / (nw.col("count") - 1)
+    beyond = nw.col("largest") > repair.impossible_above_times_series_mean * usual
+    found = _sizes(frame, *KEYS).filter(beyond).select("store").unique().lazy().collect()
+    return sorted(found["store"].to_list())
+
+
+def _mark_impossible(frame: Frame, departments: Frame, repair: RepairParams) -> Frame:
+    size = nw.col("turnover").abs()
+    others_of_series = (size.sum().over(*KEYS) - size) / (size.count().over(*KEYS) - 1)
+    others_of_department = (nw.col("sum") - size) / (nw.col("count") - 1)
+    impossible = (size > repair.impossible_above_times_series_mean * others_of_series) & (
+        size > repair.impossible_above_times_department_mean * others_of_department
+    )
+    joined = frame.join(departments, on="department", how="left")
+    return joined.with_columns(impossible.fill_null(value=False).alias("is_repaired"))
 
 
 def _mend(frame: Frame) -> Frame:
