@@ -18,6 +18,8 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.levels import LEVELS
+from sales_forecast.forecasting.reasons import PARTS
 
 
 class DataContractError(InputError):
@@ -140,8 +142,7 @@ class Calendar(_Table):
         unique = ["week", "school_zone"]
 
 
-class _Forecast(_Weekly):
-    horizon: Series[int] = pa.Field(ge=1)
+class _Ranged(_Table):
     forecast: Series[float] = pa.Field(ge=0)
     lo_80: Series[float] = pa.Field(ge=0)
     hi_80: Series[float]
@@ -157,6 +158,10 @@ class _Forecast(_Weekly):
         for lower, upper in pairwise(inside):
             ordered &= lower <= upper
         return ordered  # type: ignore[return-value] # pandera has a Series of its own
+
+
+class _Forecast(_Weekly, _Ranged):
+    horizon: Series[int] = pa.Field(ge=1)
 
 
 class Backtest(_Forecast):
@@ -177,6 +182,41 @@ class Forecasts(_Forecast):
 
     class Config(_Table.Config):
         unique = ["store", "department", "week"]
+
+
+class ForecastsByLevel(_Ranged):
+    """Sums that add up to the series, in currency units per week, with ranges of their own."""
+
+    level: Series[str] = pa.Field(isin=list(LEVELS))
+    key: Series[str]
+    department: Series[str]
+    week: Series[pd.Timestamp]
+
+    class Config(_Table.Config):
+        unique = ["level", "key", "department", "week"]
+
+
+class Reasons(_Weekly):
+    """Parts of each forecast in currency units per week; below zero they take away."""
+
+    forecast: Series[float] = pa.Field(ge=0)
+    average_week: Series[float] = pa.Field(ge=0)
+    level: Series[float]
+    same_week: Series[float]
+    recent: Series[float]
+    season: Series[float]
+    place: Series[float]
+    other: Series[float]
+
+    class Config(_Table.Config):
+        unique = ["store", "department", "week"]
+
+    @pa.dataframe_check
+    @classmethod
+    def parts_add_up(cls, frame: pd.DataFrame) -> Series[bool]:
+        """To the forecast, but for rounding."""
+        rest = frame[list(PARTS)].sum(axis=1) - frame["forecast"]
+        return rest.abs() < 1e-6 * (1 + frame["forecast"])  # type: ignore[return-value] # the same
 
 
 class Budgets(_Table):

@@ -67,6 +67,18 @@ class Blend(Method, frozen=True):
             return np.where(answered, mean**2, np.nan)
         return np.where(answered, mean**2, self.otherwise.forecast(market, targets, fitted["otherwise"]))
 
+    def reasons(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
+        """Average what members say of their roots, where they say something."""
+        said = np.stack(
+            [self.members[name].reasons(market, targets, state) for name, state in fitted["members"].items()]
+        )
+        known = ~np.isnan(said).any(axis=2, keepdims=True)
+        mean = np.where(known, said, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        answered = known.any(axis=0)
+        if answered.all() or self.otherwise is None:
+            return np.where(answered, mean, np.nan)
+        return np.where(answered, mean, self.otherwise.reasons(market, targets, fitted["otherwise"]))
+
 
 def _try_to_fit(member: Method, market: Market) -> Fitted | ShortHistoryError:
     try:
@@ -98,3 +110,8 @@ class ByHistory(Method, frozen=True):
         chosen: Method = getattr(self, fitted["choice"])
         state: dict[str, Any] = fitted["fitted"]
         return chosen.forecast(market, targets, state)
+
+    def reasons(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
+        """Ask the one that was fitted."""
+        chosen: Method = getattr(self, fitted["choice"])
+        return chosen.reasons(market, targets, fitted["fitted"])

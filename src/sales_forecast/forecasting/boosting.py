@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from sales_forecast.forecasting.direct import DirectMethod
 from sales_forecast.forecasting.grid import Matrix
+from sales_forecast.forecasting.reasons import gather
 
 ROWS_FOR_BINS = 20_000
 """Enough rows to find the edges of at most 255 bins; LightGBM takes ten times as many, and half the fit."""
@@ -63,6 +64,12 @@ class LightGBM(BoostedTrees, frozen=True):
         """Predict with one booster."""
         booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
         return np.asarray(booster.predict(features.to_numpy(), num_threads=1), dtype=float)
+
+    def contribute_rows(self, fitted: list[str], features: pd.DataFrame) -> Matrix:
+        """SHAP values of one booster."""
+        booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
+        said = booster.predict(features.to_numpy(), pred_contrib=True, num_threads=1)
+        return gather(np.asarray(said, dtype=float), list(features.columns))
 
 
 class HistGradientBoosting(BoostedTrees, frozen=True):

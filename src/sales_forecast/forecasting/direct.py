@@ -7,7 +7,7 @@ money they stand for. Rows come from past origins in the season that is to be fo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, takewhile
@@ -25,6 +25,7 @@ from sales_forecast.forecasting.features import FeatureSource, Rows
 from sales_forecast.forecasting.grid import WEEKS_PER_YEAR, Matrix
 from sales_forecast.forecasting.market import Market, weeks_ahead
 from sales_forecast.forecasting.method import Fitted, Method, Needs
+from sales_forecast.forecasting.reasons import OTHER, ROOTS
 
 
 class DirectMethod(Method, frozen=True):
@@ -80,6 +81,29 @@ class DirectMethod(Method, frozen=True):
 
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
         """Forecast each target with its part's regressor."""
+        root = self._roots(market, targets, fitted, lambda *asked: self.predict_rows(*asked)[:, None], 1)
+        return np.maximum(root[:, 0], 0) ** 2
+
+    def reasons(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
+        """Split each forecast's root by feature, as the regressor counts them."""
+        roots = self._roots(market, targets, fitted, self.contribute_rows, ROOTS)
+        return np.where(roots.sum(axis=1, keepdims=True) < 0, 0, roots)
+
+    def contribute_rows(self, fitted: Any, features: pd.DataFrame) -> Matrix:
+        """Split predictions as ``reasons.gather`` does; a regressor that cannot leaves all to ``OTHER``."""
+        roots = np.zeros((len(features), ROOTS))
+        roots[:, OTHER] = self.predict_rows(fitted, features)
+        return roots
+
+    def _roots(
+        self,
+        market: Market,
+        targets: pd.DataFrame,
+        fitted: Fitted,
+        ask: Callable[[Any, pd.DataFrame], Matrix],
+        width: int,
+    ) -> Matrix:
+        """Square roots of turnover, by each target's regressor; shape ``(len(targets), width)``."""
         source = market.features
         origin = len(source.grid.weeks) - 1
         ahead = weeks_ahead(targets, market.cutoff)
@@ -88,18 +112,18 @@ class DirectMethod(Method, frozen=True):
         scale = source.scale(origin)
         part = self._part_of(source.grid.series)
 
-        ratio = np.full(features.shape[:2], np.nan)
+        roots = np.full((*features.shape[:2], width), np.nan)
         for name, model in fitted.items():
             members = np.flatnonzero((part == name) & ~np.isnan(scale))
             if members.size:
                 rows = features[members].reshape(-1, features.shape[2])
                 with threadpool_limits(1):
-                    predicted = self.predict_rows(model, pd.DataFrame(rows, columns=source.names))
-                ratio[members] = predicted.reshape(len(members), -1)
-        forecast = np.maximum(ratio, 0) ** 2 * scale[:, None]
-        forecast[source.asleep(origin)] = 0
+                    said = ask(model, pd.DataFrame(rows, columns=source.names))
+                roots[members] = said.reshape(len(members), -1, width)
+        roots *= np.sqrt(scale)[:, None, None]
+        roots[source.asleep(origin)] = 0
         series = source.grid.position_of(targets)
-        return np.where(series >= 0, forecast[series, ahead - 1], np.nan)
+        return np.where((series >= 0)[:, None], roots[series, ahead - 1], np.nan)
 
     def _refuse_beyond(self, horizon: int) -> None:
         if horizon > self.max_horizon_weeks:

@@ -69,6 +69,11 @@ class Market:
         """Features at today's level, kept so that several methods can share them."""
         return FeatureSource(self.at_todays_level, self.calendar)
 
+    @cached_property
+    def features_as_sold(self) -> FeatureSource:
+        """The same without any level repaired."""
+        return FeatureSource(self.as_sold, self.calendar)
+
     def before(self, weeks: int) -> Market | None:
         """What was known so many weeks before the cutoff; None if that was nothing."""
         cutoff = self.cutoff - pd.Timedelta(weeks=weeks)

@@ -9,12 +9,14 @@ from importlib import import_module
 from inspect import isabstract
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny, model_validator
 
 from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.grid import Matrix
 from sales_forecast.forecasting.market import Market, repeat_last_year, weeks_ahead
+from sales_forecast.forecasting.reasons import OTHER, ROOTS
 
 Fitted = dict[str, Any]
 """What fitting learned, as JSON can hold it: numbers, text, lists."""
@@ -43,6 +45,19 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
     def fit(self, market: Market) -> Fitted:
         """Learn from the past. Methods that only repeat the past need not."""
         return {}
+
+    def reasons(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
+        """Split the square root of each forecast into contributions.
+
+        Methods that cannot tell leave all of it to ``reasons.OTHER``.
+
+        Returns:
+            Shape ``(len(targets), reasons.ROOTS)``, square roots of currency units; NaN where the method has
+            no answer.
+        """
+        roots = np.zeros((len(targets), ROOTS))
+        roots[:, OTHER] = np.sqrt(np.maximum(self.forecast(market, targets, fitted), 0))
+        return roots
 
     def problems(self, needs: Needs) -> Iterator[str]:
         """Say what cannot work, before anything is fitted: the field's path, and what is wrong with it."""

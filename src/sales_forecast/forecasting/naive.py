@@ -9,6 +9,7 @@ from pydantic import Field
 from sales_forecast.forecasting.grid import WEEKS_PER_YEAR, Grid, Matrix
 from sales_forecast.forecasting.market import Market, repeat_last_year
 from sales_forecast.forecasting.method import Fitted, Method
+from sales_forecast.forecasting.reasons import RECENT, ROOTS, SAME_WEEK
 
 
 class SeasonalNaive(Method, frozen=True):
@@ -17,6 +18,12 @@ class SeasonalNaive(Method, frozen=True):
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
         """Repeat last year."""
         return repeat_last_year(market.as_sold, targets, market.cutoff)
+
+    def reasons(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
+        """All of it is last year's week."""
+        roots = np.zeros((len(targets), ROOTS))
+        roots[:, SAME_WEEK] = np.sqrt(np.maximum(self.forecast(market, targets, fitted), 0))
+        return roots
 
 
 class GrowthNaive(Method, frozen=True):
@@ -31,6 +38,15 @@ class GrowthNaive(Method, frozen=True):
         growth = department_growth(market.at_todays_level, self.growth_weeks, self.damping_weeks)
         grown = targets["department"].map(growth).fillna(1.0).to_numpy()
         return repeat_last_year(market.at_todays_level, targets, market.cutoff) * grown
+
+    def reasons(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
+        """Last year's week, and what growth adds."""
+        last_year = np.maximum(repeat_last_year(market.at_todays_level, targets, market.cutoff), 0)
+        roots = np.zeros((len(targets), ROOTS))
+        roots[:, SAME_WEEK] = np.sqrt(last_year)
+        grown = np.sqrt(np.maximum(self.forecast(market, targets, fitted), 0))
+        roots[:, RECENT] = grown - roots[:, SAME_WEEK]
+        return roots
 
 
 def department_growth(grid: Grid, weeks: int, damping_weeks: float = 0) -> pd.Series[float]:

@@ -67,11 +67,20 @@ def learn_widths(method: Method, market: Market, ranges: RangeParams, horizon_we
             f"{min(ranges.weeks_back)} weeks before {market.cutoff:%Y-%m-%d}. Name nearer origins under "
             "turnover.ranges.weeks_back, or bring more history."
         )
-    errors = pd.concat(known)
+    return widths_of(pd.concat(known))
+
+
+def widths_of(errors: pd.DataFrame, min_rows: int = MIN_ROWS) -> Widths:
+    """Turn past errors into widths.
+
+    Args:
+        errors: ``department`` and ``error``: absolute errors in units of the yardstick.
+        min_rows: A department with fewer takes the errors of all.
+    """
     parts = {"": errors["error"].to_numpy()} | {
         str(department): part["error"].to_numpy()
         for department, part in errors.groupby("department")
-        if len(part) >= MIN_ROWS
+        if len(part) >= min_rows
     }
     return {
         str(coverage): {name: _width(part, coverage) for name, part in parts.items()}
@@ -122,7 +131,20 @@ def add_ranges(answer: pd.DataFrame, market: Market, widths: Widths, ranges: Ran
         widths: As ``learn_widths`` returns them.
         ranges: The same parameters.
     """
-    yardstick = _yardstick(answer, market, ranges)
+    return put_around(answer, _yardstick(answer, market, ranges), widths)
+
+
+def put_around(answer: pd.DataFrame, yardstick: pd.Series[float], widths: Widths) -> pd.DataFrame:
+    """Put ranges around forecasts.
+
+    Args:
+        answer: ``department, forecast``.
+        yardstick: What the widths are multiples of, row by row.
+        widths: By coverage and department.
+
+    Returns:
+        The table with ``lo_80, hi_80, lo_95, hi_95``, none below zero.
+    """
     columns = {}
     for coverage in COVERAGES:
         learnt = widths[str(coverage)]

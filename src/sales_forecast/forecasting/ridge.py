@@ -12,6 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 from sales_forecast.forecasting.direct import DirectMethod
 from sales_forecast.forecasting.grid import Matrix
+from sales_forecast.forecasting.reasons import SAME_WEEK, gather
+
+AVERAGE = 1.0
+"""An average week, as a ratio to the series' own scale."""
 
 
 class Ridge(DirectMethod, frozen=True):
@@ -40,12 +44,25 @@ class Ridge(DirectMethod, frozen=True):
 
     def predict_rows(self, fitted: dict[str, Any], features: pd.DataFrame) -> Matrix:
         """Read the line."""
-        values = features[fitted["features"]].to_numpy(dtype=float)
-        scaled = (values - np.array(fitted["mean"])) / np.array(fitted["spread"])
-        line = np.nan_to_num(scaled) @ np.array(fitted["slopes"]) + fitted["intercept"]
+        line = _scaled(fitted, features) @ np.array(fitted["slopes"]) + fitted["intercept"]
         return np.asarray(_usual(features) + line, dtype=float)
+
+    def contribute_rows(self, fitted: dict[str, Any], features: pd.DataFrame) -> Matrix:
+        """Slope times feature, beside an average week and how far the usual of this week is from it."""
+        known = _scaled(fitted, features) * np.array(fitted["slopes"])
+        average = np.full((len(features), 1), AVERAGE + fitted["intercept"])
+        roots = gather(np.hstack([known, average]), fitted["features"])
+        roots[:, SAME_WEEK] += _usual(features) - AVERAGE
+        return roots
+
+
+def _scaled(fitted: dict[str, Any], features: pd.DataFrame) -> Matrix:
+    """What is unknown counts as average."""
+    values = features[fitted["features"]].to_numpy(dtype=float)
+    scaled: Matrix = np.nan_to_num((values - np.array(fitted["mean"])) / np.array(fitted["spread"]))
+    return scaled
 
 
 def _usual(features: pd.DataFrame) -> Matrix:
     """What is usual for the week; an average week where no year is known."""
-    return np.asarray(features["usual"].fillna(1.0), dtype=float)
+    return np.asarray(features["usual"].fillna(AVERAGE), dtype=float)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.ranges import RangeParams
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.pipelines.evaluation.turnover import (
     chart_backtest,
@@ -21,12 +22,14 @@ from sales_forecast.pipelines.evaluation.turnover import (
 from sales_forecast.pipelines.evaluation.turnover_checks import (
     compare_with_champion,
     measure_coverage,
+    measure_sums,
     score_levels,
 )
 from sales_forecast.reporting import Table, render_section
 
 STORES = pd.DataFrame({"store": [1], "region": ["south"], "zone": ["1"]})
 CUTOFF, LATER = pd.Timestamp("2016-10-01"), pd.Timestamp("2017-02-25")
+RANGES = RangeParams(weeks_back=(8,), scale_share=0.1)
 AGAINST_NAIVE = TurnoverEvaluationParams(baseline="naive", bootstrap_draws=200, seed=1)
 
 
@@ -233,6 +236,7 @@ def _section(backtest: pd.DataFrame):
         champion,
         score_levels(backtest, _panel(), STORES),
         measure_coverage(backtest),
+        measure_sums(backtest, champion, STORES, RANGES),
         compare_with_champion(backtest, champion, AGAINST_NAIVE),
         backtest[["method", "cutoff"]].drop_duplicates().assign(seconds=1.5),
         *charts,
@@ -249,7 +253,7 @@ def test_the_report_names_the_champion_and_what_it_is_worth(backtest):
     assert "5.0% too low" in section.answers[2]
     html = render_section(section, "turnover.evaluation")
     assert "<strong>model</strong> forecasts best" in html
-    means, _against, _levels, _honest, windows = (
+    means, _against, _levels, _sums, _honest, windows = (
         block.frame for block in section.blocks if isinstance(block, Table)
     )
     assert means["method"].tolist() == ["model", "naive"]

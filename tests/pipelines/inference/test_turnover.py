@@ -10,6 +10,7 @@ from markets import NO_CALENDAR, NO_SHIFTS
 from sales_forecast.contracts import Forecasts
 from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.levels import SUMS
 from sales_forecast.forecasting.method import Method, Methods
 from sales_forecast.forecasting.naive import SeasonalNaive
 from sales_forecast.forecasting.ranges import RangeParams
@@ -22,11 +23,14 @@ from sales_forecast.pipelines.inference.turnover import (
     lay_out_for_planners,
     write_outlook,
 )
+from sales_forecast.pipelines.inference.turnover_reasons import chart_reasons, explain_forecasts
+from sales_forecast.pipelines.inference.turnover_sums import chart_total, sum_to_levels
 from sales_forecast.reporting import Table, render_section
 
 WEEKS = pd.date_range("2015-01-03", periods=60, freq="7D")
 LAST = WEEKS[-1]
-STORES = pd.DataFrame({"store": [1, 2], "school_zone": "none"})
+PLACE = {"latitude": np.nan, "longitude": np.nan, "region": ["north", "south"], "zone": ["1", "1"]}
+STORES = pd.DataFrame({"store": [1, 2], "school_zone": "none"}).assign(**PLACE)
 
 
 class TwiceTheMean(Method, frozen=True):
@@ -68,6 +72,10 @@ def targets() -> pd.DataFrame:
         (store, department, week) for store in (2, 1) for department in (117, 88) for week in _ahead(2, 1)
     ]
     return pd.DataFrame(keys, columns=["store", "department", "week"])
+
+
+def _tables(section) -> list[pd.DataFrame]:
+    return [block.frame for block in section.blocks if isinstance(block, Table)]
 
 
 def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
@@ -189,7 +197,19 @@ def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(
 
 def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
     champion = {"method": "last_year", "wape": 0.211}
-    return write_outlook(forecasts, panel, champion, chart_forecasts(forecasts, panel), NO_SHIFTS)
+    by_level, reasons = _by_level(forecasts), _reasons(forecasts, panel)
+    charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_reasons(reasons)
+    return write_outlook(forecasts, by_level, reasons, panel, champion, *charts, NO_SHIFTS)
+
+
+def _by_level(forecasts: pd.DataFrame) -> pd.DataFrame:
+    widths = {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in SUMS}
+    return sum_to_levels(forecasts, STORES, widths, RANGES)
+
+
+def _reasons(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
+    model = {"method": "last_year", "fitted": {}}
+    return explain_forecasts(model, forecasts, panel, STORES, NO_CALENDAR, METHODS, NO_SHIFTS)
 
 
 def test_the_outlook_names_the_champion_the_total_and_the_largest_department(panel, forecasts):
@@ -206,9 +226,41 @@ def test_the_outlook_names_the_champion_the_total_and_the_largest_department(pan
     assert "<strong>374</strong>" in html
 
 
+def test_the_whole_chain_is_drawn_with_its_ranges_around_the_sum(panel, forecasts):
+    *bands, sold, ahead = chart_total(_by_level(forecasts), panel).data
+    assert [band.name for band in bands] == ["95 % range", "80 % range"]
+    by_week = forecasts.groupby("week")["forecast"].sum()
+    np.testing.assert_allclose(ahead.y, by_week)
+    assert max(bands[0].y) > max(bands[1].y) > max(ahead.y)
+    np.testing.assert_allclose(sold.y, panel.groupby("week")["turnover"].sum())
+
+
+def test_the_outlook_says_what_the_chain_and_its_departments_will_sell(panel, forecasts):
+    table = _tables(_outlook(forecasts, panel))[0]
+    assert table["what"].tolist() == ["all stores", "department 117", "department 88"]
+    assert table.loc[0, "forecast"] == table.loc[1:, "forecast"].sum()
+    assert (table["lo_80"] < table["forecast"]).all()
+    assert (table["hi_80"] > table["forecast"]).all()
+
+
+def test_parts_are_stacked_up_to_the_forecast_in_each_department(panel, forecasts):
+    figure = chart_reasons(_reasons(forecasts, panel))
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    diamonds = [trace for trace in figure.data if trace.type == "scatter"]
+    assert {bar.name for bar in bars} == {"the same week of past years"}
+    for bar, diamond in zip(bars, diamonds, strict=True):
+        np.testing.assert_allclose(bar.y, diamond.y)
+
+
+def test_the_outlook_says_what_the_forecasts_rest_on(panel, forecasts):
+    table = _tables(_outlook(forecasts, panel))[2]
+    assert list(table.columns) == ["department", "the same week of past years"]
+    np.testing.assert_allclose(table["the same week of past years"], 1)
+
+
 def test_the_outlook_compares_with_the_same_weeks_of_last_year(panel, forecasts):
     doubled = forecasts.assign(forecast=2 * forecasts["forecast"])
-    (table,) = (block.frame for block in _outlook(doubled, panel).blocks if isinstance(block, Table))
+    table = _tables(_outlook(doubled, panel))[1]
     assert table["department"].tolist() == [117, 88]
     assert table["forecast"].tolist() == [680, 68]
     assert table["same weeks last year"].tolist() == [340, 34]
@@ -219,7 +271,7 @@ def test_the_outlook_compares_with_the_same_weeks_of_last_year(panel, forecasts)
 def test_the_outlook_compares_at_todays_level(panel, forecasts, monkeypatch):
     halved = pd.DataFrame({"department": [117], "week": [LAST], "factor": [0.5]})
     monkeypatch.setattr(outlook, "find_level_shifts", lambda panel, params: halved)
-    (table,) = (block.frame for block in _outlook(forecasts, panel).blocks if isinstance(block, Table))
+    table = _tables(_outlook(forecasts, panel))[1]
     assert table["same weeks last year"].tolist() == [170, 34]
     assert table["change"].tolist() == [1, 0]
 
@@ -227,6 +279,6 @@ def test_the_outlook_compares_at_todays_level(panel, forecasts, monkeypatch):
 def test_the_outlook_makes_no_change_out_of_a_year_without_sales(panel, forecasts):
     young = panel[panel["week"] > WEEKS[30]]
     section = _outlook(forecasts, young)
-    (table,) = (block.frame for block in section.blocks if isinstance(block, Table))
+    table = _tables(section)[1]
     assert table["change"].isna().all()
     render_section(section, "turnover.inference")

@@ -23,7 +23,9 @@ from sales_forecast.pipelines.evaluation.turnover import (
 )
 from sales_forecast.pipelines.evaluation.turnover_checks import (
     compare_with_champion,
+    learn_sums,
     measure_coverage,
+    measure_sums,
     score_levels,
 )
 
@@ -33,6 +35,8 @@ TURNOVER = [
     step(choose_champion, ["scores", "params:evaluation"], "champion"),
     step(score_levels, ["backtest", "panel", "stores"], "levels_table"),
     step(measure_coverage, ["backtest"], "coverage_table"),
+    step(learn_sums, ["backtest", "champion", "stores", "params:ranges"], "level_widths"),
+    step(measure_sums, ["backtest", "champion", "stores", "params:ranges"], "sums_table"),
     step(compare_with_champion, ["backtest", "champion", "params:evaluation"], "comparison_table"),
     step(collect_metrics, ["scores", "coverage_table", "champion"], "metrics"),
     step(chart_windows, ["scores"], "windows_chart"),
@@ -46,6 +50,7 @@ TURNOVER = [
             "champion",
             "levels_table",
             "coverage_table",
+            "sums_table",
             "comparison_table",
             "backtest_seconds",
             "windows_chart",

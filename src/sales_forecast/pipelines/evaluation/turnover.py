@@ -210,6 +210,7 @@ def write_evaluation(
     champion: dict[str, Any],
     levels_table: pd.DataFrame,
     coverage_table: pd.DataFrame,
+    sums_table: pd.DataFrame,
     comparison_table: pd.DataFrame,
     backtest_seconds: pd.DataFrame,
     windows_chart: go.Figure,
@@ -224,6 +225,7 @@ def write_evaluation(
         champion: As ``choose_champion`` returns it.
         levels_table: As ``score_levels`` returns it.
         coverage_table: As ``measure_coverage`` returns it.
+        sums_table: As ``measure_sums`` returns it.
         comparison_table: As ``compare_with_champion`` returns it.
         backtest_seconds: ``method, cutoff, seconds``.
         windows_chart: WAPE per window.
@@ -282,6 +284,13 @@ def write_evaluation(
                 "Mean over windows of the sums that planners and regions look at. Regions and zones are per "
                 "department.",
                 FORMATS,
+                collapsed=True,
+            ),
+            Table(
+                sums_table.rename(columns=COVERAGE_NAMES),
+                f"The ranges of sums, learnt from the errors of the same sums of {best}. Each window is "
+                "judged by what the other windows, earlier and later ones, would have given it.",
+                COVERAGE_FORMATS,
                 collapsed=True,
             ),
             Table(

@@ -7,9 +7,15 @@ from typing import Any
 import pandas as pd
 
 from sales_forecast.forecasting.comparison import compare
-from sales_forecast.forecasting.levels import LEVELS, sum_to_level
+from sales_forecast.forecasting.levels import (
+    LEVELS,
+    LevelWidths,
+    learn_level_widths,
+    measure_level_coverage,
+    sum_to_level,
+)
 from sales_forecast.forecasting.metrics import rmsse, score, seasonal_scale
-from sales_forecast.forecasting.ranges import COVERAGES
+from sales_forecast.forecasting.ranges import COVERAGES, RangeParams
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 
 
@@ -64,6 +70,45 @@ def measure_coverage(backtest: pd.DataFrame) -> pd.DataFrame:
         tables.append(table.assign(by=by, value=table["value"].astype(str)))
     columns = ["method", "by", "value", "rows"]
     return pd.concat(tables, ignore_index=True).set_index(columns).reset_index()
+
+
+def learn_sums(
+    backtest: pd.DataFrame, champion: dict[str, Any], stores: pd.DataFrame, ranges: RangeParams
+) -> LevelWidths:
+    """Learn from the champion's past forecasts how wide the ranges of sums must be.
+
+    Args:
+        backtest: Every forecast of the past.
+        champion: Whose forecasts count.
+        stores: Region and zone.
+        ranges: What widths are measured in.
+
+    Returns:
+        Level -> coverage in per cent -> department -> width, as JSON can hold it.
+    """
+    return learn_level_widths(_own(backtest, champion), stores, ranges)
+
+
+def measure_sums(
+    backtest: pd.DataFrame, champion: dict[str, Any], stores: pd.DataFrame, ranges: RangeParams
+) -> pd.DataFrame:
+    """Count how many past sums fell into the range that the other windows would have given them.
+
+    Args:
+        backtest: Every forecast of the past.
+        champion: Whose forecasts count.
+        stores: Region and zone.
+        ranges: What widths are measured in.
+
+    Returns:
+        See ``forecasting.levels.measure_level_coverage``.
+    """
+    return measure_level_coverage(_own(backtest, champion), stores, ranges)
+
+
+def _own(backtest: pd.DataFrame, champion: dict[str, Any]) -> pd.DataFrame:
+    own: pd.DataFrame = backtest[backtest["method"] == champion["method"]]
+    return own
 
 
 def compare_with_champion(

@@ -16,6 +16,8 @@ from sales_forecast.pipelines.inference.turnover import (
     lay_out_for_planners,
     write_outlook,
 )
+from sales_forecast.pipelines.inference.turnover_reasons import chart_reasons, explain_forecasts
+from sales_forecast.pipelines.inference.turnover_sums import chart_total, sum_to_levels
 
 TURNOVER = [
     step(
@@ -47,10 +49,28 @@ TURNOVER = [
         "forecasts",
     ),
     step(lay_out_for_planners, ["forecasts"], "planner_sheet"),
+    step(sum_to_levels, ["forecasts", "stores", "level_widths", "params:ranges"], "forecasts_by_level"),
+    step(
+        explain_forecasts,
+        ["model", "forecasts", "panel", "stores", "calendar", "params:methods", "params:level_shifts"],
+        "reasons",
+    ),
     step(chart_forecasts, ["forecasts", "panel"], "forecasts_chart"),
+    step(chart_total, ["forecasts_by_level", "panel"], "total_chart"),
+    step(chart_reasons, ["reasons"], "reasons_chart"),
     step(
         write_outlook,
-        ["forecasts", "panel", "champion", "forecasts_chart", "params:level_shifts"],
+        [
+            "forecasts",
+            "forecasts_by_level",
+            "reasons",
+            "panel",
+            "champion",
+            "forecasts_chart",
+            "total_chart",
+            "reasons_chart",
+            "params:level_shifts",
+        ],
         "inference_report",
     ),
 ]

@@ -17,10 +17,9 @@ from sales_forecast.forecasting.level_shifts import (
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Methods, forecast_all
 from sales_forecast.forecasting.ranges import RangeParams, add_ranges, learn_widths
+from sales_forecast.pipelines.inference.turnover_reasons import say_reasons
+from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
-
-RECENT_WEEKS = 78
-"""How much of the past the chart shows."""
 
 
 def _today(
@@ -160,18 +159,26 @@ def chart_forecasts(forecasts: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
 
 def write_outlook(
     forecasts: pd.DataFrame,
+    forecasts_by_level: pd.DataFrame,
+    reasons: pd.DataFrame,
     panel: pd.DataFrame,
     champion: dict[str, Any],
     forecasts_chart: go.Figure,
+    total_chart: go.Figure,
+    reasons_chart: go.Figure,
     level_shifts: LevelShiftParams,
 ) -> Section:
     """Say what the coming weeks bring, per department, against last year at today's level.
 
     Args:
         forecasts: ``store, department, week, forecast``.
+        forecasts_by_level: As ``sum_to_levels`` returns it.
+        reasons: As ``explain_forecasts`` returns it.
         panel: Gap-free weekly turnover.
         champion: Which method forecast, and how wrong it was in the past.
-        forecasts_chart: Last year and the weeks ahead.
+        forecasts_chart: Last year and the weeks ahead, per department.
+        total_chart: The same of the whole chain, with ranges.
+        reasons_chart: How parts add up to the forecasts.
         level_shifts: How level shifts are found.
     """
     weeks = sorted(forecasts["week"].unique())
@@ -197,6 +204,13 @@ def write_outlook(
             f"{low:.0%} to {high:.0%} of its forecast.",
         ),
         blocks=(
+            Chart(total_chart, "A range of the sum is narrower than ranges summed: stores even out."),
+            Table(
+                add_up(forecasts_by_level),
+                "A mean week of the weeks ahead, in currency units, and what 80 % of weeks should lie "
+                "between. Regions and zones: data/07_model_output/turnover/forecasts_by_level.parquet.",
+                dict.fromkeys(("forecast", "lo_80", "hi_80"), ",.0f"),
+            ),
             Chart(forecasts_chart, "Solid: sold. Dotted: forecast."),
             Table(
                 totals.rename(columns={"last_year": "same weeks last year", "series": "stores"}),
@@ -204,6 +218,16 @@ def write_outlook(
                 "department's level has shifted since, last year is brought to today's level; "
                 "the change is that of the stores and weeks that were there last year.",
                 {"forecast": ",.0f", "same weeks last year": ",.0f", "change": "+.1%", "stores": ",d"},
+            ),
+            Chart(
+                reasons_chart,
+                "The parts of a week add up to its forecast, the diamond; parts below zero take away.",
+            ),
+            Table(
+                shares := say_reasons(reasons),
+                "The same over all weeks ahead, as shares of the forecast. An average week is that of the "
+                "last year, as it was sold. One store and department: notebooks/why_this_forecast.ipynb.",
+                dict.fromkeys(shares.columns[1:], "+.0%"),
             ),
             Text(
                 "One row a store and department, with the ranges: "

@@ -1,0 +1,109 @@
+"""Why a forecast is what it is: parts in business words that add up to it.
+
+Methods forecast the square root of turnover as a sum of contributions: base + c1 + c2 + ... The square of
+that sum is split as the Aumann-Shapley value splits it on the way from the base to the whole: contribution c
+becomes c * (base + whole), and the base its own square. The parts add up to the forecast exactly.
+
+Source:
+    Sundararajan, Taly and Yan (2017), Axiomatic Attribution for Deep Networks, ICML; contributions of
+    boosted trees are the SHAP values that LightGBM computes (Lundberg et al. (2020), From Local Explanations
+    to Global Understanding with Explainable AI for Trees, Nature Machine Intelligence 2).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sales_forecast.forecasting.grid import Matrix
+
+if TYPE_CHECKING:
+    from sales_forecast.forecasting.market import Market
+
+BASE, SAME_WEEK, RECENT, SEASON, PLACE, OTHER = range(6)
+ROOTS = 6
+"""How many contributions a method tells apart, in the order above."""
+
+_FEATURES = {
+    SAME_WEEK: r"lag_|last_year_grown|same_week_|usual$",
+    RECENT: r"mean_|growth_|spread$",
+    PLACE: r"latitude$|longitude$|age_weeks$",
+    SEASON: r".*",  # what the department and the region usually sell in that week, holidays, time of year
+}
+
+PARTS = {
+    "average_week": "an average week of the last year",
+    "level": "the level has shifted since",
+    "same_week": "the same week of past years",
+    "recent": "recent weeks and growth",
+    "season": "season and holidays",
+    "place": "place and age of the store",
+    "other": "everything else",
+}
+"""Column -> what it is called where people read it."""
+
+
+def root_of(feature: str) -> int:
+    """The contribution that a feature counts for."""
+    return next(root for root, pattern in _FEATURES.items() if re.match(pattern, feature))
+
+
+def gather(contributions: Matrix, features: list[str]) -> Matrix:
+    """Sum contributions of features, the base last, to those that are told apart.
+
+    Args:
+        contributions: Shape ``(rows, len(features) + 1)``.
+        features: Names of all columns but the last.
+
+    Returns:
+        Shape ``(rows, ROOTS)``.
+    """
+    gathered = np.zeros((len(contributions), ROOTS))
+    for column, root in enumerate([*map(root_of, features), BASE]):
+        gathered[:, root] += contributions[:, column]
+    return gathered
+
+
+def explain(market: Market, answer: pd.DataFrame, roots: Matrix) -> pd.DataFrame:
+    """Split forecasts into parts that add up to them.
+
+    Args:
+        market: What was known.
+        answer: ``store, department, week, forecast``.
+        roots: Contributions to each forecast's square root, shape ``(len(answer), ROOTS)``; NaN where the
+            method had no answer.
+
+    Returns:
+        The answer with the columns of ``PARTS``, in currency units per week.
+    """
+    unknown = np.isnan(roots).any(axis=1, keepdims=True)
+    roots = np.where(unknown, 0.0, roots)
+    base, whole = roots[:, BASE], roots.sum(axis=1)
+    parts = roots * (base + whole)[:, None]
+    average = base**2
+    level = average * _share_of_level(market, answer)
+    columns = {
+        "average_week": average - level,
+        "level": level,
+        "same_week": parts[:, SAME_WEEK],
+        "recent": parts[:, RECENT],
+        "season": parts[:, SEASON],
+        "place": parts[:, PLACE],
+    }
+    rest = answer["forecast"].to_numpy() - sum(columns.values())
+    explained = answer[["store", "department", "week", "forecast"]].assign(**columns, other=rest)
+    return explained.reset_index(drop=True)
+
+
+def _share_of_level(market: Market, answer: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """How much of the average week comes from bringing history to today's level."""
+    last = len(market.as_sold.weeks) - 1
+    today = market.features.scale(last)
+    sold = market.features_as_sold.scale(last)
+    share = np.nan_to_num(1 - sold / today)
+    position = market.as_sold.position_of(answer)
+    return np.where(position >= 0, share[position], 0.0)

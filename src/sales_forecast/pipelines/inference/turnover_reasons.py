@@ -1,0 +1,103 @@
+"""Turnover: why the forecasts are what they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from sales_forecast.forecasting.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.method import Methods
+from sales_forecast.forecasting.reasons import PARTS, explain
+from sales_forecast.reporting import COLOURS, small_multiples
+
+
+def explain_forecasts(
+    model: dict[str, Any],
+    forecasts: pd.DataFrame,
+    panel: pd.DataFrame,
+    stores: pd.DataFrame,
+    calendar: pd.DataFrame,
+    methods: Methods,
+    level_shifts: LevelShiftParams,
+) -> pd.DataFrame:
+    """Split each forecast into parts in business words that add up to it.
+
+    Args:
+        model: As ``fit_champion`` returns it.
+        forecasts: ``store, department, week, forecast``.
+        panel: Gap-free weekly turnover.
+        stores: Attributes.
+        calendar: Holidays of past and future weeks.
+        methods: Candidates.
+        level_shifts: How level shifts are found.
+
+    Returns:
+        ``store, department, week, forecast`` and the columns of ``forecasting.reasons.PARTS``; currency units
+        per week.
+    """
+    market = Market.at(panel["week"].max(), panel, stores, calendar, level_shifts)
+    targets = forecasts[["store", "department", "week"]]
+    roots = methods.root[model["method"]].reasons(market, targets, model["fitted"])
+    return explain(market, forecasts, roots)
+
+
+def chart_reasons(reasons: pd.DataFrame) -> go.Figure:
+    """Draw for each department how the parts add up to the forecast, week by week.
+
+    Args:
+        reasons: As ``explain_forecasts`` returns it.
+    """
+    sums = reasons.groupby(["department", "week"])[["forecast", *PARTS]].sum()
+    departments = list(sums.index.unique("department"))
+    figure = small_multiples(
+        "Why these forecasts",
+        [f"Department {department}" for department in departments],
+        "week",
+        "turnover per week",
+        row_height=260,
+    )
+    told = [part for part in PARTS if (sums[part].abs() > 1e-6 * sums["forecast"].max()).any()]
+    for row, department in enumerate(departments, start=1):
+        own = sums.loc[department]
+        for position, part in enumerate(told):
+            figure.add_bar(
+                x=own.index,
+                y=own[part],
+                name=PARTS[part],
+                legendgroup=part,
+                showlegend=row == 1,
+                marker_color=COLOURS[position % len(COLOURS)],
+                row=row,
+                col=1,
+            )
+        figure.add_scatter(
+            x=own.index,
+            y=own["forecast"],
+            name="forecast",
+            legendgroup="forecast",
+            showlegend=row == 1,
+            mode="markers",
+            marker={"color": "black", "symbol": "diamond", "size": 8},
+            row=row,
+            col=1,
+        )
+    figure.update_layout(barmode="relative")
+    return figure
+
+
+def say_reasons(reasons: pd.DataFrame) -> pd.DataFrame:
+    """Sum the parts over the weeks ahead, as shares of each department's forecast.
+
+    Args:
+        reasons: As ``explain_forecasts`` returns it.
+
+    Returns:
+        ``department`` and the parts in words, without those that play no role anywhere.
+    """
+    sums = reasons.groupby("department")[["forecast", *PARTS]].sum()
+    shares = sums[list(PARTS)].div(sums["forecast"].where(sums["forecast"] > 0), axis=0)
+    told = [part for part in PARTS if (shares[part].abs() > 0.0005).any()]
+    return shares[told].rename(columns=PARTS).reset_index()
