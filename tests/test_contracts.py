@@ -15,13 +15,16 @@ from sales_forecast.contracts import (
     Calendar,
     DataContractError,
     Forecasts,
+    ForecastsByLevel,
     Panel,
     RawTable,
+    Reasons,
     Sales,
     Stores,
     Targets,
 )
 from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.reasons import PARTS
 
 WEEKS = pd.to_datetime(["2016-01-02", "2016-01-09"])
 KEYS = {"store": [7, 7], "department": [88, 88], "week": WEEKS}
@@ -55,7 +58,17 @@ GOOD = {
         "weeks_from_christmas": [1.1, 2.1],
     },
     Backtest: {**FORECAST, "cutoff": pd.Timestamp("2015-12-26"), "turnover": [5.0, -5.0]},
-    Forecasts: FORECAST,
+    Forecasts: {**FORECAST, "cold_start": [False, True]},
+    ForecastsByLevel: {
+        **{"level": ["total", "region"], "key": ["all", "north"], "department": ["all", "88"]},
+        **{"week": WEEKS, "forecast": [9.0, 0.0], **RANGES},
+    },
+    Reasons: {
+        **KEYS,
+        "forecast": [9.0, 0.0],
+        **{part: [0.0, 0.0] for part in PARTS},
+        **{"average_week": [10.0, 1.0], "season": [-1.0, -1.0]},
+    },
     Budgets: {"tv": [0.0, 5.0], "sales": [1.0, 1.0]},
     BudgetPredictions: {
         "tv": [0.0, 5.0],
@@ -96,6 +109,10 @@ BAD = [
     (Backtest, "forecast", [9.0, np.nan]),
     (Backtest, "cutoff", ["2015-12-26"] * 2),
     (Forecasts, "horizon", [0, 1]),
+    (Forecasts, "cold_start", [0, 1]),
+    (ForecastsByLevel, "level", ["total", "country"]),
+    (ForecastsByLevel, "hi_95", [8.0, 3.0]),
+    (Reasons, "recent", [0.1, 0.0]),
     (Forecasts, "forecast", [9.0, np.nan]),
     (Forecasts, "week", LATER),
     (Forecasts, "lo_80", [-1.0, 0.0]),
@@ -122,7 +139,7 @@ def test_a_good_table_passes_as_it_is(contract):
 @pytest.mark.parametrize(("contract", "column", "values"), BAD)
 def test_a_bad_column_is_refused_by_name(contract, column, values):
     table = pd.DataFrame(GOOD[contract]).assign(**{column: values})
-    by_several = "each_key_once_in_order|missing_only_in_gaps|ranges_hold_the_forecast"
+    by_several = "each_key_once_in_order|missing_only_in_gaps|ranges_hold_the_forecast|parts_add_up"
     with pytest.raises(SchemaError, match=f"{column}|{by_several}"):
         contract.validate(table)
 

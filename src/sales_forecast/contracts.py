@@ -179,6 +179,7 @@ class Forecasts(_Forecast):
     """The answer: currency units per week, with the method that gave it."""
 
     method: Series[str]
+    cold_start: Series[bool]
 
     class Config(_Table.Config):
         unique = ["store", "department", "week"]
@@ -206,6 +207,7 @@ class Reasons(_Weekly):
     recent: Series[float]
     season: Series[float]
     place: Series[float]
+    peers: Series[float]
     other: Series[float]
 
     class Config(_Table.Config):

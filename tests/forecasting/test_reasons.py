@@ -55,7 +55,7 @@ def test_parts_add_up_to_the_forecast_of_every_method(methods, market, fitted, f
 def test_nothing_is_left_unexplained_where_the_method_can_tell(methods, market, fitted, forecasts, name):
     answer = forecasts[name]
     roots = methods.root[name].reasons(market, answer, fitted[name])
-    told = ~np.isnan(roots).any(axis=1)
+    told = ~np.isnan(roots).any(axis=1) | answer["cold_start"]
     reasons = explain(market, answer, roots)
     assert told.mean() > 0.9
     assert reasons.loc[told, "other"].abs().max() < 1e-6
@@ -99,5 +99,14 @@ def test_growth_is_told_from_last_year(methods, market, targets, fitted):
 
 def test_a_forecast_that_the_method_did_not_make_is_left_to_other(market, targets):
     reasons = explain(market, targets.assign(forecast=5.0), np.full((len(targets), ROOTS), np.nan))
-    assert (reasons["other"] == 5).all()
-    assert (reasons[[part for part in PARTS if part != "other"]] == 0).all(axis=None)
+    old = reasons["store"] != 109
+    assert (reasons.loc[old, "other"] == 5).all()
+    assert (reasons.loc[old, [part for part in PARTS if part != "other"]] == 0).all(axis=None)
+
+
+def test_a_store_of_a_few_weeks_sells_what_its_peers_do(methods, market, forecasts, fitted):
+    answer = forecasts["ridge"]
+    reasons = explain(market, answer, methods.root["ridge"].reasons(market, answer, fitted["ridge"]))
+    young = (reasons["store"] == 109).to_numpy()
+    assert (reasons.loc[young, "peers"] == reasons.loc[young, "forecast"]).all()
+    assert (reasons.loc[~young, "peers"] == 0).all()

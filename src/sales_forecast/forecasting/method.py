@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny, model_validator
 
+from sales_forecast.forecasting.cold_start import is_cold, like_peers
 from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.grid import Matrix
 from sales_forecast.forecasting.market import Market, repeat_last_year, weeks_ahead
@@ -138,11 +139,12 @@ class Methods(RootModel[dict[str, AnyMethod]], frozen=True):
 def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:
     """Forecast every target, never below zero and never without an answer.
 
-    A series that the method cannot forecast gets the mean of its department's forecasts in that week; a
-    department that the method cannot forecast repeats its own past.
+    A series of a few weeks, or of none, sells as its peers do (``cold_start``); another one that the method
+    cannot forecast gets the mean of its department's forecasts in that week; a department that the method
+    cannot forecast repeats its own past.
 
     Returns:
-        The targets with ``horizon`` (weeks) and ``forecast`` (currency units per week).
+        The targets with ``horizon`` (weeks), ``forecast`` (currency units per week) and ``cold_start``.
 
     Raises:
         InputError: A target lies at or before the cutoff, or a whole department has no answer.
@@ -153,7 +155,13 @@ def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: 
             f"{(horizon < 1).sum()} week(s) to forecast are not after the last week seen, "
             f"{market.cutoff:%Y-%m-%d}; the first is {targets['week'].min():%Y-%m-%d}"
         )
-    answer = targets.assign(horizon=horizon, forecast=method.forecast(market, targets, fitted))
+    cold = is_cold(market, targets)
+    answer = targets.assign(
+        horizon=horizon, forecast=method.forecast(market, targets, fitted), cold_start=cold
+    )
+    if cold.any():
+        like_others = like_peers(market, answer, cold)
+        answer["forecast"] = like_others.where(cold & like_others.notna(), answer["forecast"])
     answer = _like_its_department(answer)
     if answer["forecast"].isna().any():  # such as a department that is a few weeks old
         repeated = repeat_last_year(market.as_sold, targets, market.cutoff)

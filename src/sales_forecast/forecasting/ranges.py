@@ -101,7 +101,7 @@ def _past_errors(
         answer = forecast_all(method, past, targets[[*KEYS, "week"]], method.fit(past))
     except ShortHistoryError:
         return None
-    error = (targets["turnover"].to_numpy() - answer["forecast"]).abs() / _yardstick(answer, past, ranges)
+    error = (targets["turnover"].to_numpy() - answer["forecast"]).abs() / yardstick(answer, past, ranges)
     return answer[["department"]].assign(error=error)
 
 
@@ -111,8 +111,19 @@ def _width(errors: Matrix, coverage: int) -> float:
     return float(np.partition(errors, rank - 1)[rank - 1])
 
 
-def _yardstick(answer: pd.DataFrame, market: Market, ranges: RangeParams) -> pd.Series[float]:
-    """Forecast plus a share of the series' mean week; of its department's or all where it has none yet."""
+def yardstick(answer: pd.DataFrame, market: Market, ranges: RangeParams) -> pd.Series[float]:
+    """What errors are measured in: the forecast and a share of the series' mean week.
+
+    A series without a mean week has that of its department, or of all.
+
+    Args:
+        answer: ``store, department, forecast``.
+        market: What was known when it was made.
+        ranges: How large the share is.
+
+    Returns:
+        Currency units per week, as long as the answer.
+    """
     source, grid = market.features, market.features.grid
     scale = pd.Series(source.scale(len(grid.weeks) - 1), index=grid.series.index)
     scale = scale.fillna(scale.groupby(grid.series["department"]).transform("mean"))
@@ -122,7 +133,13 @@ def _yardstick(answer: pd.DataFrame, market: Market, ranges: RangeParams) -> pd.
     return answer["forecast"] + ranges.scale_share * own + 1e-9
 
 
-def add_ranges(answer: pd.DataFrame, market: Market, widths: Widths, ranges: RangeParams) -> pd.DataFrame:
+def add_ranges(
+    answer: pd.DataFrame,
+    market: Market,
+    widths: Widths,
+    ranges: RangeParams,
+    cold_widths: Widths | None = None,
+) -> pd.DataFrame:
     """Put ``lo_80, hi_80, lo_95, hi_95`` beside forecasts, in their units and never below zero.
 
     Args:
@@ -130,8 +147,14 @@ def add_ranges(answer: pd.DataFrame, market: Market, widths: Widths, ranges: Ran
         market: What was known when it was made.
         widths: As ``learn_widths`` returns them.
         ranges: The same parameters.
+        cold_widths: For series too young for a past of their own; without them they get those of all.
     """
-    return put_around(answer, _yardstick(answer, market, ranges), widths)
+    unit = yardstick(answer, market, ranges)
+    ranged = put_around(answer, unit, widths)
+    cold = answer["cold_start"] if cold_widths else pd.Series(False, answer.index)
+    if cold_widths and cold.any():
+        ranged.loc[cold] = put_around(answer[cold], unit[cold], cold_widths)
+    return ranged
 
 
 def put_around(answer: pd.DataFrame, yardstick: pd.Series[float], widths: Widths) -> pd.DataFrame:

@@ -13,16 +13,14 @@ Source:
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sales_forecast.forecasting.cold_start import is_cold
 from sales_forecast.forecasting.grid import Matrix
-
-if TYPE_CHECKING:
-    from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.market import Market
 
 BASE, SAME_WEEK, RECENT, SEASON, PLACE, OTHER = range(6)
 ROOTS = 6
@@ -42,6 +40,7 @@ PARTS = {
     "recent": "recent weeks and growth",
     "season": "season and holidays",
     "place": "place and age of the store",
+    "peers": "what its peers sell (a young series)",
     "other": "everything else",
 }
 """Column -> what it is called where people read it."""
@@ -80,7 +79,8 @@ def explain(market: Market, answer: pd.DataFrame, roots: Matrix) -> pd.DataFrame
     Returns:
         The answer with the columns of ``PARTS``, in currency units per week.
     """
-    unknown = np.isnan(roots).any(axis=1, keepdims=True)
+    cold = is_cold(market, answer)
+    unknown = cold[:, None] | np.isnan(roots).any(axis=1, keepdims=True)
     roots = np.where(unknown, 0.0, roots)
     base, whole = roots[:, BASE], roots.sum(axis=1)
     parts = roots * (base + whole)[:, None]
@@ -93,6 +93,7 @@ def explain(market: Market, answer: pd.DataFrame, roots: Matrix) -> pd.DataFrame
         "recent": parts[:, RECENT],
         "season": parts[:, SEASON],
         "place": parts[:, PLACE],
+        "peers": np.where(cold, answer["forecast"].to_numpy(), 0.0),
     }
     rest = answer["forecast"].to_numpy() - sum(columns.values())
     explained = answer[["store", "department", "week", "forecast"]].assign(**columns, other=rest)

@@ -25,6 +25,7 @@ from sales_forecast.pipelines.evaluation.turnover_checks import (
     measure_sums,
     score_levels,
 )
+from sales_forecast.pipelines.evaluation.turnover_young import score_young_stores
 from sales_forecast.reporting import Table, render_section
 
 STORES = pd.DataFrame({"store": [1], "region": ["south"], "zone": ["1"]})
@@ -227,6 +228,20 @@ def test_the_past_is_drawn_with_the_champions_forecasts_only(backtest):
     assert [trace.showlegend for trace in (first, second)] == [True, False]
 
 
+def _hidden() -> pd.DataFrame:
+    """Two stores at one cutoff, one of which was not known at all."""
+    rows = pd.DataFrame({"store": [1, 1, 2, 2], "weeks_known": ["more", "more", "0", "0"], "cutoff": CUTOFF})
+    return rows.assign(turnover=[100.0, 100, 100, 100], forecast=[110.0, 90, 150, 150])
+
+
+def test_young_stores_are_scored_by_how_much_of_them_was_known():
+    table = score_young_stores(_hidden())
+    assert table["weeks_known"].tolist() == ["0", "more"]
+    assert table["stores"].tolist() == [1, 1]
+    assert table["wape"].tolist() == [0.5, 0.1]
+    assert table["bias"].tolist() == [0.5, 0]
+
+
 def _section(backtest: pd.DataFrame):
     scores = score_backtest(backtest, _panel())
     champion = choose_champion(scores, AGAINST_NAIVE)
@@ -237,6 +252,7 @@ def _section(backtest: pd.DataFrame):
         score_levels(backtest, _panel(), STORES),
         measure_coverage(backtest),
         measure_sums(backtest, champion, STORES, RANGES),
+        score_young_stores(_hidden()),
         compare_with_champion(backtest, champion, AGAINST_NAIVE),
         backtest[["method", "cutoff"]].drop_duplicates().assign(seconds=1.5),
         *charts,
@@ -253,7 +269,7 @@ def test_the_report_names_the_champion_and_what_it_is_worth(backtest):
     assert "5.0% too low" in section.answers[2]
     html = render_section(section, "turnover.evaluation")
     assert "<strong>model</strong> forecasts best" in html
-    means, _against, _levels, _sums, _honest, windows = (
+    means, _against, _young, _levels, _sums, _honest, windows = (
         block.frame for block in section.blocks if isinstance(block, Table)
     )
     assert means["method"].tolist() == ["model", "naive"]

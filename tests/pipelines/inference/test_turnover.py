@@ -43,6 +43,7 @@ class TwiceTheMean(Method, frozen=True):
         return np.full(len(targets), 2 * fitted["mean"])
 
 
+COLD = {"80": {"": 1.0}, "95": {"": 3.0}}
 RANGES = RangeParams(weeks_back=(2,), scale_share=0.1)
 BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[55].date(),))
 METHODS = Methods({"last_year": SeasonalNaive(), "twice": TwiceTheMean()})
@@ -81,7 +82,7 @@ def _tables(section) -> list[pd.DataFrame]:
 def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
     model = fit_champion(panel, STORES, NO_CALENDAR, {"method": method}, BACKTEST, METHODS, RANGES, NO_SHIFTS)
     model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
-    return forecast_targets(model, targets, panel, STORES, NO_CALENDAR, METHODS, RANGES, NO_SHIFTS)
+    return forecast_targets(model, COLD, targets, panel, STORES, NO_CALENDAR, METHODS, RANGES, NO_SHIFTS)
 
 
 @pytest.fixture
@@ -239,8 +240,8 @@ def test_the_outlook_says_what_the_chain_and_its_departments_will_sell(panel, fo
     table = _tables(_outlook(forecasts, panel))[0]
     assert table["what"].tolist() == ["all stores", "department 117", "department 88"]
     assert table.loc[0, "forecast"] == table.loc[1:, "forecast"].sum()
-    assert (table["lo_80"] < table["forecast"]).all()
-    assert (table["hi_80"] > table["forecast"]).all()
+    assert (table["80 % range from"] < table["forecast"]).all()
+    assert (table["to"] > table["forecast"]).all()
 
 
 def test_parts_are_stacked_up_to_the_forecast_in_each_department(panel, forecasts):

@@ -28,6 +28,11 @@ from sales_forecast.pipelines.evaluation.turnover_checks import (
     measure_sums,
     score_levels,
 )
+from sales_forecast.pipelines.evaluation.turnover_young import (
+    hide_history,
+    learn_cold_start,
+    score_young_stores,
+)
 
 TURNOVER = [
     step(check_baseline, ["params:methods", "params:evaluation"], None, tags=CHECKED_FIRST),
@@ -37,6 +42,23 @@ TURNOVER = [
     step(measure_coverage, ["backtest"], "coverage_table"),
     step(learn_sums, ["backtest", "champion", "stores", "params:ranges"], "level_widths"),
     step(measure_sums, ["backtest", "champion", "stores", "params:ranges"], "sums_table"),
+    step(
+        hide_history,
+        [
+            "panel",
+            "stores",
+            "calendar",
+            "champion",
+            "params:backtest",
+            "params:methods",
+            "params:ranges",
+            "params:hidden_history",
+            "params:level_shifts",
+        ],
+        "hidden_forecasts",
+    ),
+    step(learn_cold_start, ["hidden_forecasts"], "cold_widths"),
+    step(score_young_stores, ["hidden_forecasts"], "young_stores_table"),
     step(compare_with_champion, ["backtest", "champion", "params:evaluation"], "comparison_table"),
     step(collect_metrics, ["scores", "coverage_table", "champion"], "metrics"),
     step(chart_windows, ["scores"], "windows_chart"),
@@ -51,6 +73,7 @@ TURNOVER = [
             "levels_table",
             "coverage_table",
             "sums_table",
+            "young_stores_table",
             "comparison_table",
             "backtest_seconds",
             "windows_chart",

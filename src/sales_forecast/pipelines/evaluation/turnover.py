@@ -211,6 +211,7 @@ def write_evaluation(
     levels_table: pd.DataFrame,
     coverage_table: pd.DataFrame,
     sums_table: pd.DataFrame,
+    young_stores_table: pd.DataFrame,
     comparison_table: pd.DataFrame,
     backtest_seconds: pd.DataFrame,
     windows_chart: go.Figure,
@@ -226,6 +227,7 @@ def write_evaluation(
         levels_table: As ``score_levels`` returns it.
         coverage_table: As ``measure_coverage`` returns it.
         sums_table: As ``measure_sums`` returns it.
+        young_stores_table: As ``score_young_stores`` returns it.
         comparison_table: As ``compare_with_champion`` returns it.
         backtest_seconds: ``method, cutoff, seconds``.
         windows_chart: WAPE per window.
@@ -278,6 +280,12 @@ def write_evaluation(
             Chart(windows_chart, "The lower, the better. A window is named by the last week seen."),
             Chart(horizons_chart, "How the error grows with the distance."),
             Chart(departments_chart, "Which departments are hard to forecast."),
+            Table(
+                _readable(young_stores_table).rename(columns={"weeks_known": "weeks known"}),
+                f"How {best} forecasts young stores: the past of old ones was hidden but for so many weeks. "
+                "With fewer than five a series is forecast as its peers are, at its own size.",
+                FORMATS | {"stores": ",d"},
+            ),
             Chart(backtest_chart, "Grey is what was sold; the coloured pieces were forecast at their start."),
             Table(
                 _readable(levels_table.groupby(["level", "method"], as_index=False)[METRICS].mean()),

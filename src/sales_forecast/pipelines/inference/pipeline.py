@@ -38,6 +38,7 @@ TURNOVER = [
         forecast_targets,
         [
             "model",
+            "cold_widths",
             "targets",
             "panel",
             "stores",

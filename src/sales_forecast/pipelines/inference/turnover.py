@@ -16,7 +16,7 @@ from sales_forecast.forecasting.level_shifts import (
 )
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Methods, forecast_all
-from sales_forecast.forecasting.ranges import RangeParams, add_ranges, learn_widths
+from sales_forecast.forecasting.ranges import RangeParams, Widths, add_ranges, learn_widths
 from sales_forecast.pipelines.inference.turnover_reasons import say_reasons
 from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
@@ -66,6 +66,7 @@ def fit_champion(
 
 def forecast_targets(
     model: dict[str, Any],
+    cold_widths: Widths,
     targets: pd.DataFrame,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
@@ -78,6 +79,7 @@ def forecast_targets(
 
     Args:
         model: As ``fit_champion`` returns it.
+        cold_widths: How wide the ranges of the youngest series are.
         targets: ``store, department, week``.
         panel: Gap-free weekly turnover.
         stores: Attributes.
@@ -87,8 +89,8 @@ def forecast_targets(
         level_shifts: How level shifts are found.
 
     Returns:
-        ``store, department, week, horizon, forecast, method, lo_80, hi_80, lo_95, hi_95``; currency units per
-        week.
+        ``store, department, week, horizon, forecast, cold_start, method, lo_80, hi_80, lo_95, hi_95``;
+        currency units per week. ``cold_start`` marks series too young for a past of their own.
 
     Raises:
         InputError: A wanted week is not after the last week seen, or too far ahead.
@@ -96,7 +98,7 @@ def forecast_targets(
     market = _today(panel, stores, calendar, level_shifts)
     method = methods.root[model["method"]]
     forecasts = forecast_all(method, market, targets, model["fitted"])
-    return add_ranges(forecasts.assign(method=model["method"]), market, model["widths"], ranges)
+    return add_ranges(forecasts.assign(method=model["method"]), market, model["widths"], ranges, cold_widths)
 
 
 def lay_out_for_planners(forecasts: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -206,10 +208,10 @@ def write_outlook(
         blocks=(
             Chart(total_chart, "A range of the sum is narrower than ranges summed: stores even out."),
             Table(
-                add_up(forecasts_by_level),
+                add_up(forecasts_by_level).rename(columns=ENDS),
                 "A mean week of the weeks ahead, in currency units, and what 80 % of weeks should lie "
                 "between. Regions and zones: data/07_model_output/turnover/forecasts_by_level.parquet.",
-                dict.fromkeys(("forecast", "lo_80", "hi_80"), ",.0f"),
+                dict.fromkeys(("forecast", *ENDS.values()), ",.0f"),
             ),
             Chart(forecasts_chart, "Solid: sold. Dotted: forecast."),
             Table(
@@ -235,6 +237,9 @@ def write_outlook(
             ),
         ),
     )
+
+
+ENDS = {"lo_80": "80 % range from", "hi_80": "to"}
 
 
 def _against_last_year(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:

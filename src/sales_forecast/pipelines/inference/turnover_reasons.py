@@ -85,6 +85,7 @@ def chart_reasons(reasons: pd.DataFrame) -> go.Figure:
             col=1,
         )
     figure.update_layout(barmode="relative")
+    figure.update_xaxes(tickvals=list(sums.index.unique("week")), tickformat="%d %b")
     return figure
 
 

@@ -1,0 +1,103 @@
+"""How good forecasts of young stores are: the past of old stores is hidden, as if they were young."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from sales_forecast.forecasting.grid import KEYS
+from sales_forecast.forecasting.market import Market, targets_after
+from sales_forecast.forecasting.method import Method, forecast_all
+from sales_forecast.forecasting.ranges import RangeParams, Widths, widths_of, yardstick
+
+KNOWN_WEEKS = {"0": (0, 0), "1-4": (1, 4), "5-13": (5, 13), "14-26": (14, 26), "27-52": (27, 52)}
+"""Label -> fewest and most weeks that are left; each store's number is drawn between them."""
+
+MORE = "more"
+"""Label of the stores whose past is left alone."""
+
+MIN_ROWS = 40
+"""A department with fewer hidden weeks takes the errors of all."""
+
+
+class HiddenHistoryParams(BaseModel, frozen=True, extra="forbid"):
+    """Which stores are taken for young ones, and when."""
+
+    share_of_stores: float = Field(gt=0, le=0.15)
+    """Of all stores, for each number of known weeks."""
+
+    cutoffs: int = Field(gt=0)
+    """So many of the backtest's, the latest ones."""
+
+    seed: int
+
+
+def hide(
+    past: pd.DataFrame, cutoff: pd.Timestamp, hidden: HiddenHistoryParams
+) -> tuple[pd.DataFrame, pd.Series[str]]:
+    """Cut the past of some stores, drawn at random.
+
+    Args:
+        past: ``store, department, week, turnover`` up to the cutoff.
+        cutoff: The last week seen.
+        hidden: How many stores, and the seed.
+
+    Returns:
+        The past that is left; label by store.
+    """
+    rng = np.random.default_rng([hidden.seed, cutoff.toordinal()])
+    stores = rng.permutation(np.sort(past["store"].unique()))
+    each = max(1, round(hidden.share_of_stores * len(stores)))
+    labels = pd.Series(MORE, index=pd.Index(stores, name="store"))
+    first = pd.Series(past["week"].min(), index=labels.index)
+    for position, (label, (fewest, most)) in enumerate(KNOWN_WEEKS.items()):
+        mine = stores[position * each : (position + 1) * each]
+        weeks = rng.integers(fewest, most, len(mine), endpoint=True)
+        labels[mine] = label
+        first[mine] = cutoff - pd.to_timedelta(7 * (weeks - 1), unit="D")
+    return past[past["week"] >= past["store"].map(first)], labels
+
+
+def forecast_hidden(
+    method: Method,
+    market: Market,
+    truth: pd.DataFrame,
+    horizon_weeks: int,
+    hidden: HiddenHistoryParams,
+    ranges: RangeParams,
+) -> pd.DataFrame:
+    """Forecast the weeks after a market's cutoff with some of its stores' past hidden.
+
+    Args:
+        method: Is fitted on what is left.
+        market: The past up to the cutoff.
+        truth: ``store, department, week, turnover`` with the weeks after it.
+        horizon_weeks: How many weeks ahead.
+        hidden: Which stores.
+        ranges: What errors are measured in.
+
+    Returns:
+        ``cutoff, weeks_known, store, department, week, turnover, forecast, cold_start, error``: the error is
+        absolute and in units of the ranges' yardstick.
+    """
+    left, labels = hide(market.panel, market.cutoff, hidden)
+    young = Market.at(market.cutoff, left, market.stores, market.calendar, market.level_shifts)
+    targets = targets_after(truth, market.cutoff, horizon_weeks)
+    answer = forecast_all(method, young, targets[[*KEYS, "week"]], method.fit(young))
+    error = (targets["turnover"].to_numpy() - answer["forecast"]).abs() / yardstick(answer, young, ranges)
+    return answer.assign(
+        cutoff=market.cutoff,
+        weeks_known=answer["store"].map(labels),
+        turnover=targets["turnover"].to_numpy(),
+        error=error,
+    ).drop(columns="horizon")
+
+
+def cold_widths(hidden_forecasts: pd.DataFrame) -> Widths:
+    """Learn how wide the ranges of series must be that are too young for a past of their own.
+
+    Args:
+        hidden_forecasts: As ``forecast_hidden`` returns them.
+    """
+    return widths_of(hidden_forecasts[hidden_forecasts["cold_start"]], MIN_ROWS)

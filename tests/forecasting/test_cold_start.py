@@ -1,0 +1,88 @@
+"""Series that are too young sell as their peers do, at their own size."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from markets import NO_CALENDAR, NO_SHIFTS
+from sales_forecast.forecasting.cold_start import is_cold, like_peers
+from sales_forecast.forecasting.features import MIN_WEEKS
+from sales_forecast.forecasting.market import Market
+from sales_forecast.forecasting.method import forecast_all
+
+WEEKS = pd.date_range(end="2017-08-05", periods=60, freq="7D")
+AHEAD = WEEKS[-1] + pd.Timedelta(weeks=1)
+REGIONS = {1: "north", 2: "north", 3: "south", 4: "south", 9: "south"}
+
+
+def _market(young_weeks: int = 0, young_sells: float = 0.0, regions: dict | None = REGIONS) -> Market:
+    """Four old stores that sell 100, 100, 200 and 200 a week, and store 9 that opened lately."""
+    sells = {1: 100.0, 2: 100.0, 3: 200.0, 4: 200.0, 9: young_sells}
+    rows = [
+        pd.DataFrame({"store": store, "department": 88, "week": WEEKS, "turnover": turnover})
+        for store, turnover in sells.items()
+    ]
+    rows[-1] = rows[-1].tail(young_weeks)
+    stores = pd.DataFrame({"store": list(sells)})
+    if regions:
+        stores["region"] = stores["store"].map(regions)
+    return Market.at(WEEKS[-1], pd.concat(rows), stores, NO_CALENDAR, NO_SHIFTS)
+
+
+def _like_peers(market: Market) -> float:
+    answer = pd.DataFrame({"store": [1, 2, 3, 4, 9], "department": 88, "week": AHEAD})
+    answer["forecast"] = [100.0, 100.0, 200.0, 200.0, 777.0]
+    return float(like_peers(market, answer, is_cold(market, answer)).iloc[-1])
+
+
+@pytest.mark.parametrize(("weeks", "cold"), [(0, True), (1, True), (MIN_WEEKS - 1, True), (MIN_WEEKS, False)])
+def test_a_series_is_cold_until_it_has_a_scale(weeks, cold):
+    targets = pd.DataFrame({"store": [1, 9], "department": 88, "week": AHEAD})
+    assert is_cold(_market(weeks, 50.0), targets).tolist() == [False, cold]
+
+
+def test_a_store_without_any_week_is_between_its_region_and_its_department():
+    assert 150 < _like_peers(_market()) < 200  # the south sells 200, all stores 150
+
+
+def test_without_regions_it_is_the_department():
+    assert _like_peers(_market(regions=None)) == pytest.approx(150)
+
+
+def test_its_first_weeks_say_how_large_it_is_the_more_the_more_they_are():
+    sizes = [_like_peers(_market(weeks, 15.0)) for weeks in range(MIN_WEEKS)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < 0.3 * sizes[0]
+
+
+def test_forecasts_of_young_series_do_not_count_as_peers():
+    assert _like_peers(_market(2, 150.0)) < 200  # the 777 of the young one itself is no peer
+
+
+def test_a_department_of_young_series_only_keeps_what_the_method_says():
+    market = _market()
+    answer = pd.DataFrame({"store": [9], "department": 99, "week": [AHEAD], "forecast": [5.0]})
+    assert like_peers(market, answer, np.array([True])).isna().all()
+
+
+def test_cold_forecasts_are_marked(methods, market, targets, fitted):
+    answer = forecast_all(methods.root["ridge"], market, targets, fitted["ridge"])
+    assert answer.groupby("store")["cold_start"].all().loc[lambda cold: cold].index.tolist() == [109]
+
+
+def test_with_a_few_weeks_known_a_store_is_forecast_better_than_without(methods, market_of, panel, cutoff):
+    """Each store in turn is taken for a new one."""
+    ridge = methods.root["ridge"]
+    fitted = ridge.fit(market_of(panel))
+    errors = {0: 0.0, 4: 0.0}
+    for store in sorted(set(panel["store"]) - {109}):
+        for weeks in errors:
+            begun = (panel["store"] != store) | (panel["week"] > cutoff - pd.Timedelta(weeks=weeks))
+            market = market_of(panel[begun])
+            true = panel[(panel["store"] == store) & (panel["week"] > cutoff)].dropna()
+            others = panel[(panel["store"] != store) & (panel["week"] > cutoff)]
+            targets = pd.concat([true, others])[["store", "department", "week"]]
+            answer = forecast_all(ridge, market, targets, fitted).head(len(true))
+            assert answer["cold_start"].all()
+            errors[weeks] += (true["turnover"].to_numpy() - answer["forecast"]).abs().sum()
+    assert errors[4] < 0.8 * errors[0]

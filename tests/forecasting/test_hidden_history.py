@@ -1,0 +1,81 @@
+"""Old stores taken for young ones: nothing of what is hidden is seen, and ranges of the young are wider."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sales_forecast.forecasting.hidden_history import (
+    KNOWN_WEEKS,
+    MORE,
+    HiddenHistoryParams,
+    cold_widths,
+    forecast_hidden,
+    hide,
+)
+from sales_forecast.forecasting.method import forecast_all
+from sales_forecast.forecasting.ranges import RangeParams, add_ranges, learn_widths
+
+HIDDEN = HiddenHistoryParams(share_of_stores=0.08, cutoffs=1, seed=1)
+RANGES = RangeParams(weeks_back=(8,), scale_share=0.1)
+
+
+@pytest.fixture(scope="module")
+def hidden_forecasts(methods, market, panel) -> pd.DataFrame:
+    return forecast_hidden(methods.root["ridge"], market, panel, 8, HIDDEN, RANGES)
+
+
+def test_each_group_of_stores_keeps_as_many_weeks_as_it_is_called_by(market, cutoff):
+    left, labels = hide(market.panel, cutoff, HIDDEN)
+    assert labels.value_counts().drop(MORE).to_dict() == dict.fromkeys(KNOWN_WEEKS, 1)
+    weeks = left.groupby("store")["week"].nunique().reindex(labels.index).fillna(0)
+    for label, (fewest, most) in KNOWN_WEEKS.items():
+        if label != "0" and 109 not in labels[labels == label].index:
+            assert weeks[labels == label].between(fewest, most).all()
+    assert weeks[labels == "0"].eq(0).all()
+
+
+def test_stores_that_are_left_alone_keep_everything(market, cutoff):
+    left, labels = hide(market.panel, cutoff, HIDDEN)
+    alone = labels.index[labels == MORE]
+    pd.testing.assert_frame_equal(
+        left[left["store"].isin(alone)], market.panel[market.panel["store"].isin(alone)]
+    )
+
+
+def test_another_seed_and_another_cutoff_draw_other_stores(market, cutoff):
+    def drawn(at: pd.Timestamp, seed: int) -> pd.Series:
+        return hide(market.panel, at, HIDDEN.model_copy(update={"seed": seed}))[1].sort_index()
+
+    usual = drawn(cutoff, 1)
+    pd.testing.assert_series_equal(usual, drawn(cutoff, 1))
+    assert not usual.equals(drawn(cutoff, 2))
+    assert not usual.equals(drawn(cutoff - pd.Timedelta(weeks=1), 1))
+
+
+def test_what_is_hidden_does_not_matter(methods, market, market_of, panel, cutoff, hidden_forecasts):
+    left, _ = hide(market.panel, cutoff, HIDDEN)
+    seen = panel.merge(left[["store", "department", "week"]].assign(seen=True), how="left")["seen"].notna()
+    secret = (panel["week"] <= cutoff) & ~seen.to_numpy()
+    assert secret.any()
+    other = panel.assign(turnover=panel["turnover"].where(~secret, 5.0))
+    again = forecast_hidden(methods.root["ridge"], market_of(other), other, 8, HIDDEN, RANGES)
+    np.testing.assert_array_equal(again["forecast"], hidden_forecasts["forecast"])
+
+
+def test_series_of_fewer_than_five_weeks_are_marked(hidden_forecasts):
+    cold = hidden_forecasts.groupby("weeks_known")["cold_start"].all()
+    assert cold["0"]
+    assert cold["1-4"]
+    assert not cold["14-26"]
+
+
+def test_ranges_of_cold_starts_are_wider(methods, market, targets, fitted, hidden_forecasts):
+    ridge = methods.root["ridge"]
+    answer = forecast_all(ridge, market, targets, fitted["ridge"])
+    widths = learn_widths(ridge, market, RANGES, 8)
+    usual = add_ranges(answer, market, widths, RANGES)
+    marked = add_ranges(answer, market, widths, RANGES, cold_widths(hidden_forecasts))
+    cold = answer["cold_start"]
+    pd.testing.assert_frame_equal(marked[~cold], usual[~cold])
+    assert (marked.loc[cold, "hi_80"] > usual.loc[cold, "hi_80"]).all()
+    assert (marked["lo_80"] <= marked["forecast"]).all()
