@@ -37,7 +37,7 @@ acceptance: setup ## Check published facts; needs the real files in ../shared/da
 	@$(BIN)/pytest -s tests/acceptance
 
 bench: setup ## Measure accuracy, ranges, speed and memory; RAW_FOLDER=... for files of your own
-	@echo "Measuring every method side by side (about half an hour; goes on where it was stopped) ..."
+	@echo "Measuring every method side by side (about 45 minutes; goes on where it was stopped) ..."
 	@$(BIN)/python -m benchmarks $(if $(RAW_FOLDER),--raw $(RAW_FOLDER))
 
 check: setup ## Lint, types, and which module may import which

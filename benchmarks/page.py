@@ -150,11 +150,20 @@ def _charts(work: Path, wanted: dict[str, Any]) -> None:
     for name in names:
         colour = ORANGE if name == champion else GREY
         axes.scatter(costs.loc[name, "seconds"], wape[name], color=colour, s=45)
+        beside = costs["seconds"].between(costs.loc[name, "seconds"] * 1.001, costs.loc[name, "seconds"] * 3)
+        crowded = (beside & wape.sub(wape[name]).abs().lt(0.015).reindex(costs.index)).any()
         axes.annotate(
-            name, (costs.loc[name, "seconds"], wape[name]), (6, 4), textcoords="offset points", fontsize=9
+            name,
+            (costs.loc[name, "seconds"], wape[name]),
+            (-7 if crowded else 7, 3),
+            textcoords="offset points",
+            ha="right" if crowded else "left",
+            fontsize=9,
         )
     axes.set(xscale="log", xlabel="seconds per window: fit and forecast", ylabel="WAPE, mean over windows")
-    axes.margins(x=0.2)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.margins(x=0.25)
+    axes.set_ylim(0, None)
     _save(figure, "accuracy_and_seconds")
 
     scaled = [json.loads((work / f"scaled.{factor}.json").read_text()) for factor in wanted["series_factors"]]
@@ -171,6 +180,7 @@ def _charts(work: Path, wanted: dict[str, Any]) -> None:
 def _save(figure: Any, name: str) -> None:
     for axes in figure.axes:
         axes.spines["top"].set_visible(False)
+        axes.spines["right"].set_visible(len(figure.axes) > 1)
     figure.tight_layout()
     figure.savefig(PICTURES / f"{name}.png", dpi=110)
     plt.close(figure)
