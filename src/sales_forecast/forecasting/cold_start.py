@@ -17,6 +17,9 @@ from sales_forecast.forecasting.market import Market
 REGION_COUNTS_FROM = 5
 """With so many peers in the region, it counts as much as the whole department."""
 
+SMALLEST = 1e-4
+"""No series is smaller beside its department than this."""
+
 
 def is_cold(market: Market, targets: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Whether fewer than ``MIN_WEEKS`` weeks of a target's series are known."""
@@ -63,7 +66,7 @@ def _sizes(market: Market) -> pd.Series[float]:
     own = np.nansum(np.maximum(grid.turnover, 0), axis=1)
     usual = np.where(known, _department_mean(grid, ~young), 0).sum(axis=1)
     ratio = np.where(young & (usual > 0), own / np.where(usual > 0, usual, 1), 1.0)
-    size = np.maximum(ratio, 0.05) ** (weeks / (weeks + 1))
+    size = np.maximum(ratio, SMALLEST) ** (weeks / (weeks + 1))
     return pd.Series(size, index=pd.MultiIndex.from_frame(grid.series[["store", "department"]]))
 
 
