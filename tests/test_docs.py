@@ -43,7 +43,14 @@ def test_the_method_of_the_docs_forecasts() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/your-own-data.md", "docs/your-own-method.md", "docs/adr/README.md"]
+    "page",
+    [
+        "README.md",
+        "docs/your-own-data.md",
+        "docs/your-own-method.md",
+        "docs/benchmarks.md",
+        "docs/adr/README.md",
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
     text = (REPOSITORY / page).read_text()

@@ -84,6 +84,25 @@ def test_the_backtest_keeps_every_forecast(finished: Project) -> None:
     assert ((backtest["week"] - backtest["cutoff"]).dt.days == 7 * backtest["horizon"]).all()
 
 
+def test_sums_add_up_to_the_series_on_every_level(finished: Project) -> None:
+    forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
+    levels = pd.read_parquet(finished.path("07_model_output/turnover/forecasts_by_level.parquet"))
+    assert set(levels["level"]) == {"series", "department", "region", "zone", "total"}
+    by_week = levels.groupby(["level", "week"])["forecast"].sum().unstack("level")
+    expected = forecasts.groupby("week")["forecast"].sum()
+    assert by_week.sub(expected, axis=0).abs().to_numpy().max() < 1e-6
+    total = levels[levels["level"] == "total"]
+    assert (total["hi_80"] < forecasts.groupby("week")["hi_80"].sum().to_numpy()).all()
+
+
+def test_reasons_add_up_to_the_forecasts_and_leave_nothing_over(finished: Project) -> None:
+    forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
+    reasons = pd.read_parquet(finished.path("07_model_output/turnover/reasons.parquet"))
+    parts = reasons.drop(columns=["store", "department", "week", "forecast"])
+    assert (parts.sum(axis=1) - forecasts["forecast"]).abs().max() < 1e-6
+    assert reasons["other"].abs().max() < 1e-6
+
+
 def test_the_planner_sheet_opens_in_a_spreadsheet(finished: Project) -> None:
     sheet = pd.read_excel(finished.path("07_model_output/turnover/planner_sheet.xlsx"))
     forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))

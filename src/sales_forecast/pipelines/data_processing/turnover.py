@@ -191,18 +191,23 @@ def build_panel(sales: Any, repair: RepairParams) -> Any:
     Returns:
         ``store, department, week, turnover, turnover_raw, is_gap, is_repaired``, sorted by the keys.
     """
-    return (
-        _repair(_close_gaps(nw.from_native(sales)), repair)
-        .select(
-            *WEEKLY,
-            nw.col("repaired").alias("turnover"),
-            nw.col("turnover").alias("turnover_raw"),
-            nw.col("turnover").is_null().alias("is_gap"),
-            "is_repaired",
-        )
-        .sort(*WEEKLY)
-        .pipe(nw.maybe_reset_index)
-        .to_native()
+    frame = _close_gaps(nw.from_native(sales))
+    suspect = nw.col("store").is_in(_suspects(frame, repair))  # few, so that all the rest is only copied
+    doubtful = _mark_impossible(frame.filter(suspect), _sizes(frame, "department"), repair)
+    mended = _as_panel(_mend(doubtful), nw.col("repaired"), nw.col("is_repaired"))
+    whole = _as_panel(frame.filter(~suspect), nw.col("turnover"), nw.lit(value=False))
+    del frame  # large
+    return nw.concat([whole, mended]).sort(*WEEKLY).pipe(nw.maybe_reset_index).to_native()
+
+
+def _as_panel(frame: Frame, turnover: nw.Expr, is_repaired: nw.Expr) -> Frame:
+    delivered = nw.col("turnover")
+    return frame.select(
+        *WEEKLY,
+        turnover.alias("turnover"),
+        delivered.alias("turnover_raw"),
+        delivered.is_null().alias("is_gap"),
+        is_repaired.alias("is_repaired"),
     )
 
 
@@ -250,17 +255,6 @@ def _every_week(frame: Frame) -> Frame:
     return nw.concat([seen, *unseen])
 
 
-def _repair(frame: Frame, repair: RepairParams) -> Frame:
-    """Put the mean of its neighbours in time in place of each impossible value, as ``repaired``."""
-    suspect = nw.col("store").is_in(_suspects(frame, repair))  # few, so that all the rest is only copied
-    untouched = [nw.lit(value=False).alias("is_repaired"), nw.col("turnover").alias("repaired")]
-    mended = _mend(_mark_impossible(frame.filter(suspect), _sizes(frame, "department"), repair))
-    columns = [*WEEKLY, "turnover", "is_repaired", "repaired"]
-    return nw.concat(
-        [frame.filter(~suspect).with_columns(*untouched).select(*columns), mended.select(*columns)]
-    )
-
-
 def _sizes(frame: Frame, *keys: str) -> Frame:
     sized = frame.select(*keys, nw.col("turnover").abs().alias("size"))
     size = nw.col("size")
@@ -289,6 +283,8 @@ def _mark_impossible(frame: Frame, departments: Frame, repair: RepairParams) -> 
 
 
 def _mend(frame: Frame) -> Frame:
+    """Put the mean of its neighbours in time in place of each impossible value, as ``repaired``."""
+
     def neighbour(weeks: int) -> nw.Expr:
         return nw.col("possible").shift(weeks).over(*KEYS, order_by="week")
 
