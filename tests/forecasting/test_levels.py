@@ -99,11 +99,3 @@ def test_a_window_is_judged_without_its_own_errors(past):
 def test_a_store_without_a_region_counts_in_one_of_its_own():
     regions = sum_to_level(_rows(0), STORES, "region", ["forecast"])
     assert sorted(regions["store"].unique()) == ["none", "r0", "r1", "r2", "r3"]
-
-
-def test_no_sum_is_wider_than_the_sum_of_its_series(past):
-    wide = {level: {"80": {"": 50.0}, "95": {"": 90.0}} for level in SUMS}
-    table = sum_forecasts(_rows(0), STORES, wide, RANGES)
-    ends = table.groupby(["level", "week"])[RANGE_COLUMNS].sum().unstack("level")
-    for column in RANGE_COLUMNS:
-        np.testing.assert_allclose(ends[column, "total"], ends[column, "series"])

@@ -6,7 +6,6 @@ wide: good and bad stores even out. A sum's range is as wide as past errors of t
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from sales_forecast.forecasting.ranges import (
@@ -84,18 +83,6 @@ def _yardstick(sums: pd.DataFrame, ranges: RangeParams) -> pd.Series[float]:
     return sums["forecast"] + ranges.scale_share * mean + 1e-9
 
 
-def _put_around(sums: pd.DataFrame, widths: Widths, ranges: RangeParams) -> pd.DataFrame:
-    """Put ranges around sums, nowhere wider than the sum of the series' ranges.
-
-    That sum is what a range would be if all stores erred together: no sum can need more.
-    """
-    ranged = put_around(sums, _yardstick(sums, ranges), widths)
-    for column in RANGE_COLUMNS:
-        ends = np.maximum if column.startswith("lo") else np.minimum
-        ranged[column] = ends(ranged[column], sums[column])
-    return ranged
-
-
 def sum_forecasts(
     forecasts: pd.DataFrame, stores: pd.DataFrame, widths: LevelWidths, ranges: RangeParams
 ) -> pd.DataFrame:
@@ -115,8 +102,8 @@ def sum_forecasts(
     own = forecasts[["store", "department", "week", "forecast", *RANGE_COLUMNS]]
     levels = [own.astype({"store": str, "department": str}).assign(level="series")]
     for level in SUMS:
-        sums = sum_to_level(forecasts, stores, level, ["forecast", *RANGE_COLUMNS])
-        levels.append(_put_around(sums, widths[level], ranges).assign(level=level))
+        sums = sum_to_level(forecasts, stores, level, ["forecast"])
+        levels.append(put_around(sums, _yardstick(sums, ranges), widths[level]).assign(level=level))
     table = pd.concat(levels, ignore_index=True).rename(columns={"store": "key"})
     return table[["level", "key", "department", "week", "forecast", *RANGE_COLUMNS]]
 
@@ -125,7 +112,7 @@ def measure_level_coverage(past: pd.DataFrame, stores: pd.DataFrame, ranges: Ran
     """Count how many past sums fell into their range, each window with widths learnt from the others.
 
     Args:
-        past: As for ``learn_level_widths``, with the series' ranges.
+        past: As for ``learn_level_widths``.
         stores: Region and zone.
         ranges: The same parameters.
 
@@ -140,8 +127,8 @@ def measure_level_coverage(past: pd.DataFrame, stores: pd.DataFrame, ranges: Ran
             continue
         widths = learn_level_widths(others, stores, ranges)
         for level in SUMS:
-            sums = sum_to_level(window, stores, level, ["turnover", "forecast", *RANGE_COLUMNS])
-            found.append(_put_around(sums, widths[level], ranges).assign(level=level))
+            sums = sum_to_level(window, stores, level, ["turnover", "forecast"])
+            found.append(put_around(sums, _yardstick(sums, ranges), widths[level]).assign(level=level))
     if not found:
         return pd.DataFrame(columns=["level", "rows", "coverage_80", "width_80", "coverage_95", "width_95"])
     rows = pd.concat(found, ignore_index=True)
