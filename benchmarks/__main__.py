@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 from rich.progress import track
 
-from benchmarks.measure import ROOT, alone, backtest, plan, processing, scaled, whole_run
+from benchmarks.measure import ROOT, alone, backtest, code_version, plan, processing, scaled, whole_run
 from benchmarks.page import write_page
 
 SAMPLE = ROOT / "data/01_raw"
@@ -25,7 +25,7 @@ SAMPLE = ROOT / "data/01_raw"
 def _kept(path: Path, fresh: Any) -> Any:
     """What was measured before, or else measure it now."""
     if not path.exists():
-        path.with_suffix(".tmp").write_text(json.dumps(fresh()))
+        path.with_suffix(".tmp").write_text(json.dumps(fresh() | {"code": code_version()}))
         path.with_suffix(".tmp").rename(path)
     return json.loads(path.read_text())
 
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--raw", type=Path, default=SAMPLE, help="folder of raw files")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     options = parser.parse_args()
-    work = ROOT / "build/bench" / ("sample" if options.raw.resolve() == SAMPLE else "real")
+    work = ROOT / "build/bench" / ("sample" if options.raw.resolve() == SAMPLE else "own")
     if options.fresh:
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def main() -> None:
         _kept(work / f"processing.{factor}.json", partial(processing, options.raw, work, factor))
     for factor in track(wanted["series_factors"], description="Series"):
         _scaled(work, champion, factor)
-    write_page(work, wanted, pd.Timestamp.today(), real=work.name == "real")
+    write_page(work, wanted, pd.Timestamp.today(), sample=work.name == "sample")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,12 @@ ROOT = Path(__file__).resolve().parents[1]
 GIGABYTE = 1024**2  # ru_maxrss counts kilobytes
 
 
+def code_version() -> str:
+    """The commit that is checked out, with a plus if files differ from it."""
+    command = ["git", "describe", "--always", "--exclude=*", "--abbrev=7", "--dirty=+"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def parameters() -> dict[str, Any]:
     """The turnover lane's parameters, as they stand."""
     text = (ROOT / "conf/base/parameters/turnover.yml").read_text()

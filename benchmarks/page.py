@@ -186,7 +186,19 @@ def _save(figure: Any, name: str) -> None:
     plt.close(figure)
 
 
-def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, real: bool) -> None:
+def _series(work: Path, wanted: dict[str, Any]) -> int:
+    rows = _rows(work, "shown", [wanted["champion"]])
+    return len(rows[["store", "department"]].drop_duplicates())
+
+
+def _code(work: Path) -> str:
+    """Commit -> what was measured at it."""
+    kept = {path.stem: json.loads(path.read_text())["code"] for path in sorted(work.glob("*.json"))}
+    found = pd.Series(kept).groupby(kept).groups
+    return "; ".join(f"`{commit}` ({', '.join(names)})" for commit, names in found.items())
+
+
+def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: bool) -> None:
     """Write docs/benchmarks.md and its charts from what lies in the work folder."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     machine = (
@@ -205,7 +217,8 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, real: bo
         "speed": _speed(work, wanted),
         "windows": ", ".join(f"{letter} {cutoff}" for letter, cutoff in wanted["windows"].items()),
         "chosen_windows": ", ".join(f"{letter} {cutoff}" for letter, cutoff in wanted["chosen_on"].items()),
-        "data": "the public weekly set of 1,270 series" if real else "the made-up sample",
+        "code": _code(work),
+        "data": "the made-up sample" if sample else f"{_series(work, wanted):,} series of real stores",
         "today": f"{today:%Y-%m-%d}",
         "machine": machine,
         "libraries": libraries,
