@@ -87,14 +87,14 @@ class _Weekly(_Table):
 class _Sorted(_Weekly):
     @pa.dataframe_check
     @classmethod
-    def each_key_once_in_order(cls, frame: pd.DataFrame) -> Series[bool]:
+    def each_key_once_in_order(cls, frame: pd.DataFrame) -> pd.Series[bool]:
         """Store, department and week rise from row to row: cheaper to see than that no key repeats."""
         rises, equal = np.zeros(max(len(frame) - 1, 0), bool), True
         for key in ("store", "department", "week"):
             values = frame[key].to_numpy()
             rises |= equal & (values[1:] > values[:-1])
             equal = equal & (values[1:] == values[:-1])
-        return pd.Series(np.append(True, rises)[: len(frame)], frame.index)  # type: ignore[return-value] # the same
+        return pd.Series(np.append(True, rises)[: len(frame)], frame.index)
 
 
 class Sales(_Sorted):
@@ -123,9 +123,9 @@ class Panel(_Sorted):
 
     @pa.dataframe_check
     @classmethod
-    def missing_only_in_gaps(cls, frame: pd.DataFrame) -> Series[bool]:
+    def missing_only_in_gaps(cls, frame: pd.DataFrame) -> pd.Series[bool]:
         """A value is missing exactly where the row was made to close a gap."""
-        return frame["turnover"].isna() == frame["is_gap"]  # type: ignore[return-value] # pandera has a Series of its own
+        return frame["turnover"].isna() == frame["is_gap"]
 
 
 class Calendar(_Table):
@@ -151,13 +151,13 @@ class _Ranged(_Table):
 
     @pa.dataframe_check
     @classmethod
-    def ranges_hold_the_forecast(cls, frame: pd.DataFrame) -> Series[bool]:
+    def ranges_hold_the_forecast(cls, frame: pd.DataFrame) -> pd.Series[bool]:
         """The 95 % range holds the 80 % range, and that the forecast."""
         inside = [frame[name] for name in ("lo_95", "lo_80", "forecast", "hi_80", "hi_95")]
         ordered = pd.Series(True, frame.index)
         for lower, upper in pairwise(inside):
             ordered &= lower <= upper
-        return ordered  # type: ignore[return-value] # pandera has a Series of its own
+        return ordered
 
 
 class _Forecast(_Weekly, _Ranged):
@@ -215,10 +215,10 @@ class Reasons(_Weekly):
 
     @pa.dataframe_check
     @classmethod
-    def parts_add_up(cls, frame: pd.DataFrame) -> Series[bool]:
+    def parts_add_up(cls, frame: pd.DataFrame) -> pd.Series[bool]:
         """To the forecast, but for rounding."""
         rest = frame[list(PARTS)].sum(axis=1) - frame["forecast"]
-        return rest.abs() < 1e-6 * (1 + frame["forecast"])  # type: ignore[return-value] # the same
+        return rest.abs() < 1e-6 * (1 + frame["forecast"])
 
 
 class Budgets(_Table):

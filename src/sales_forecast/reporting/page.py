@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -26,8 +27,8 @@ def _emphasise(words: str) -> Markup:
     return Markup(_DATE.sub(r"<time>\g<0></time>", html))  # the page does not break a date
 
 
-def _cell(value: object, spec: str) -> str:
-    if pd.isna(value):  # type: ignore[call-overload] # any cell, of any type
+def _cell(value: Any, spec: str) -> str:
+    if pd.isna(value):
         return "-"
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
