@@ -202,7 +202,7 @@ class Reasons(_Weekly):
 
     forecast: Series[float] = pa.Field(ge=0)
     average_week: Series[float] = pa.Field(ge=0)
-    level: Series[float]
+    level_shift: Series[float]
     same_week: Series[float]
     recent: Series[float]
     season: Series[float]

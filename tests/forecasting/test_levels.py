@@ -12,9 +12,8 @@ from sales_forecast.forecasting.levels import (
     sum_forecasts,
     sum_to_level,
 )
-from sales_forecast.forecasting.ranges import RANGE_COLUMNS, RangeParams
+from sales_forecast.forecasting.ranges import RANGE_COLUMNS
 
-RANGES = RangeParams(weeks_back=(8,), scale_share=0.1)
 WEEKS = pd.date_range("2017-08-12", periods=8, freq="7D")
 STORES = pd.DataFrame(
     {
@@ -22,6 +21,15 @@ STORES = pd.DataFrame(
         "region": [f"r{n % 4}" for n in range(19)] + [None],
         "zone": [f"z{n % 3}" for n in range(20)],
     }
+)
+PANEL = pd.DataFrame(
+    [
+        (store, department, week, 150.0)
+        for store in range(20)
+        for department in (88, 127)
+        for week in pd.date_range(end="2017-08-05", periods=60, freq="7D")
+    ],
+    columns=["store", "department", "week", "turnover"],
 )
 
 
@@ -43,7 +51,7 @@ def past() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def table(past) -> pd.DataFrame:
-    return sum_forecasts(_rows(0), STORES, learn_level_widths(past, STORES, RANGES), RANGES)
+    return sum_forecasts(_rows(0), PANEL, STORES, learn_level_widths(past, PANEL, STORES))
 
 
 @pytest.mark.parametrize("level", SUMS)
@@ -79,23 +87,47 @@ def test_series_keep_their_ranges_and_sums_have_their_own(table):
 
 def test_ranges_of_sums_hold_about_what_they_say():
     many = pd.concat([_rows(seed, f"20{seed}-08-05") for seed in range(10, 40)], ignore_index=True)
-    found = measure_level_coverage(many, STORES, RANGES).set_index("level")
+    found = measure_level_coverage(many, PANEL, STORES).set_index("level")
     assert list(found.index) == SUMS
     assert found["coverage_80"].between(0.76, 0.84).all()
     assert found["coverage_95"].between(0.93, 0.97).all()
 
 
 def test_one_window_cannot_be_judged_by_others():
-    assert measure_level_coverage(_rows(0), STORES, RANGES).empty
+    assert measure_level_coverage(_rows(0), PANEL, STORES).empty
 
 
 def test_a_window_is_judged_without_its_own_errors(past):
     late = past["cutoff"] == past["cutoff"].max()
     worse = past.assign(turnover=past["turnover"].where(~late, 10 * past["turnover"]))
-    found = measure_level_coverage(worse, STORES, RANGES).set_index("level")
+    found = measure_level_coverage(worse, PANEL, STORES).set_index("level")
     assert (found["coverage_95"] < 0.8).all()
 
 
 def test_a_store_without_a_region_counts_in_one_of_its_own():
     regions = sum_to_level(_rows(0), STORES, "region", ["forecast"])
     assert sorted(regions["store"].unique()) == ["none", "r0", "r1", "r2", "r3"]
+
+
+def test_weeks_off_season_have_ranges_of_the_size_of_their_errors():
+    off = _rows(0).assign(forecast=1.0, turnover=2.0)
+    widths = learn_level_widths(off, PANEL, STORES)
+    total = sum_forecasts(off, PANEL, STORES, widths).query("level == 'total'")
+    missed_by = 20 * 2 * 1.0
+    np.testing.assert_allclose(total["hi_95"], total["forecast"] + missed_by, rtol=0.01)
+
+
+def test_one_good_window_off_season_does_not_make_ranges_in_season_narrow():
+    """Errors of weeks off season, small in money, must count as small beside an average week."""
+    off = _rows(0, "2017-05-27").assign(forecast=1.0, turnover=2.0)
+    widths = learn_level_widths(off, PANEL, STORES)
+    season = sum_forecasts(_rows(1), PANEL, STORES, widths).query("level == 'total'")
+    assert (season["hi_95"] / season["forecast"] < 1.3).all()
+
+
+def test_a_new_series_is_measured_by_its_own_forecasts():
+    new = pd.concat([_rows(0), _rows(0).assign(store=99)], ignore_index=True)
+    stores = pd.concat([STORES, pd.DataFrame({"store": [99], "region": ["r0"], "zone": ["z0"]})])
+    assert (
+        sum_forecasts(new, PANEL, stores, learn_level_widths(_rows(1), PANEL, STORES)).notna().all(axis=None)
+    )

@@ -84,9 +84,9 @@ def test_a_level_that_doubled_is_a_reason_where_it_doubled(methods, market_of, p
     fitted = ridge.fit(market)
     answer = forecast_all(ridge, market, targets, fitted)
     reasons = explain(market, answer, ridge.reasons(market, targets, fitted))
-    by_department = reasons.groupby("department")[["average_week", "level"]].sum()
-    assert by_department.loc[88, "level"] == pytest.approx(0, abs=1e-6)
-    assert by_department.loc[127, "level"] > 0.4 * by_department.loc[127, "average_week"]
+    by_department = reasons.groupby("department")[["average_week", "level_shift"]].sum()
+    assert by_department.loc[88, "level_shift"] == pytest.approx(0, abs=1e-6)
+    assert by_department.loc[127, "level_shift"] > 0.4 * by_department.loc[127, "average_week"]
 
 
 def test_growth_is_told_from_last_year(methods, market, targets, fitted):

@@ -99,5 +99,8 @@ def cold_widths(hidden_forecasts: pd.DataFrame) -> Widths:
 
     Args:
         hidden_forecasts: As ``forecast_hidden`` returns them.
+
+    Returns:
+        Coverage in per cent -> department -> width, as JSON can hold it.
     """
     return widths_of(hidden_forecasts[hidden_forecasts["cold_start"]], MIN_ROWS)

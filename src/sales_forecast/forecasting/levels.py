@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR
 from sales_forecast.forecasting.ranges import (
-    COVERAGES,
     RANGE_COLUMNS,
-    RangeParams,
     Widths,
+    count_inside,
     put_around,
     widths_of,
 )
@@ -20,8 +20,10 @@ from sales_forecast.forecasting.ranges import (
 LEVELS: dict[str, list[str]] = {
     "series": ["store", "department"],
     "department": ["department"],
-    "region": ["region", "department"],
-    "zone": ["zone", "department"],
+    "region": ["region"],
+    "region and department": ["region", "department"],
+    "zone": ["zone"],
+    "zone and department": ["zone", "department"],
     "total": [],
 }
 """Level -> what one sum is made for; a store without a region or zone counts in its own."""
@@ -30,6 +32,10 @@ SUMS = [level for level in LEVELS if level != "series"]
 
 MIN_ROWS = 40
 """A department with fewer past sums takes the errors of all: there are fewer sums than series."""
+
+MEAN_WEEK_SHARE = 0.03
+"""How much of a sum's mean week counts beside its forecast, so that weeks off season have a width too; less
+than for series (``turnover.ranges.scale_share``), because off season the errors of stores even out."""
 
 LevelWidths = dict[str, Widths]
 """Level -> how wide ranges are, as ``ranges.Widths``."""
@@ -57,86 +63,99 @@ def sum_to_level(rows: pd.DataFrame, stores: pd.DataFrame, level: str, values: l
     return placed.groupby(["store", "department", "week"], as_index=False)[values].sum()
 
 
-def learn_level_widths(past: pd.DataFrame, stores: pd.DataFrame, ranges: RangeParams) -> LevelWidths:
+def learn_level_widths(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame) -> LevelWidths:
     """Learn how wide the ranges of sums must be from forecasts made in the past.
 
     Args:
         past: ``cutoff, store, department, week, turnover, forecast`` of one method.
+        panel: ``store, department, week, turnover``, for the mean week before each cutoff.
         stores: Region and zone.
-        ranges: How much of a mean week counts beside the forecast.
     """
-    return {level: widths_of(_past_errors(past, stores, level, ranges), MIN_ROWS) for level in SUMS}
+    windows = _with_mean_weeks(past, panel)
+    return {level: _widths(_sums(windows, stores, level)) for level in SUMS}
 
 
-def _past_errors(past: pd.DataFrame, stores: pd.DataFrame, level: str, ranges: RangeParams) -> pd.DataFrame:
-    errors = []
-    for _, window in past.groupby("cutoff"):
-        sums = sum_to_level(window, stores, level, ["turnover", "forecast"])
-        error = (sums["turnover"] - sums["forecast"]).abs() / _yardstick(sums, ranges)
-        errors.append(sums[["department"]].assign(error=error))
-    return pd.concat(errors)
+def _widths(sums: pd.DataFrame) -> Widths:
+    error = (sums["turnover"] - sums["forecast"]).abs() / _yardstick(sums)
+    return widths_of(sums[["department"]].assign(error=error), MIN_ROWS)
 
 
-def _yardstick(sums: pd.DataFrame, ranges: RangeParams) -> pd.Series[float]:
-    """Forecast plus a share of the sum's mean week, so that weeks off season have a width too."""
-    mean = sums.groupby(["store", "department"])["forecast"].transform("mean")
-    return sums["forecast"] + ranges.scale_share * mean + 1e-9
+def _sums(windows: pd.DataFrame, stores: pd.DataFrame, level: str) -> pd.DataFrame:
+    sums = [
+        sum_to_level(rows, stores, level, ["turnover", "forecast", "mean_week"]).assign(cutoff=cutoff)
+        for cutoff, rows in windows.groupby("cutoff")
+    ]
+    return pd.concat(sums, ignore_index=True)
+
+
+def _with_mean_weeks(past: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
+    windows = [
+        rows.assign(mean_week=_mean_week(rows, panel, pd.Timestamp(str(cutoff))))
+        for cutoff, rows in past.groupby("cutoff")
+    ]
+    return pd.concat(windows, ignore_index=True)
+
+
+def _mean_week(rows: pd.DataFrame, panel: pd.DataFrame, cutoff: pd.Timestamp) -> pd.Series[float]:
+    """Mean turnover of each row's series in the year up to the cutoff; of a new series, its forecast."""
+    year = panel[(panel["week"] <= cutoff) & (panel["week"] > cutoff - pd.Timedelta(weeks=WEEKS_PER_YEAR))]
+    means = year.groupby(KEYS)["turnover"].mean().clip(lower=0)
+    own = means.reindex(pd.MultiIndex.from_frame(rows[KEYS])).to_numpy()
+    return pd.Series(own, rows.index).fillna(rows["forecast"])
+
+
+def _yardstick(sums: pd.DataFrame) -> pd.Series[float]:
+    """What errors of sums are measured in."""
+    return sums["forecast"] + MEAN_WEEK_SHARE * sums["mean_week"] + 1e-9
 
 
 def sum_forecasts(
-    forecasts: pd.DataFrame, stores: pd.DataFrame, widths: LevelWidths, ranges: RangeParams
+    forecasts: pd.DataFrame,
+    panel: pd.DataFrame,
+    stores: pd.DataFrame,
+    level_widths: LevelWidths,
 ) -> pd.DataFrame:
     """Sum forecasts to every level, with ranges of their own; series keep theirs.
 
     Args:
         forecasts: ``store, department, week, forecast, lo_80, hi_80, lo_95, hi_95``; one row a week of each
             series.
+        panel: Weekly turnover up to the last week seen, for the mean week.
         stores: Region and zone.
-        widths: As ``learn_level_widths`` returns them.
-        ranges: The same parameters.
+        level_widths: As ``learn_level_widths`` returns them.
 
     Returns:
         ``level, key, department, week, forecast, lo_80, hi_80, lo_95, hi_95``: ``key`` is the store, region
         or zone as text, or ``"all"``; ``department`` is text, or ``"all"``. Currency units per week.
     """
-    own = forecasts[["store", "department", "week", "forecast", *RANGE_COLUMNS]]
-    levels = [own.astype({"store": str, "department": str}).assign(level="series")]
+    own = forecasts[[*KEYS, "week", "forecast", *RANGE_COLUMNS]].sort_values([*KEYS, "week"])
+    levels = [own.astype(dict.fromkeys(KEYS, str)).assign(level="series")]
+    rows = forecasts.assign(mean_week=_mean_week(forecasts, panel, panel["week"].max()))
     for level in SUMS:
-        sums = sum_to_level(forecasts, stores, level, ["forecast"])
-        levels.append(put_around(sums, _yardstick(sums, ranges), widths[level]).assign(level=level))
+        sums = sum_to_level(rows, stores, level, ["forecast", "mean_week"])
+        levels.append(put_around(sums, _yardstick(sums), level_widths[level]).assign(level=level))
     table = pd.concat(levels, ignore_index=True).rename(columns={"store": "key"})
     return table[["level", "key", "department", "week", "forecast", *RANGE_COLUMNS]]
 
 
-def measure_level_coverage(past: pd.DataFrame, stores: pd.DataFrame, ranges: RangeParams) -> pd.DataFrame:
+def measure_level_coverage(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame) -> pd.DataFrame:
     """Count how many past sums fell into their range, each window with widths learnt from the others.
 
     Args:
         past: As for ``learn_level_widths``.
+        panel: The same.
         stores: Region and zone.
-        ranges: The same parameters.
 
     Returns:
-        ``level, rows, coverage_80, width_80, coverage_95, width_95``: coverage as a share of rows, width as
-        the sum of ranges over the sum of turnover. Empty where there is but one window.
+        ``level`` and what ``ranges.count_inside`` returns. Empty where there is but one window.
     """
-    found = []
-    for cutoff, window in past.groupby("cutoff"):
-        others = past[past["cutoff"] != cutoff]
-        if others.empty:
-            continue
-        widths = learn_level_widths(others, stores, ranges)
-        for level in SUMS:
-            sums = sum_to_level(window, stores, level, ["turnover", "forecast"])
-            found.append(put_around(sums, _yardstick(sums, ranges), widths[level]).assign(level=level))
-    if not found:
-        return pd.DataFrame(columns=["level", "rows", "coverage_80", "width_80", "coverage_95", "width_95"])
-    rows = pd.concat(found, ignore_index=True)
-    grouped = rows.groupby("level", sort=False)
-    table = grouped.size().rename("rows").to_frame()
-    for coverage in COVERAGES:
-        low, high = rows[f"lo_{coverage}"], rows[f"hi_{coverage}"]
-        inside = rows["turnover"].between(low, high).groupby(rows["level"]).mean()
-        width = (high - low).groupby(rows["level"]).sum() / rows.groupby("level")["turnover"].sum()
-        table[f"coverage_{coverage}"], table[f"width_{coverage}"] = inside, width
-    return table.reset_index()
+    windows = _with_mean_weeks(past, panel)
+    ranged = []
+    for level in SUMS:
+        sums = _sums(windows, stores, level)
+        for cutoff, window in sums.groupby("cutoff"):
+            others = sums[sums["cutoff"] != cutoff]
+            if len(others):
+                own = put_around(window, _yardstick(window), _widths(others))
+                ranged.append(own.assign(level=pd.Categorical([level] * len(own), SUMS)))
+    return count_inside(pd.concat(ranged), ["level"]) if ranged else pd.DataFrame()

@@ -49,6 +49,17 @@ class Market:
         past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]]
         return cls(cutoff, past, stores, calendar, level_shifts)
 
+    @classmethod
+    def of_today(
+        cls,
+        panel: pd.DataFrame,
+        stores: pd.DataFrame,
+        calendar: pd.DataFrame,
+        level_shifts: LevelShiftParams,
+    ) -> Market:
+        """Forget nothing: the cutoff is the panel's last week."""
+        return cls.at(panel["week"].max(), panel, stores, calendar, level_shifts)
+
     @cached_property
     def shifts(self) -> pd.DataFrame:
         """Level shifts that can be seen at the cutoff."""

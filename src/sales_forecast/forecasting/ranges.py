@@ -175,3 +175,27 @@ def put_around(answer: pd.DataFrame, yardstick: pd.Series[float], widths: Widths
         columns[f"lo_{coverage}"] = (answer["forecast"] - width).clip(lower=0)
         columns[f"hi_{coverage}"] = answer["forecast"] + width
     return answer.assign(**columns)
+
+
+def count_inside(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Count how many weeks fell into their range.
+
+    Args:
+        rows: ``turnover``, the ranges, and the columns of ``by``.
+        by: What rows are told apart by.
+
+    Returns:
+        The columns of ``by``, ``rows, coverage_80, width_80, coverage_95, width_95``: coverage as a share of
+        rows, width as the sum of ranges over the sum of turnover.
+    """
+    measured = rows[[*by, "turnover"]].copy()
+    for coverage in COVERAGES:
+        low, high = rows[f"lo_{coverage}"], rows[f"hi_{coverage}"]
+        measured[f"coverage_{coverage}"] = rows["turnover"].between(low, high)
+        measured[f"width_{coverage}"] = high - low
+    grouped = measured.groupby(by, observed=True)
+    table = grouped.size().rename("rows").to_frame()
+    for coverage in COVERAGES:
+        table[f"coverage_{coverage}"] = grouped[f"coverage_{coverage}"].mean()
+        table[f"width_{coverage}"] = grouped[f"width_{coverage}"].sum() / grouped["turnover"].sum()
+    return table.reset_index()

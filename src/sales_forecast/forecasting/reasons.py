@@ -26,6 +26,9 @@ BASE, SAME_WEEK, RECENT, SEASON, PLACE, OTHER = range(6)
 ROOTS = 6
 """How many contributions a method tells apart, in the order above."""
 
+ROUNDING = 1e-9
+"""What is smaller than this beside a forecast was left by floating point, and explains nothing."""
+
 _FEATURES = {
     SAME_WEEK: r"lag_|last_year_grown|same_week_|usual$",
     RECENT: r"mean_|growth_|spread$",
@@ -35,7 +38,7 @@ _FEATURES = {
 
 PARTS = {
     "average_week": "an average week of the last year",
-    "level": "the level has shifted since",
+    "level_shift": "the level has shifted since",
     "same_week": "the same week of past years",
     "recent": "recent weeks and growth",
     "season": "season and holidays",
@@ -88,14 +91,16 @@ def explain(market: Market, answer: pd.DataFrame, roots: Matrix) -> pd.DataFrame
     level = average * _share_of_level(market, answer)
     columns = {
         "average_week": average - level,
-        "level": level,
+        "level_shift": level,
         "same_week": parts[:, SAME_WEEK],
         "recent": parts[:, RECENT],
         "season": parts[:, SEASON],
         "place": parts[:, PLACE],
         "peers": np.where(cold, answer["forecast"].to_numpy(), 0.0),
     }
-    rest = answer["forecast"].to_numpy() - sum(columns.values())
+    forecast = answer["forecast"].to_numpy()
+    rest = forecast - sum(columns.values())
+    rest = np.where(np.abs(rest) < ROUNDING * (1 + forecast), 0.0, rest)
     explained = answer[["store", "department", "week", "forecast"]].assign(**columns, other=rest)
     return explained.reset_index(drop=True)
 

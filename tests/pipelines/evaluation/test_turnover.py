@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.levels import LEVELS
 from sales_forecast.forecasting.ranges import RangeParams
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.pipelines.evaluation.turnover import (
@@ -22,7 +23,7 @@ from sales_forecast.pipelines.evaluation.turnover import (
 from sales_forecast.pipelines.evaluation.turnover_checks import (
     compare_with_champion,
     measure_coverage,
-    measure_sums,
+    range_sums,
     score_levels,
 )
 from sales_forecast.pipelines.evaluation.turnover_young import score_young_stores
@@ -179,7 +180,7 @@ def test_levels_score_the_sums(backtest):
     levels = score_levels(backtest, _panel(), STORES).set_index(["method", "level"])
     assert levels.loc[("model", "series"), "wape"] == 0.1
     assert levels.loc[("naive", "total"), "wape"] == 0.25
-    assert set(levels.index.unique("level")) == {"series", "department", "region", "zone", "total"}
+    assert set(levels.index.unique("level")) == set(LEVELS)
     opposite = pd.concat([_rows("model", 110, 270), _rows("model", 90, 330).assign(store=2)])
     both = pd.concat([STORES, STORES.assign(store=2)])
     sums = score_levels(opposite, _panel(), both).set_index("level")["wape"]
@@ -251,7 +252,7 @@ def _section(backtest: pd.DataFrame):
         champion,
         score_levels(backtest, _panel(), STORES),
         measure_coverage(backtest),
-        measure_sums(backtest, champion, STORES, RANGES),
+        range_sums(backtest, champion, _panel(), STORES)[1],
         score_young_stores(_hidden()),
         compare_with_champion(backtest, champion, AGAINST_NAIVE),
         backtest[["method", "cutoff"]].drop_duplicates().assign(seconds=1.5),

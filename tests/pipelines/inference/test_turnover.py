@@ -10,7 +10,7 @@ from markets import NO_CALENDAR, NO_SHIFTS
 from sales_forecast.contracts import Forecasts
 from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.levels import SUMS
+from sales_forecast.forecasting.levels import SUMS, sum_forecasts
 from sales_forecast.forecasting.method import Method, Methods
 from sales_forecast.forecasting.naive import SeasonalNaive
 from sales_forecast.forecasting.ranges import RangeParams
@@ -24,7 +24,7 @@ from sales_forecast.pipelines.inference.turnover import (
     write_outlook,
 )
 from sales_forecast.pipelines.inference.turnover_reasons import chart_reasons, explain_forecasts
-from sales_forecast.pipelines.inference.turnover_sums import chart_total, sum_to_levels
+from sales_forecast.pipelines.inference.turnover_sums import chart_total
 from sales_forecast.reporting import Table, render_section
 
 WEEKS = pd.date_range("2015-01-03", periods=60, freq="7D")
@@ -198,14 +198,14 @@ def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(
 
 def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
     champion = {"method": "last_year", "wape": 0.211}
-    by_level, reasons = _by_level(forecasts), _reasons(forecasts, panel)
+    by_level, reasons = _by_level(forecasts, panel), _reasons(forecasts, panel)
     charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_reasons(reasons)
     return write_outlook(forecasts, by_level, reasons, panel, champion, *charts, NO_SHIFTS)
 
 
-def _by_level(forecasts: pd.DataFrame) -> pd.DataFrame:
+def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     widths = {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in SUMS}
-    return sum_to_levels(forecasts, STORES, widths, RANGES)
+    return sum_forecasts(forecasts, panel, STORES, widths)
 
 
 def _reasons(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
@@ -228,7 +228,7 @@ def test_the_outlook_names_the_champion_the_total_and_the_largest_department(pan
 
 
 def test_the_whole_chain_is_drawn_with_its_ranges_around_the_sum(panel, forecasts):
-    *bands, sold, ahead = chart_total(_by_level(forecasts), panel).data
+    *bands, sold, ahead = chart_total(_by_level(forecasts, panel), panel).data
     assert [band.name for band in bands] == ["95 % range", "80 % range"]
     by_week = forecasts.groupby("week")["forecast"].sum()
     np.testing.assert_allclose(ahead.y, by_week)

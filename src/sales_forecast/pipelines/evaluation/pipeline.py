@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
+from sales_forecast.forecasting.hidden_history import cold_widths
 from sales_forecast.hooks import CHECKED_FIRST
 from sales_forecast.pipelines import lane_stage, step
 from sales_forecast.pipelines.evaluation.marketing import (
@@ -23,16 +24,11 @@ from sales_forecast.pipelines.evaluation.turnover import (
 )
 from sales_forecast.pipelines.evaluation.turnover_checks import (
     compare_with_champion,
-    learn_sums,
     measure_coverage,
-    measure_sums,
+    range_sums,
     score_levels,
 )
-from sales_forecast.pipelines.evaluation.turnover_young import (
-    hide_history,
-    learn_cold_start,
-    score_young_stores,
-)
+from sales_forecast.pipelines.evaluation.turnover_young import hide_history, score_young_stores
 
 TURNOVER = [
     step(check_baseline, ["params:methods", "params:evaluation"], None, tags=CHECKED_FIRST),
@@ -40,8 +36,7 @@ TURNOVER = [
     step(choose_champion, ["scores", "params:evaluation"], "champion"),
     step(score_levels, ["backtest", "panel", "stores"], "levels_table"),
     step(measure_coverage, ["backtest"], "coverage_table"),
-    step(learn_sums, ["backtest", "champion", "stores", "params:ranges"], "level_widths"),
-    step(measure_sums, ["backtest", "champion", "stores", "params:ranges"], "sums_table"),
+    step(range_sums, ["backtest", "champion", "panel", "stores"], ["level_widths", "sums_table"]),
     step(
         hide_history,
         [
@@ -57,7 +52,7 @@ TURNOVER = [
         ],
         "hidden_forecasts",
     ),
-    step(learn_cold_start, ["hidden_forecasts"], "cold_widths"),
+    step(cold_widths, ["hidden_forecasts"], "cold_widths"),
     step(score_young_stores, ["hidden_forecasts"], "young_stores_table"),
     step(compare_with_champion, ["backtest", "champion", "params:evaluation"], "comparison_table"),
     step(collect_metrics, ["scores", "coverage_table", "champion"], "metrics"),

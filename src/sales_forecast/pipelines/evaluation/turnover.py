@@ -226,7 +226,7 @@ def write_evaluation(
         champion: As ``choose_champion`` returns it.
         levels_table: As ``score_levels`` returns it.
         coverage_table: As ``measure_coverage`` returns it.
-        sums_table: As ``measure_sums`` returns it.
+        sums_table: As ``range_sums`` returns it.
         young_stores_table: As ``score_young_stores`` returns it.
         comparison_table: As ``compare_with_champion`` returns it.
         backtest_seconds: ``method, cutoff, seconds``.
@@ -289,8 +289,7 @@ def write_evaluation(
             Chart(backtest_chart, "Grey is what was sold; the coloured pieces were forecast at their start."),
             Table(
                 _readable(levels_table.groupby(["level", "method"], as_index=False)[METRICS].mean()),
-                "Mean over windows of the sums that planners and regions look at. Regions and zones are per "
-                "department.",
+                "Mean over windows of the sums that planners and regions look at.",
                 FORMATS,
                 collapsed=True,
             ),

@@ -15,7 +15,7 @@ from sales_forecast.forecasting.levels import (
     sum_to_level,
 )
 from sales_forecast.forecasting.metrics import rmsse, score, seasonal_scale
-from sales_forecast.forecasting.ranges import COVERAGES, RangeParams
+from sales_forecast.forecasting.ranges import count_inside
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 
 
@@ -55,60 +55,35 @@ def measure_coverage(backtest: pd.DataFrame) -> pd.DataFrame:
         over the sum of turnover.
     """
     rows = backtest.assign(all="all", window=backtest["cutoff"].dt.strftime("%Y-%m-%d"))
-    for coverage in COVERAGES:
-        low, high = rows[f"lo_{coverage}"], rows[f"hi_{coverage}"]
-        rows[f"coverage_{coverage}"] = rows["turnover"].between(low, high)
-        rows[f"width_{coverage}"] = high - low
-    tables = []
-    for by in ("all", "window", "department", "horizon"):
-        grouped = rows.groupby(["method", by])
-        table = grouped.size().rename("rows").to_frame()
-        for coverage in COVERAGES:
-            table[f"coverage_{coverage}"] = grouped[f"coverage_{coverage}"].mean()
-            table[f"width_{coverage}"] = grouped[f"width_{coverage}"].sum() / grouped["turnover"].sum()
-        table = table.reset_index(names=["method", "value"])
-        tables.append(table.assign(by=by, value=table["value"].astype(str)))
+    tables = [
+        count_inside(rows, ["method", by]).rename(columns={by: "value"}).astype({"value": str}).assign(by=by)
+        for by in ("all", "window", "department", "horizon")
+    ]
     columns = ["method", "by", "value", "rows"]
     return pd.concat(tables, ignore_index=True).set_index(columns).reset_index()
 
 
-def learn_sums(
-    backtest: pd.DataFrame, champion: dict[str, Any], stores: pd.DataFrame, ranges: RangeParams
-) -> LevelWidths:
-    """Learn from the champion's past forecasts how wide the ranges of sums must be.
+def range_sums(
+    backtest: pd.DataFrame,
+    champion: dict[str, Any],
+    panel: pd.DataFrame,
+    stores: pd.DataFrame,
+) -> tuple[LevelWidths, pd.DataFrame]:
+    """Learn from the champion's past forecasts how wide the ranges of sums must be, and judge them.
 
     Args:
         backtest: Every forecast of the past.
         champion: Whose forecasts count.
+        panel: Gap-free weekly turnover.
         stores: Region and zone.
-        ranges: What widths are measured in.
 
     Returns:
-        Level -> coverage in per cent -> department -> width, as JSON can hold it.
+        Level -> coverage in per cent -> department -> width, as JSON can hold it; and how many past sums fell
+        into the range that the other windows would have given them, see
+        ``forecasting.levels.measure_level_coverage``.
     """
-    return learn_level_widths(_own(backtest, champion), stores, ranges)
-
-
-def measure_sums(
-    backtest: pd.DataFrame, champion: dict[str, Any], stores: pd.DataFrame, ranges: RangeParams
-) -> pd.DataFrame:
-    """Count how many past sums fell into the range that the other windows would have given them.
-
-    Args:
-        backtest: Every forecast of the past.
-        champion: Whose forecasts count.
-        stores: Region and zone.
-        ranges: What widths are measured in.
-
-    Returns:
-        See ``forecasting.levels.measure_level_coverage``.
-    """
-    return measure_level_coverage(_own(backtest, champion), stores, ranges)
-
-
-def _own(backtest: pd.DataFrame, champion: dict[str, Any]) -> pd.DataFrame:
-    own: pd.DataFrame = backtest[backtest["method"] == champion["method"]]
-    return own
+    own = backtest[backtest["method"] == champion["method"]]
+    return learn_level_widths(own, panel, stores), measure_level_coverage(own, panel, stores)
 
 
 def compare_with_champion(

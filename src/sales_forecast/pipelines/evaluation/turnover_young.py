@@ -12,14 +12,13 @@ from sales_forecast.forecasting.hidden_history import (
     KNOWN_WEEKS,
     MORE,
     HiddenHistoryParams,
-    cold_widths,
     forecast_hidden,
 )
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Methods
 from sales_forecast.forecasting.metrics import score
-from sales_forecast.forecasting.ranges import RangeParams, Widths
+from sales_forecast.forecasting.ranges import RangeParams
 
 
 def hide_history(
@@ -63,18 +62,6 @@ def hide_history(
         for cutoff in track(cutoffs, description="Hidden history")
     ]
     return pd.concat(folds, ignore_index=True)
-
-
-def learn_cold_start(hidden_forecasts: pd.DataFrame) -> Widths:
-    """Learn how wide the ranges of the youngest series must be.
-
-    Args:
-        hidden_forecasts: As ``hide_history`` returns them.
-
-    Returns:
-        Coverage in per cent -> department -> width, as JSON can hold it.
-    """
-    return cold_widths(hidden_forecasts)
 
 
 def score_young_stores(hidden_forecasts: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
+from sales_forecast.forecasting.levels import sum_forecasts
 from sales_forecast.pipelines import lane_stage, step
 from sales_forecast.pipelines.inference.marketing import (
     draw_budget_curve,
@@ -17,7 +18,7 @@ from sales_forecast.pipelines.inference.turnover import (
     write_outlook,
 )
 from sales_forecast.pipelines.inference.turnover_reasons import chart_reasons, explain_forecasts
-from sales_forecast.pipelines.inference.turnover_sums import chart_total, sum_to_levels
+from sales_forecast.pipelines.inference.turnover_sums import chart_total
 
 TURNOVER = [
     step(
@@ -50,7 +51,7 @@ TURNOVER = [
         "forecasts",
     ),
     step(lay_out_for_planners, ["forecasts"], "planner_sheet"),
-    step(sum_to_levels, ["forecasts", "stores", "level_widths", "params:ranges"], "forecasts_by_level"),
+    step(sum_forecasts, ["forecasts", "panel", "stores", "level_widths"], "forecasts_by_level"),
     step(
         explain_forecasts,
         ["model", "forecasts", "panel", "stores", "calendar", "params:methods", "params:level_shifts"],

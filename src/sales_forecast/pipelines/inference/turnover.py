@@ -22,12 +22,6 @@ from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_u
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 
-def _today(
-    panel: pd.DataFrame, stores: pd.DataFrame, calendar: pd.DataFrame, level_shifts: LevelShiftParams
-) -> Market:
-    return Market.at(panel["week"].max(), panel, stores, calendar, level_shifts)
-
-
 def fit_champion(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
@@ -54,7 +48,7 @@ def fit_champion(
         ``method``, ``cutoff`` (ISO date of the last week seen), ``fitted`` and ``widths`` of the ranges, all
         as JSON can hold it.
     """
-    market = _today(panel, stores, calendar, level_shifts)
+    market = Market.of_today(panel, stores, calendar, level_shifts)
     method = methods.root[champion["method"]]
     return {
         "method": champion["method"],
@@ -95,7 +89,7 @@ def forecast_targets(
     Raises:
         InputError: A wanted week is not after the last week seen, or too far ahead.
     """
-    market = _today(panel, stores, calendar, level_shifts)
+    market = Market.of_today(panel, stores, calendar, level_shifts)
     method = methods.root[model["method"]]
     forecasts = forecast_all(method, market, targets, model["fitted"])
     return add_ranges(forecasts.assign(method=model["method"]), market, model["widths"], ranges, cold_widths)
@@ -174,7 +168,7 @@ def write_outlook(
 
     Args:
         forecasts: ``store, department, week, forecast``.
-        forecasts_by_level: As ``sum_to_levels`` returns it.
+        forecasts_by_level: As ``sum_forecasts`` returns it.
         reasons: As ``explain_forecasts`` returns it.
         panel: Gap-free weekly turnover.
         champion: Which method forecast, and how wrong it was in the past.

@@ -38,7 +38,7 @@ def explain_forecasts(
         ``store, department, week, forecast`` and the columns of ``forecasting.reasons.PARTS``; currency units
         per week.
     """
-    market = Market.at(panel["week"].max(), panel, stores, calendar, level_shifts)
+    market = Market.of_today(panel, stores, calendar, level_shifts)
     targets = forecasts[["store", "department", "week"]]
     roots = methods.root[model["method"]].reasons(market, targets, model["fitted"])
     return explain(market, forecasts, roots)

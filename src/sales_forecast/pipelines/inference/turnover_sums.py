@@ -5,36 +5,17 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.forecasting.levels import LevelWidths, sum_forecasts
-from sales_forecast.forecasting.ranges import RangeParams
 from sales_forecast.reporting import COLOURS, new_figure
 
 RECENT_WEEKS = 78
 """How much of the past a chart shows."""
 
 
-def sum_to_levels(
-    forecasts: pd.DataFrame, stores: pd.DataFrame, level_widths: LevelWidths, ranges: RangeParams
-) -> pd.DataFrame:
-    """Sum forecasts to every level, with ranges of their own.
-
-    Args:
-        forecasts: One row a store, department and week, with ranges.
-        stores: Region and zone.
-        level_widths: As the evaluation learnt them from the champion's past forecasts.
-        ranges: What the widths are measured in.
-
-    Returns:
-        See ``forecasting.levels.sum_forecasts``.
-    """
-    return sum_forecasts(forecasts, stores, level_widths, ranges)
-
-
 def chart_total(forecasts_by_level: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
     """Draw the whole chain's last year and a half, and the weeks ahead with their ranges.
 
     Args:
-        forecasts_by_level: As ``sum_to_levels`` returns it.
+        forecasts_by_level: As ``sum_forecasts`` returns it.
         panel: Gap-free weekly turnover.
     """
     figure = new_figure("The whole chain", "week", "turnover per week", height=380)
@@ -64,7 +45,7 @@ def add_up(forecasts_by_level: pd.DataFrame) -> pd.DataFrame:
     """Mean week of the chain and each department, and what 80 % of weeks should lie between.
 
     Args:
-        forecasts_by_level: As ``sum_to_levels`` returns it.
+        forecasts_by_level: As ``sum_forecasts`` returns it.
 
     Returns:
         ``what, forecast, lo_80, hi_80`` in currency units per week, the chain first, then by size.
