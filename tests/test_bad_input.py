@@ -175,8 +175,8 @@ def test_a_cutoff_outside_the_data_is_refused_by_its_stage_too(project: Project)
 IMPOSSIBLE = {
     "turnover.backtest.cutoffs=[2031-01-04]": ["turnover.backtest.cutoffs", "2031-01-04"],
     "turnover.backtest.horizon_weeks=9": [
-        "turnover.methods.blend.enough.members.ridge.max_horizon_weeks: 8 is too few",
-        "turnover.backtest.horizon_weeks wants 9",
+        "turnover.methods.blend.enough.members.ridge.max_horizon_weeks: 8 is too few, "
+        "turnover.backtest.horizon_weeks wants 9 (as in turnover.methods.blend.enough.members.boosting.max",
     ],
     "turnover.methods.blend.short.members.ridge.max_horizon_weeks=7": [
         "turnover.methods.blend.short.members.ridge.max_horizon_weeks: 7 is too few",
@@ -190,6 +190,9 @@ IMPOSSIBLE = {
         "turnover.methods",
         "cannot be called headline",
     ],
+    "turnover.ranges.weeks_back=[600]": ["turnover.ranges.weeks_back: 600 weeks before", "history begins at"],
+    "turnover.ranges.scale_share=-1": ["turnover.ranges.scale_share: must be greater than 0, not -1"],
+    "turnover.ranges.weeks=8": ["turnover.ranges.weeks: there is no such option"],
     "turnover.evaluation.baseline=last_year": ["turnover.evaluation.baseline", "seasonal_naive"],
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,7 +32,34 @@ def message_of(error: BaseException) -> str:
     for cause in _causes(error):
         if isinstance(cause, InputError):
             return str(cause)
+    if isinstance(error, ParameterValidationError):
+        return _in_plain_words(str(error))
     return str(error)
+
+
+_COMPLAINT = re.compile(
+    r"  (?! )(?:Value error, )?(?P<what>.+?)"
+    r"(?: \[type=(?P<type>\w+), input_value=(?P<given>.*), input_type=\w+\])?"
+)
+
+
+def _in_plain_words(report: str) -> str:
+    """Leave of pydantic's report what the reader can act on: which option, what is wrong, what was given."""
+    group = option = ""
+    lines = []
+    for line in report.splitlines():
+        if named := re.match(r"- Parameter '(.+?)'", line):
+            group = named[1]
+            lines += [] if "validation error" in line else [line.removeprefix("- ")]
+        elif re.fullmatch(r"[\w.]+", line):
+            option = f"{group}.{line}"
+        elif said := _COMPLAINT.fullmatch(line):
+            what = said["what"].replace("Input should be", "must be")
+            what = what.replace("Extra inputs are not permitted", "there is no such option")
+            if said["type"] not in {"value_error", "missing", "extra_forbidden", None}:
+                what += f", not {said['given']}"
+            lines.append(what if group in what else f"{option or group}: {what}")
+    return "\n".join(lines) or report
 
 
 def _with_one_message(command: click.Command) -> click.Command:

@@ -143,12 +143,6 @@ def test_a_part_may_be_a_department_of_a_zone(method, market, targets):
     assert forecast_all(method, market, targets, fitted)["forecast"].notna().all()
 
 
-def test_a_partition_by_an_unknown_attribute_is_refused_with_those_there_are(method, market):
-    colourful = method.model_copy(update={"partition": ("department", "colour")})
-    with pytest.raises(InputError, match=r"partition: colour \(turnover\.methods\).*department.*region"):
-        colourful.fit(market)
-
-
 @pytest.mark.parametrize(
     ("spacing", "width", "origins"),
     [

@@ -39,16 +39,14 @@ class DirectMethod(Method, frozen=True):
     season_width_weeks: int = Field(ge=0, le=26)
     """Origins lie within so many weeks of the cutoff's place in the year, in every past year."""
 
-    def problems(self, needs: Needs) -> Iterator[str]:
+    def problems(self, needs: Needs) -> Iterator[tuple[str, str]]:
         """A horizon beyond the trained one, and a partition by a column that is not there."""
         for who, weeks in needs.horizon_weeks.items():
             if weeks > self.max_horizon_weeks:
-                yield f"max_horizon_weeks: {self.max_horizon_weeks} is too few, {who} wants {weeks}"
-        if unknown := set(self.partition) - set(needs.columns):
-            yield (
-                f"partition: {', '.join(sorted(unknown))} is no column of the series; there are "
-                f"{', '.join(needs.columns)}"
-            )
+                yield "max_horizon_weeks", f"{self.max_horizon_weeks} is too few, {who} wants {weeks}"
+        if unknown := sorted(set(self.partition) - set(needs.columns)):
+            there = ", ".join(needs.columns)
+            yield "partition", f"{', '.join(unknown)} is no column of the series; there are {there}"
         yield from super().problems(needs)
 
     @abstractmethod
@@ -135,11 +133,6 @@ class DirectMethod(Method, frozen=True):
     def _part_of(self, series: pd.DataFrame) -> npt.NDArray[np.str_]:
         if not self.partition:
             return np.full(len(series), "all")
-        if unknown := [column for column in self.partition if column not in series.columns]:
-            raise InputError(
-                f"partition: {', '.join(unknown)} (turnover.methods) is no column of the series; there are "
-                f"{', '.join(series.columns)}"
-            )
         columns = [series[column].astype(str) for column in self.partition]
         return np.array(["/".join(values) for values in zip(*columns, strict=True)])
 

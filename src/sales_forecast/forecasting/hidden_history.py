@@ -25,10 +25,10 @@ class HiddenHistoryParams(BaseModel, frozen=True, extra="forbid"):
     """Which stores are taken for young ones, and when."""
 
     share_of_stores: float = Field(gt=0, le=0.15)
-    """Of all stores, for each number of known weeks."""
+    """Of all stores, for each of the five numbers of known weeks: a quarter at least stays whole."""
 
     cutoffs: int = Field(gt=0)
-    """So many of the backtest's, the latest ones."""
+    """At most so many of the backtest's, the latest ones."""
 
     seed: int
 

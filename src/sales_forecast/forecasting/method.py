@@ -60,15 +60,19 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
         roots[:, OTHER] = np.sqrt(np.maximum(self.forecast(market, targets, fitted), 0))
         return roots
 
-    def problems(self, needs: Needs) -> Iterator[str]:
-        """Say what cannot work, before anything is fitted: the field's path, and what is wrong with it."""
+    def problems(self, needs: Needs) -> Iterator[tuple[str, str]]:
+        """Say what cannot work, before anything is fitted.
+
+        Yields:
+            The path of the field, and what is wrong with it.
+        """
         for field in type(self).model_fields:
             value = getattr(self, field)
             nested = value if isinstance(value, dict) else {"": value}
             for name, method in nested.items():
                 if isinstance(method, Method):
                     path = f"{field}.{name}" if name else field
-                    yield from (f"{path}.{problem}" for problem in method.problems(needs))
+                    yield from ((f"{path}.{inner}", what) for inner, what in method.problems(needs))
 
     @abstractmethod
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:
@@ -125,15 +129,22 @@ class Methods(RootModel[dict[str, AnyMethod]], frozen=True):
         """Refuse what cannot work.
 
         Raises:
-            InputError: Names each impossible option with its path in the parameters.
+            InputError: Names each impossible option with its path in the parameters; the same one of several
+                methods once, with the paths of all.
         """
-        found = [
-            f"turnover.methods.{name}.{problem}"
-            for name, method in self.root.items()
-            for problem in method.problems(needs)
-        ]
-        if found:
-            raise InputError("\n".join(found))
+        paths: dict[tuple[str, str], list[str]] = {}
+        for name, method in self.root.items():
+            for path, what in method.problems(needs):
+                paths.setdefault((path.rpartition(".")[2], what), []).append(
+                    f"turnover.methods.{name}.{path}"
+                )
+        if paths:
+            raise InputError(
+                "\n".join(
+                    f"{first}: {what}" + (f" (as in {', '.join(others)})" if others else "")
+                    for (_, what), (first, *others) in paths.items()
+                )
+            )
 
 
 def forecast_all(method: Method, market: Market, targets: pd.DataFrame, fitted: Fitted) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from sales_forecast.forecasting.errors import ShortHistoryError
+from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.grid import KEYS, Matrix
 from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Method, forecast_all
@@ -42,6 +42,21 @@ class RangeParams(BaseModel, frozen=True, extra="forbid"):
 
     scale_share: float = Field(gt=0)
     """How much of a series' mean week counts beside the forecast."""
+
+
+def refuse_origins_before(first: pd.Timestamp, cutoff: pd.Timestamp, ranges: RangeParams) -> None:
+    """Refuse past origins of which none lies in the history.
+
+    Raises:
+        InputError: Names the parameter.
+    """
+    nearest = cutoff - pd.Timedelta(weeks=min(ranges.weeks_back))
+    if nearest < first:
+        raise InputError(
+            f"turnover.ranges.weeks_back: {min(ranges.weeks_back)} weeks before the cutoff "
+            f"{cutoff:%Y-%m-%d} is {nearest:%Y-%m-%d}, and history begins at {first:%Y-%m-%d}. Name nearer "
+            "origins, or later cutoffs under turnover.backtest.cutoffs."
+        )
 
 
 def learn_widths(method: Method, market: Market, ranges: RangeParams, horizon_weeks: int) -> Widths:

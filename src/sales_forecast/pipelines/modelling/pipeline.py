@@ -14,7 +14,7 @@ from sales_forecast.pipelines.modelling.turnover import backtest_methods, check_
 TURNOVER = [
     step(
         check_plan,
-        ["sales", "targets", "stores", "params:backtest", "params:methods"],
+        ["sales", "targets", "stores", "params:backtest", "params:methods", "params:ranges"],
         None,
         tags=CHECKED_FIRST,
     ),

@@ -15,7 +15,7 @@ from sales_forecast.forecasting.backtest import (
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market, targets_after, weeks_ahead
 from sales_forecast.forecasting.method import Methods, Needs
-from sales_forecast.forecasting.ranges import RangeParams
+from sales_forecast.forecasting.ranges import RangeParams, refuse_origins_before
 
 
 def check_plan(
@@ -24,6 +24,7 @@ def check_plan(
     stores: pd.DataFrame,
     backtest: BacktestParams,
     methods: Methods,
+    ranges: RangeParams,
 ) -> None:
     """Refuse what cannot work before anything is computed or written.
 
@@ -33,6 +34,7 @@ def check_plan(
         stores: For its columns.
         backtest: Cutoffs and horizon.
         methods: Candidates.
+        ranges: From which past origins their width is learnt.
 
     Raises:
         InputError: Names each impossible parameter.
@@ -41,7 +43,7 @@ def check_plan(
     if len(targets):
         horizon_weeks["the file of weeks to forecast"] = int(weeks_ahead(targets, sales["week"].max()).max())
     methods.refuse_problems(Needs(horizon_weeks, ["department", *stores.columns]))
-    plan_cutoffs(sales, backtest)
+    refuse_origins_before(sales["week"].min(), plan_cutoffs(sales, backtest)[0], ranges)
 
 
 def backtest_methods(
