@@ -2,9 +2,11 @@
 
 import pandas as pd
 
+from sales_forecast.forecasting.grid import nothing_known_ahead
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 
 NO_CALENDAR = pd.DataFrame()
+NOTHING_AHEAD = nothing_known_ahead()
 NO_SHIFTS = LevelShiftParams(
     enabled=False,
     min_log_ratio=1,

@@ -33,12 +33,12 @@ class RawTable:
 
     Args:
         file: How the file is called in messages.
-        columns: Name inside the project -> name in the file.
+        columns: Name inside the project -> name in the file; None for what the file does not have.
     """
 
-    def __init__(self, file: str, columns: Mapping[str, str]) -> None:
+    def __init__(self, file: str, columns: Mapping[str, str | None]) -> None:
         self._file = file
-        self._columns = dict(columns)
+        self._columns = {name: given for name, given in columns.items() if given is not None}
 
     def validate(self, data: Any) -> Any:
         """Return the data unchanged.
@@ -66,7 +66,14 @@ class _Table(pa.DataFrameModel):
         coerce = False
 
 
-class Stores(_Table):
+class _OpenTable(_Table):
+    """A table to which the retailer's configuration adds columns."""
+
+    class Config(_Table.Config):
+        strict = False
+
+
+class Stores(_OpenTable):
     """One row a store. Coordinates in degrees; region, zone and school_zone as text labels."""
 
     store: Series[Any] = pa.Field(unique=True)
@@ -97,16 +104,20 @@ class _Sorted(_Weekly):
         return pd.Series(np.append(True, rises)[: len(frame)], frame.index)
 
 
-class Sales(_Sorted):
+class Sales(_Sorted, _OpenTable):
     """Turnover as delivered, in currency units per week; ``week`` is the first day."""
 
     turnover: Series[float]
 
 
-class Targets(_Weekly):
+class KnownAhead(_Weekly, _OpenTable):
+    """What is known before the week comes, of past weeks and of those to forecast."""
+
+
+class Targets(_Weekly, _OpenTable):
     """The store, department and week combinations that want a forecast."""
 
-    class Config(_Table.Config):
+    class Config(_OpenTable.Config):
         unique = ["store", "department", "week"]
 
 
@@ -207,6 +218,7 @@ class Reasons(_Weekly):
     recent: Series[float]
     season: Series[float]
     place: Series[float]
+    known_ahead: Series[float]
     peers: Series[float]
     other: Series[float]
 

@@ -1,6 +1,7 @@
 """Features of a forecast: countable by hand, blind to the future, free of currency."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -269,3 +270,38 @@ def test_the_currency_does_not_matter():
 def test_a_horizon_whose_lags_are_not_yet_known_is_refused(rising):
     with pytest.raises(ValueError, match="lag 50 looks beyond the origin"):
         _at(rising, 150, 51)
+
+
+# --- what a retailer adds ----------------------------------------------------------------------------
+
+
+def test_a_column_known_ahead_is_that_of_the_week_wanted_and_how_it_moved():
+    plain = _source([np.ones(200)] * 2)
+    week = [WEEKS[0] + pd.Timedelta(weeks=n) for n in (180 - 52, 180)]
+    ahead = pd.DataFrame({"store": 0, "department": "bikes", "week": week, "promotion": [0.2, 0.5]})
+    features = FeatureSource(plain.grid, CALENDAR, ahead).at(179, np.array([1, 2]))
+    np.testing.assert_allclose(features["known_ahead.promotion"], [[0.5, np.nan], [np.nan, np.nan]])
+    np.testing.assert_allclose(features["known_ahead.promotion_moved"], [[0.3, np.nan], [np.nan, np.nan]])
+
+
+def test_weeks_and_series_that_the_grid_does_not_have_are_no_matter():
+    plain = _source([np.ones(200)])
+    ahead = pd.DataFrame(
+        {
+            "store": [0, 99, 0],
+            "department": "bikes",
+            "week": [WEEKS[0] - pd.Timedelta(weeks=3), WEEKS[5], WEEKS[0] + pd.Timedelta(weeks=190)],
+            "promotion": 1.0,
+        }
+    )
+    features = FeatureSource(plain.grid, CALENDAR, ahead).at(179, np.array([11, 40]))
+    np.testing.assert_allclose(features["known_ahead.promotion"], [[1.0, np.nan]])
+
+
+def test_own_attributes_are_features_of_their_store():
+    plain = _source([np.ones(200)] * 3)
+    series = plain.grid.series.assign(size=[10.0, np.nan, 30.0], kind=["b: (x)", "a", None])
+    features = FeatureSource(replace(plain.grid, series=series), CALENDAR).at(179, np.array([1]))
+    np.testing.assert_allclose(features["attribute.size"][:, 0], [10, np.nan, 30])
+    assert features["attribute.kind.0"][:, 0].tolist() == [0, 1, 0]
+    assert features["attribute.kind.1"][:, 0].tolist() == [1, 0, 0]

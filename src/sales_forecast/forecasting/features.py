@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sales_forecast.forecasting.grid import WEEKS_PER_YEAR, Grid, Matrix
+from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR, Grid, Matrix, nothing_known_ahead
 from sales_forecast.forecasting.past import (
     Positions,
     log_growth,
@@ -37,6 +37,9 @@ _AROUND = ((-1, 0.25), (0, 0.5), (1, 0.25))
 MIN_WEEKS = 5
 """A series needs so many weeks before its scale means anything."""
 
+PLACE = ("postcode", "latitude", "longitude", "region", "zone", "school_zone")
+"""Attributes of stores that every retailer's table has, be they known or not."""
+
 _CALENDAR = ("public_holiday_days", "school_holiday_days", "weeks_from_easter", "weeks_from_christmas")
 
 Rows = npt.NDArray[np.float32]
@@ -49,10 +52,12 @@ class FeatureSource:
     Args:
         grid: Turnover at today's level.
         calendar: Holidays by week and school zone, reaching beyond the last target.
+        known_ahead: ``store, department, week`` and columns of the retailer's own, beyond the last week.
     """
 
     grid: Grid
     calendar: pd.DataFrame
+    known_ahead: pd.DataFrame = field(default_factory=nothing_known_ahead)
     _rows: dict[tuple[int, int], Rows] = field(default_factory=dict, init=False, repr=False)
     _one_at_a_time: RLock = field(default_factory=RLock, init=False, repr=False)
 
@@ -104,6 +109,36 @@ class FeatureSource:
             for column in _CALENDAR
         }
 
+    @cached_property
+    def plans(self) -> dict[str, Matrix]:
+        """Each column known ahead as a matrix, series x weeks from the grid's first; NaN if unknown."""
+        columns = self.known_ahead.columns.difference([*KEYS, "week"])
+        if columns.empty:
+            return {}
+        row = self.grid.position_of(self.known_ahead)
+        week = ((self.known_ahead["week"] - self.grid.weeks[0]).dt.days // 7).to_numpy()
+        ours = (row >= 0) & (week >= 0)
+        shape = (len(self.grid.series), max(len(self.grid.weeks), week.max() + 1) + WEEKS_PER_YEAR)
+        plans = {}
+        for column in columns:
+            plans[column] = np.full(shape, np.nan)
+            plans[column][row[ours], week[ours]] = self.known_ahead[column].to_numpy(dtype=float)[ours]
+        return plans
+
+    @cached_property
+    def attributes(self) -> dict[str, Matrix]:
+        """The retailer's own attributes of stores: numbers as they are, each text as one of its values."""
+        own = self.grid.series.drop(columns=[*KEYS, *PLACE], errors="ignore")
+        found = {}
+        for column in own:
+            values = own[column]
+            if pd.api.types.is_numeric_dtype(values):
+                found[f"attribute.{column}"] = values.to_numpy(dtype=float)
+            else:  # numbered, because LightGBM takes no brackets or colons in names
+                for number, value in enumerate(sorted(values.dropna().unique())):
+                    found[f"attribute.{column}.{number}"] = (values == value).to_numpy(dtype=float)
+        return found
+
     def scale(self, origin: int) -> Matrix:
         """Mean weekly turnover of each series over its last year; NaN before ``MIN_WEEKS``, or at 0."""
         mean, count = self._last_year(origin)
@@ -144,7 +179,7 @@ class FeatureSource:
             for name, values in ratios.items()
         }
         features["usual"] = mean_known([features[f"same_week_{n}"] for n in SINCE_WEEKS])
-        features |= growth | self._calendar_days(target) | self._place(origin)
+        features |= growth | self._calendar_days(target) | self._place(origin) | self._planned(target)
         return {name: np.broadcast_to(values, shape) for name, values in features.items()}
 
     def rows(self, origin: int, max_horizon: int) -> Rows:
@@ -233,7 +268,19 @@ class FeatureSource:
             "latitude": self.grid.series["latitude"].to_numpy(dtype=float)[:, None],
             "longitude": self.grid.series["longitude"].to_numpy(dtype=float)[:, None],
             "age_weeks": (origin - self.first_week + 1).astype(float)[:, None],
+            **{name: values[:, None] for name, values in self.attributes.items()},
         }
+
+    def _planned(self, target: Positions) -> dict[str, Matrix]:
+        """What is known of the week ahead, and how it differs from the same week of last year."""
+        planned = {}
+        for column, plan in self.plans.items():
+            last_year = np.where(
+                target >= WEEKS_PER_YEAR, plan[:, np.maximum(target - WEEKS_PER_YEAR, 0)], np.nan
+            )
+            planned[f"known_ahead.{column}"] = plan[:, target]
+            planned[f"known_ahead.{column}_moved"] = plan[:, target] - last_year
+        return planned
 
 
 def _groups(series: pd.DataFrame, columns: list[str]) -> list[Positions]:

@@ -34,3 +34,8 @@ class Grid:
         known = pd.MultiIndex.from_frame(self.series[KEYS])
         wanted = pd.MultiIndex.from_frame(targets[KEYS])
         return np.asarray(known.get_indexer(wanted), dtype=np.intp)
+
+
+def nothing_known_ahead() -> pd.DataFrame:
+    """The table of a retailer that knows nothing ahead."""
+    return pd.DataFrame(columns=[*KEYS, "week"])

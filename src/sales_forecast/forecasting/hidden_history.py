@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
@@ -82,7 +84,7 @@ def forecast_hidden(
         absolute and in units of the ranges' yardstick.
     """
     left, labels = hide(market.panel, market.cutoff, hidden)
-    young = Market.at(market.cutoff, left, market.stores, market.calendar, market.level_shifts)
+    young = replace(market, panel=left)
     targets = targets_after(truth, market.cutoff, horizon_weeks)
     answer = forecast_all(method, young, targets[[*KEYS, "week"]], method.fit(young))
     error = (targets["turnover"].to_numpy() - answer["forecast"]).abs() / yardstick(answer, young, ranges)

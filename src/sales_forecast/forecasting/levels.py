@@ -30,6 +30,17 @@ LEVELS: dict[str, list[str]] = {
 
 SUMS = [level for level in LEVELS if level != "series"]
 
+
+def levels_of(stores: pd.DataFrame) -> list[str]:
+    """The levels of a retailer; one that knows no regions or zones has none of those."""
+    absent = {place for place in ("region", "zone") if stores[place].isna().all()}
+    return [level for level, keys in LEVELS.items() if not absent & set(keys)]
+
+
+def _sums_of(stores: pd.DataFrame) -> list[str]:
+    return [level for level in levels_of(stores) if level != "series"]
+
+
 MIN_ROWS = 40
 """A department with fewer past sums takes the errors of all: there are fewer sums than series."""
 
@@ -72,7 +83,7 @@ def learn_level_widths(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataF
         stores: Region and zone.
     """
     windows = _with_mean_weeks(past, panel)
-    return {level: _widths(_sums(windows, stores, level)) for level in SUMS}
+    return {level: _widths(_sums(windows, stores, level)) for level in _sums_of(stores)}
 
 
 def _widths(sums: pd.DataFrame) -> Widths:
@@ -131,7 +142,7 @@ def sum_forecasts(
     own = forecasts[[*KEYS, "week", "forecast", *RANGE_COLUMNS]].sort_values([*KEYS, "week"])
     levels = [own.astype(dict.fromkeys(KEYS, str)).assign(level="series")]
     rows = forecasts.assign(mean_week=_mean_week(forecasts, panel, panel["week"].max()))
-    for level in SUMS:
+    for level in _sums_of(stores):
         sums = sum_to_level(rows, stores, level, ["forecast", "mean_week"])
         levels.append(put_around(sums, _yardstick(sums), level_widths[level]).assign(level=level))
     table = pd.concat(levels, ignore_index=True).rename(columns={"store": "key"})
@@ -151,7 +162,7 @@ def measure_level_coverage(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.D
     """
     windows = _with_mean_weeks(past, panel)
     ranged = []
-    for level in SUMS:
+    for level in _sums_of(stores):
         sums = _sums(windows, stores, level)
         for cutoff, window in sums.groupby("cutoff"):
             others = sums[sums["cutoff"] != cutoff]

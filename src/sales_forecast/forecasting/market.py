@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sales_forecast.forecasting.features import FeatureSource
-from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR, Grid, Matrix
+from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR, Grid, Matrix, nothing_known_ahead
 from sales_forecast.forecasting.level_shifts import (
     LevelShiftParams,
     find_level_shifts,
@@ -28,6 +28,8 @@ class Market:
         stores: Attributes, one row a store.
         calendar: Holidays by week and school zone, of past and future weeks.
         level_shifts: How level shifts are found.
+        known_ahead: ``store, department, week`` and columns of the retailer's own, such as promotions, of
+            past and future weeks.
     """
 
     cutoff: pd.Timestamp
@@ -35,6 +37,7 @@ class Market:
     stores: pd.DataFrame
     calendar: pd.DataFrame
     level_shifts: LevelShiftParams
+    known_ahead: pd.DataFrame = field(default_factory=nothing_known_ahead)
 
     @classmethod
     def at(
@@ -44,10 +47,12 @@ class Market:
         stores: pd.DataFrame,
         calendar: pd.DataFrame,
         level_shifts: LevelShiftParams,
+        known_ahead: pd.DataFrame | None = None,
     ) -> Market:
-        """Forget everything after the cutoff."""
+        """Forget everything after the cutoff but what was known ahead."""
         past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]]
-        return cls(cutoff, past, stores, calendar, level_shifts)
+        ahead = nothing_known_ahead() if known_ahead is None else known_ahead
+        return cls(cutoff, past, stores, calendar, level_shifts, ahead)
 
     @classmethod
     def of_today(
@@ -56,9 +61,10 @@ class Market:
         stores: pd.DataFrame,
         calendar: pd.DataFrame,
         level_shifts: LevelShiftParams,
+        known_ahead: pd.DataFrame | None = None,
     ) -> Market:
         """Forget nothing: the cutoff is the panel's last week."""
-        return cls.at(panel["week"].max(), panel, stores, calendar, level_shifts)
+        return cls.at(panel["week"].max(), panel, stores, calendar, level_shifts, known_ahead)
 
     @cached_property
     def shifts(self) -> pd.DataFrame:
@@ -78,19 +84,19 @@ class Market:
     @cached_property
     def features(self) -> FeatureSource:
         """Features at today's level, kept so that several methods can share them."""
-        return FeatureSource(self.at_todays_level, self.calendar)
+        return FeatureSource(self.at_todays_level, self.calendar, self.known_ahead)
 
     @cached_property
     def features_as_sold(self) -> FeatureSource:
         """The same without any level repaired."""
-        return FeatureSource(self.as_sold, self.calendar)
+        return FeatureSource(self.as_sold, self.calendar, self.known_ahead)
 
     def before(self, weeks: int) -> Market | None:
         """What was known so many weeks before the cutoff; None if that was nothing."""
         cutoff = self.cutoff - pd.Timedelta(weeks=weeks)
         if cutoff < self.panel["week"].min():
             return None
-        return Market.at(cutoff, self.panel, self.stores, self.calendar, self.level_shifts)
+        return replace(self, cutoff=cutoff, panel=self.panel[self.panel["week"] <= cutoff])
 
     def _grid(self, panel: pd.DataFrame) -> Grid:
         wide = panel.pivot(index=KEYS, columns="week", values="turnover")

@@ -22,8 +22,8 @@ from sales_forecast.forecasting.cold_start import is_cold
 from sales_forecast.forecasting.grid import Matrix
 from sales_forecast.forecasting.market import Market
 
-BASE, SAME_WEEK, RECENT, SEASON, PLACE, OTHER = range(6)
-ROOTS = 6
+BASE, SAME_WEEK, RECENT, SEASON, PLACE, KNOWN_AHEAD, OTHER = range(7)
+ROOTS = 7
 """How many contributions a method tells apart, in the order above."""
 
 ROUNDING = 1e-9
@@ -32,7 +32,8 @@ ROUNDING = 1e-9
 _FEATURES = {
     SAME_WEEK: r"lag_|last_year_grown|same_week_|usual$",
     RECENT: r"mean_|growth_|spread$",
-    PLACE: r"latitude$|longitude$|age_weeks$",
+    PLACE: r"latitude$|longitude$|age_weeks$|attribute\.",
+    KNOWN_AHEAD: r"known_ahead\.",
     SEASON: r".*",  # what the department and the region usually sell in that week, holidays, time of year
 }
 
@@ -42,7 +43,8 @@ PARTS = {
     "same_week": "the same week of past years",
     "recent": "recent weeks and growth",
     "season": "season and holidays",
-    "place": "place and age of the store",
+    "place": "place, age and kind of the store",
+    "known_ahead": "what was known ahead, such as promotions",
     "peers": "what its peers sell (a young series)",
     "other": "everything else",
 }
@@ -96,6 +98,7 @@ def explain(market: Market, answer: pd.DataFrame, roots: Matrix) -> pd.DataFrame
         "recent": parts[:, RECENT],
         "season": parts[:, SEASON],
         "place": parts[:, PLACE],
+        "known_ahead": parts[:, KNOWN_AHEAD],
         "peers": np.where(cold, answer["forecast"].to_numpy(), 0.0),
     }
     forecast = answer["forecast"].to_numpy()

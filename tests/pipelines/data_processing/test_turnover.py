@@ -20,10 +20,12 @@ from sales_forecast.pipelines.data_processing.params import (
     CalendarParams,
     ReadTurnoverParams,
     RepairParams,
+    TurnoverColumns,
 )
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
     build_panel,
+    gather_known_ahead,
     read_sales,
     read_stores,
     read_targets,
@@ -53,6 +55,7 @@ STOP = ReadTurnoverParams(
     files=FILES, columns=COLUMNS, date_format="%Y-%m-%d", week_starts_on="saturday", bad_rows="stop"
 )
 SET_ASIDE = STOP.model_copy(update={"bad_rows": "set_aside"})
+FRANCE = CalendarParams(country="FR")
 REPAIR = RepairParams(impossible_above_times_series_mean=50, impossible_above_times_department_mean=50)
 
 START = pd.Timestamp("2016-01-02")
@@ -71,7 +74,7 @@ def _raw_stores(*rows: tuple[Any, ...]) -> pd.DataFrame:
 
 
 def _shops(*stores: Any) -> pd.DataFrame:
-    return read_stores(_raw_stores(*[(store, "59000", 50.6, 3.1, 1, 1) for store in stores]), STOP)
+    return read_stores(_raw_stores(*[(store, "59000", 50.6, 3.1, 1, 1) for store in stores]), STOP, FRANCE)
 
 
 def _sold(weeks: list[int], turnover: list[float], store: int = 1, department: int = 88) -> pd.DataFrame:
@@ -97,13 +100,15 @@ def _sold(weeks: list[int], turnover: list[float], store: int = 1, department: i
     ],
 )
 def test_a_postcode_tells_the_school_zone(postcode, told, school_zone):
-    stores = read_stores(_raw_stores((1, postcode, 45.0, 5.0, 1, 1)), STOP)
+    stores = read_stores(_raw_stores((1, postcode, 45.0, 5.0, 1, 1)), STOP, FRANCE)
     assert stores[["postcode", "school_zone"]].to_numpy().tolist() == [[told, school_zone]]
 
 
 def test_missing_attributes_stay_missing_and_the_others_stay_whole():
     stores = read_stores(
-        _raw_stores((1, 59000.0, 50.6, 3.1, 11.0, 1.0), (2, np.nan, np.nan, np.nan, np.nan, np.nan)), STOP
+        _raw_stores((1, 59000.0, 50.6, 3.1, 11.0, 1.0), (2, np.nan, np.nan, np.nan, np.nan, np.nan)),
+        STOP,
+        FRANCE,
     )
     Stores.validate(stores)
     assert stores.iloc[0].tolist() == [1, "59000", 50.6, 3.1, "11", "1", "BB"]
@@ -133,7 +138,7 @@ def test_missing_attributes_stay_missing_and_the_others_stay_whole():
 )
 def test_a_bad_store_stops_the_run_even_where_bad_rows_are_set_aside(row, complaint):
     with pytest.raises(DataContractError) as stopped:
-        read_stores(_raw_stores((1, "59000", 50.6, 3.1, 1, 1), row), SET_ASIDE)
+        read_stores(_raw_stores((1, "59000", 50.6, 3.1, 1, 1), row), SET_ASIDE, FRANCE)
     assert complaint in str(stopped.value)
     assert str(stopped.value).startswith("bu_feat.csv: 1 bad row(s)")
 
@@ -303,7 +308,7 @@ def raw() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def sample_sales(raw) -> pd.DataFrame:
-    return read_sales(raw["train"], read_stores(raw["bu_feat"], STOP), STOP)[0]
+    return read_sales(raw["train"], read_stores(raw["bu_feat"], STOP, FRANCE), STOP)[0]
 
 
 def test_of_the_sample_only_the_typing_error_is_repaired_and_no_peak_of_a_season(sample_sales):
@@ -369,7 +374,7 @@ def _process(
     read: Callable[[Path], Any], folder: Path, params: ReadTurnoverParams
 ) -> dict[str, pd.DataFrame]:
     """Every table up to the panel, by one engine; row numbers are left out."""
-    stores = read_stores(read(folder / "bu_feat.csv"), params)
+    stores = read_stores(read(folder / "bu_feat.csv"), params, FRANCE)
     sales, rejected = read_sales(read(folder / "train.csv"), stores, params)
     targets = read_targets(read(folder / "test.csv"), stores, sales, params)
     tables = {
@@ -474,3 +479,72 @@ def test_every_engine_stops_with_the_same_words(engine, tmp_path):
         "column 'but_num_business_unit': 1 value(s) that are not in the stores of bu_feat.csv (row "
         in message
     )
+
+
+# --- what a retailer adds ----------------------------------------------------------------------------
+
+
+def _promoting(**options: Any) -> ReadTurnoverParams:
+    ahead = {"promotion": "promo"}
+    return ReadTurnoverParams(
+        files=FILES,
+        columns={"sales": SALES | ahead, "targets": COLUMNS["targets"] | ahead, "stores": {"store": "shop"}},
+        date_format="%Y-%m-%d",
+        week_starts_on="saturday",
+        known_ahead={"promotion": "mean"},
+        bad_rows="stop",
+    ).model_copy(update=options)
+
+
+def _promoted(days: list[str], promotion: list[Any]) -> pd.DataFrame:
+    keys = {"but_num_business_unit": 1, "dpt_num_department": 88, "day_id": days}
+    return pd.DataFrame(keys | {"turnover": 1.0, "promo": promotion})
+
+
+def test_what_is_known_ahead_may_be_blank_in_the_past_but_not_in_the_future():
+    read = _promoting()
+    stores = read_stores(pd.DataFrame({"shop": [1]}), read, FRANCE)
+    Stores.validate(stores)
+    sales, _ = read_sales(_promoted(["2016-01-02", "2016-01-09"], [0.5, None]), stores, read)
+    Sales.validate(sales)
+    targets = read_targets(_promoted(["2016-01-16"], [0.25]), stores, sales, read)
+    ahead = gather_known_ahead(sales, targets, read)
+    assert ahead["promotion"].fillna(-1).tolist() == [0.5, -1, 0.25]
+    with pytest.raises(DataContractError) as stopped:
+        read_targets(_promoted(["2016-01-16", "2016-01-23"], [0.25, None]), stores, sales, read)
+    assert "test.csv: 1 bad row(s)" in str(stopped.value)
+    assert "column 'promo': 1 value(s) that are missing (row 3: '')" in str(stopped.value)
+    assert "turnover.read.known_ahead needs its value in every week to forecast" in str(stopped.value)
+
+
+def test_a_retailer_that_knows_nothing_ahead_has_an_empty_table():
+    sales = _sold([0, 1], [1.0, 2.0])
+    assert list(gather_known_ahead(sales, sales, STOP).columns) == ["store", "department", "week"]
+    assert gather_known_ahead(sales, sales, STOP).empty
+
+
+def test_stores_without_a_table_are_those_that_sell():
+    read = _promoting(files=STOP.files.model_copy(update={"stores": "train.csv"}))
+    stores = read_stores(pd.DataFrame({"shop": [7, 3, 7, 3, 7]}), read, FRANCE)
+    assert sorted(stores["store"]) == [3, 7]
+    assert stores[["postcode", "latitude", "region"]].isna().all(axis=None)
+
+
+def test_own_attributes_are_numbers_or_text_of_few_values():
+    columns = TurnoverColumns(
+        sales=SALES, targets=COLUMNS["targets"], stores={"store": "shop", "size": "m2", "kind": "format"}
+    )
+    read = STOP.model_copy(update={"columns": columns, "attributes": {"size": "number", "kind": "text"}})
+    raw = pd.DataFrame({"shop": range(40), "m2": "12.5", "format": [f"kind {n % 3}" for n in range(40)]})
+    stores = read_stores(raw, read, FRANCE)
+    assert stores["size"].tolist() == [12.5] * 40
+    assert stores["kind"].nunique() == 3
+    with pytest.raises(DataContractError, match=r"'m2': 1 value\(s\) that are not numbers"):
+        read_stores(raw.assign(m2=["large", *["1"] * 39]), read, FRANCE)
+    with pytest.raises(DataContractError, match=r"turnover\.read\.attributes\.kind: text it may have 30"):
+        read_stores(raw.assign(format=raw["shop"].astype(str)), read, FRANCE)
+
+
+def test_a_foreign_postcode_is_in_no_french_school_zone():
+    stores = read_stores(_raw_stores((1, "59000", 50.6, 3.1, 1, 1)), STOP, CalendarParams(country="US"))
+    assert stores["school_zone"].tolist() == ["none"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from markets import NO_CALENDAR, NO_SHIFTS
+from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.contracts import Forecasts
 from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.errors import InputError
@@ -80,9 +80,13 @@ def _tables(section) -> list[pd.DataFrame]:
 
 
 def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
-    model = fit_champion(panel, STORES, NO_CALENDAR, {"method": method}, BACKTEST, METHODS, RANGES, NO_SHIFTS)
+    model = fit_champion(
+        panel, STORES, NO_CALENDAR, NOTHING_AHEAD, {"method": method}, BACKTEST, METHODS, RANGES, NO_SHIFTS
+    )
     model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
-    return forecast_targets(model, COLD, targets, panel, STORES, NO_CALENDAR, METHODS, RANGES, NO_SHIFTS)
+    return forecast_targets(
+        model, COLD, targets, panel, STORES, NO_CALENDAR, NOTHING_AHEAD, METHODS, RANGES, NO_SHIFTS
+    )
 
 
 @pytest.fixture
@@ -92,7 +96,7 @@ def forecasts(panel, targets) -> pd.DataFrame:
 
 def test_the_champion_is_fitted_on_everything_there_is(panel):
     model = fit_champion(
-        panel, STORES, NO_CALENDAR, {"method": "twice"}, BACKTEST, METHODS, RANGES, NO_SHIFTS
+        panel, STORES, NO_CALENDAR, NOTHING_AHEAD, {"method": "twice"}, BACKTEST, METHODS, RANGES, NO_SHIFTS
     )
     widths = model.pop("widths")
     assert set(widths) == {"80", "95"}
@@ -210,7 +214,7 @@ def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
 
 def _reasons(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     model = {"method": "last_year", "fitted": {}}
-    return explain_forecasts(model, forecasts, panel, STORES, NO_CALENDAR, METHODS, NO_SHIFTS)
+    return explain_forecasts(model, forecasts, panel, STORES, NO_CALENDAR, NOTHING_AHEAD, METHODS, NO_SHIFTS)
 
 
 def test_the_outlook_names_the_champion_the_total_and_the_largest_department(panel, forecasts):

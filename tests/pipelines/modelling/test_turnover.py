@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from markets import NO_CALENDAR, NO_SHIFTS
+from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.contracts import Backtest
 from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.errors import InputError
@@ -42,7 +42,9 @@ def _panel(store: int, first: int = 0) -> pd.DataFrame:
 
 def _backtest(panel: pd.DataFrame, *cutoffs: int, horizon_weeks: int = 2, methods: Methods = METHODS):
     params = BacktestParams(horizon_weeks=horizon_weeks, cutoffs=tuple(WEEKS[n].date() for n in cutoffs))
-    backtest, seconds = backtest_methods(panel, STORES, NO_CALENDAR, params, methods, RANGES, NO_SHIFTS)
+    backtest, seconds = backtest_methods(
+        panel, STORES, NO_CALENDAR, NOTHING_AHEAD, params, methods, RANGES, NO_SHIFTS
+    )
     assert len(seconds) == len(cutoffs) * len(methods.root)
     assert (seconds["seconds"] > 0).all()
     return backtest
@@ -91,6 +93,6 @@ def test_the_horizon_says_how_many_weeks_are_forecast(horizon_weeks):
 def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
     params = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[60].date(), cutoff))
     with pytest.raises(InputError) as stopped:
-        backtest_methods(_panel(1), STORES, NO_CALENDAR, params, METHODS, RANGES, NO_SHIFTS)
+        backtest_methods(_panel(1), STORES, NO_CALENDAR, NOTHING_AHEAD, params, METHODS, RANGES, NO_SHIFTS)
     assert f"turnover.backtest.cutoffs: 1 of 2 cannot be used, e.g. {cutoff}" in str(stopped.value)
     assert f"between {WEEKS[0]:%Y-%m-%d} and {WEEKS[67]:%Y-%m-%d}" in str(stopped.value)

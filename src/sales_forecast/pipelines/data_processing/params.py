@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, get_args
 
 import holidays
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from sales_forecast.pipelines.params import Params
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 
 class TurnoverFiles(Params):
@@ -20,24 +22,28 @@ class TurnoverFiles(Params):
     stores: str
 
 
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+def _without_absent(columns: Any) -> Any:
+    if not isinstance(columns, dict):
+        return columns
+    return {name: given for name, given in columns.items() if given is not None}
+
+
+Columns = Annotated[dict[ColumnName, str], BeforeValidator(_without_absent)]
+
+
 class TurnoverColumns(Params):
-    """Name inside the project -> name in the file, per raw table."""
+    """Name inside the project -> name in the file, per raw table; null for what the file does not have."""
 
-    sales: dict[Literal["store", "department", "week", "turnover"], str]
-    targets: dict[Literal["store", "department", "week"], str]
-    stores: dict[Literal["store", "postcode", "latitude", "longitude", "region", "zone"], str]
+    sales: Columns
+    targets: Columns
+    stores: Columns
 
-    @model_validator(mode="after")
-    def _complete(self) -> TurnoverColumns:
-        needed = {
-            "sales": {"store", "department", "week", "turnover"},
-            "targets": {"store", "department", "week"},
-            "stores": {"store", "postcode", "latitude", "longitude", "region", "zone"},
-        }
-        for table, names in needed.items():
-            if missing := sorted(names - set(getattr(self, table))):
-                raise ValueError(f"turnover.columns.{table} does not name {', '.join(missing)}")
-        return self
+
+PLACE = {"postcode", "latitude", "longitude", "region", "zone"}
+"""What a table of stores may tell besides attributes of the retailer's own."""
 
 
 class ReadTurnoverParams(Params):
@@ -46,8 +52,63 @@ class ReadTurnoverParams(Params):
     files: TurnoverFiles
     columns: TurnoverColumns
     date_format: str
+    rows_are: Literal["weeks", "days"] = "weeks"
     week_starts_on: Weekday
+    week_named_by: Literal["first_day", "last_day"] = "first_day"
+    from_date: date | None = None
+    to_date: date | None = None
+    known_ahead: dict[ColumnName, Literal["mean", "sum", "max"]] = {}
+    """Columns of sales and targets that are known before the week comes, and how days make a week of them."""
+
+    attributes: dict[ColumnName, Literal["text", "number"]] = {}
+    """Columns of stores that methods may use, beside its place."""
+
     bad_rows: Literal["stop", "set_aside"]
+
+    @model_validator(mode="after")
+    def _columns_that_fit(self) -> ReadTurnoverParams:
+        keys = {"store", "week"} | ({"department"} & set(self.columns.sales))
+        needed = {
+            "sales": keys | {"turnover"} | set(self.known_ahead),
+            "targets": keys | set(self.known_ahead),
+            "stores": {"store"} | set(self.attributes),
+        }
+        options = {"sales": "known_ahead", "targets": "known_ahead", "stores": "attributes"}
+        for table, expected in needed.items():
+            names = set(getattr(self.columns, table))
+            if missing := sorted(expected - names):
+                raise ValueError(f"turnover.columns.{table} does not name {', '.join(missing)}")
+            allowed = expected | (PLACE if table == "stores" else set())
+            if strange := sorted(names - allowed):
+                raise ValueError(
+                    f"turnover.columns.{table} names {', '.join(strange)}, which is not under "
+                    f"turnover.read.{options[table]}"
+                )
+        if reserved := sorted({"turnover_raw", "horizon", "all", "school_zone"} & self._own_names()):
+            raise ValueError(f"turnover.columns: {', '.join(reserved)} is a name of ours; choose another")
+        return self
+
+    def _own_names(self) -> set[str]:
+        return set(self.known_ahead) | set(self.attributes)
+
+    @property
+    def keys(self) -> list[str]:
+        """What identifies a row of the sales file."""
+        return [name for name in ("store", "department", "week") if name in self.columns.sales]
+
+    @property
+    def last_label(self) -> timedelta:
+        """From the first day of a week to the latest date that files may have for it."""
+        named_by_first = self.rows_are == "weeks" and self.week_named_by == "first_day"
+        return timedelta(days=0 if named_by_first else 6)
+
+    @property
+    def label_day(self) -> Weekday | None:
+        """The weekday of every date in the files; None if they may be any."""
+        if self.rows_are == "days":
+            return None
+        back = 0 if self.week_named_by == "first_day" else 1
+        return WEEKDAYS[(WEEKDAYS.index(self.week_starts_on) - back) % 7]
 
 
 class RepairParams(Params):

@@ -8,15 +8,17 @@ from sales_forecast.pipelines.data_processing.marketing import read_budgets
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
     build_panel,
+    gather_known_ahead,
     read_sales,
     read_stores,
     read_targets,
 )
 
 TURNOVER = [
-    step(read_stores, ["raw_stores", "params:read"], "stores", tags=CHECKED_FIRST),
+    step(read_stores, ["raw_stores", "params:read", "params:calendar"], "stores", tags=CHECKED_FIRST),
     step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=CHECKED_FIRST),
     step(read_targets, ["raw_targets", "stores", "sales", "params:read"], "targets", tags=CHECKED_FIRST),
+    step(gather_known_ahead, ["sales", "targets", "params:read"], "known_ahead"),
     step(build_panel, ["sales", "params:repair"], "panel"),
     step(build_calendar, ["sales", "targets", "stores", "params:calendar"], "calendar"),
 ]

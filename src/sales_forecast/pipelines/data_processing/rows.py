@@ -113,14 +113,13 @@ def number_rules(frame: Frame, column: str, *, required: bool = True) -> list[Ru
 
 
 def date_rules(
-    frame: Frame, column: str, date_format: str, week_starts_on: str, after: datetime | None = None
+    frame: Frame, column: str, date_format: str, weekday: str | None, after: datetime | None = None
 ) -> list[Rule]:
-    """A week must be a date, the first day of a week, and after ``after`` if that is given."""
+    """A date must be one, of that weekday and after ``after`` if those are given."""
     distinct = frame.lazy().select(column).unique().collect()[column].to_list()
     days = {text: _parse_day(text, date_format) for text in distinct if not pd.isna(text)}
     dates = {text: day for text, day in days.items() if day is not None and day.year in _YEARS}
     no_dates = [text for text in days if text not in dates]
-    off_grid = [text for text, day in dates.items() if f"{day:%A}".lower() != week_starts_on]
     rules = [
         *missing_rules(frame, [column]),
         Rule(
@@ -128,12 +127,18 @@ def date_rules(
             f"are not dates of the form {date_format}, {_YEARS[0]} to {_YEARS[-1]}",
             nw.col(column).is_in(no_dates),
         ),
-        Rule(column, f"are not a {week_starts_on.title()}", nw.col(column).is_in(off_grid)),
     ]
+    if weekday is not None:
+        off_grid = [text for text, day in dates.items() if f"{day:%A}".lower() != weekday]
+        rules.append(Rule(column, f"are not a {weekday.title()}", nw.col(column).is_in(off_grid)))
     if after is not None:
         past = [text for text, day in dates.items() if day <= after]
         rules.append(
-            Rule(column, f"are not after {after:%Y-%m-%d}, the last week sold", nw.col(column).is_in(past))
+            Rule(
+                column,
+                f"are not after {after:%Y-%m-%d}, the last week sold",
+                nw.col(column).is_in(past),
+            )
         )
     return rules
 

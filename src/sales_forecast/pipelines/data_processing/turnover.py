@@ -11,6 +11,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from sales_forecast.contracts import DataContractError
 from sales_forecast.forecasting.calendar import (
     NO_SCHOOL_ZONE,
     french_school_zones,
@@ -23,6 +24,7 @@ from sales_forecast.pipelines.data_processing.params import (
     RepairParams,
 )
 from sales_forecast.pipelines.data_processing.rows import (
+    ROW,
     Frame,
     OnBad,
     Rule,
@@ -38,48 +40,87 @@ from sales_forecast.pipelines.data_processing.rows import (
     settle,
     unknown_rule,
 )
+from sales_forecast.pipelines.data_processing.weeks import as_weeks
 
 WEEKLY = [*KEYS, "week"]
+DEGREES = {"latitude": 90, "longitude": 180}
+
+MAX_LABELS = 30
+"""So many different texts an attribute of stores may have."""
+
+KNOWN_AHEAD_REMEDY = (
+    " A column named under turnover.read.known_ahead needs its value in every week to forecast: fill it in, "
+    "or leave the column out."
+)
+
+ONE_DEPARTMENT = "all"
+"""What the department is called where the files know none."""
 
 
-def read_stores(raw_stores: Any, read: ReadTurnoverParams) -> Any:
+def read_stores(raw_stores: Any, read: ReadTurnoverParams, calendar: CalendarParams) -> Any:
     """Type the store attributes and find each store's school zone by its postcode.
 
     Args:
-        raw_stores: The retailer's table of stores, one row a store.
+        raw_stores: The retailer's table of stores, one row a store; or the table of sales once more, if there
+            is none.
         read: File, columns, formats.
+        calendar: School zones are known in France.
 
     Returns:
-        ``store, postcode, latitude, longitude, region, zone, school_zone``; labels as text, degrees as
-        numbers. Missing attributes stay missing.
+        ``store, postcode, latitude, longitude, region, zone, school_zone`` and the retailer's own attributes;
+        labels as text, degrees as numbers. Missing attributes stay missing.
 
     Raises:
-        DataContractError: A store is missing or listed twice, or a coordinate is no number in range.
+        DataContractError: A store is missing or listed twice, a coordinate is no number in range, or a text
+            attribute has too many values.
     """
-    columns = read.columns.stores
+    columns, file = read.columns.stores, read.files.stores
     frame = number_rows(raw_stores, columns)
+    if file == read.files.sales:
+        frame = frame.filter(nw.col(ROW) == nw.col(ROW).min().over("store"))
+    numbers = [name for name, kind in read.attributes.items() if kind == "number"]
     rules = [
         *key_rules(frame, ["store"]),
-        *_degree_rules(frame, "latitude", 90),
-        *_degree_rules(frame, "longitude", 180),
+        *(rule for name in DEGREES if name in columns for rule in _degree_rules(frame, name)),
+        *(rule for name in numbers for rule in number_rules(frame, name, required=False)),
     ]
-    good, _ = settle(frame, rules, keys=["store"], file=read.files.stores, columns=columns, on_bad=OnBad())
-    postcode = as_label(good, "postcode").str.zfill(5)
-    return (
-        good.select(
-            as_key(good, "store"),
-            postcode.alias("postcode"),
-            as_number(good, "latitude"),
-            as_number(good, "longitude"),
-            as_label(good, "region"),
-            as_label(good, "zone"),
-        )
-        .with_columns(_school_zone().alias("school_zone"))
-        .to_native()
-    )
+    good, _ = settle(frame, rules, keys=["store"], file=file, columns=columns, on_bad=OnBad())
+    labels = [name for name, kind in read.attributes.items() if kind == "text"]
+    _refuse_too_many_values(good, labels, read)
+    stores = good.select(
+        as_key(good, "store"),
+        *(_label_or_none(good, name) for name in ("postcode", "region", "zone")),
+        *(as_number(good, name) if name in columns else _none(nw.Float64(), name) for name in DEGREES),
+        *(as_number(good, name) for name in numbers),
+        *(as_label(good, name) for name in labels),
+    ).with_columns(nw.col("postcode").str.zfill(5))
+    zone = _school_zone() if calendar.country == "FR" else nw.lit(NO_SCHOOL_ZONE)
+    place = ["store", "postcode", *DEGREES, "region", "zone", "school_zone"]
+    return stores.with_columns(zone.alias("school_zone")).select(*place, *read.attributes).to_native()
 
 
-def _degree_rules(frame: Frame, column: str, limit: int) -> list[Rule]:
+def _none(dtype: Any, name: str) -> nw.Expr:
+    return nw.lit(None).cast(dtype).alias(name)
+
+
+def _label_or_none(frame: Frame, name: str) -> nw.Expr:
+    known = name in frame.collect_schema().names()
+    return as_label(frame, name).alias(name) if known else _none(nw.String(), name)
+
+
+def _refuse_too_many_values(frame: Frame, labels: list[str], read: ReadTurnoverParams) -> None:
+    for name in labels:
+        count = frame.lazy().select(nw.col(name).n_unique()).collect().item()
+        if count > MAX_LABELS:
+            raise DataContractError(
+                f"{read.files.stores}: column '{read.columns.stores[name]}' has {count} different values; as "
+                f"turnover.read.attributes.{name}: text it may have {MAX_LABELS}, as each is learnt apart. "
+                "Group them, or leave the attribute out."
+            )
+
+
+def _degree_rules(frame: Frame, column: str) -> list[Rule]:
+    limit = DEGREES[column]
     rules = number_rules(frame, column, required=False)
     if frame.collect_schema()[column].is_numeric():
         beyond = nw.col(column).abs() > limit
@@ -107,8 +148,8 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
         read: File, columns, formats, and whether bad rows stop the run.
 
     Returns:
-        Sales ``store, department, week, turnover`` (currency units per week), and the rejected rows as
-        text with their line in the file and the reason.
+        Sales ``store, department, week, turnover`` (currency units per week) and the columns known ahead; and
+        the rejected rows as text with their line in the file and the reason.
 
     Raises:
         DataContractError: There are bad rows and ``bad_rows`` is ``stop``.
@@ -116,9 +157,10 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
     columns = read.columns.sales
     frame = number_rows(raw_sales, columns)
     rules = [
-        *key_rules(frame, KEYS),
-        *date_rules(frame, "week", read.date_format, read.week_starts_on),
+        *key_rules(frame, _entities(read)),
+        *date_rules(frame, "week", read.date_format, read.label_day),
         *number_rules(frame, "turnover"),
+        *(rule for name in read.known_ahead for rule in number_rules(frame, name, required=False)),
         _unknown_stores(frame, stores, read),
     ]
     on_bad = OnBad(
@@ -128,20 +170,38 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
             "(they go to data/02_intermediate/turnover/rejected.parquet, with the reason)."
         ),
     )
-    good, rejected = settle(frame, rules, keys=WEEKLY, file=read.files.sales, columns=columns, on_bad=on_bad)
-    assert_no_row_lost(frame, good, rejected, read.files.sales)
-    sales = good.select(
+    file = read.files.sales
+    good, rejected = settle(frame, rules, keys=read.keys, file=file, columns=columns, on_bad=on_bad)
+    assert_no_row_lost(frame, good, rejected, file)
+    days = good.select(
         as_key(good, "store", like=nw.from_native(stores)),
-        as_key(good, "department"),
+        as_key(good, "department") if "department" in columns else _one_department(),
         as_week(good, "week", read.date_format),
-        as_number(good, "turnover"),
-    ).sort(*WEEKLY)
+        *(as_number(good, name) for name in ("turnover", *read.known_ahead)),
+    )
+    sales = as_weeks(days, read, file).sort(*WEEKLY)
+    _refuse_nothing_left(sales, file)
     return sales.pipe(nw.maybe_reset_index).to_native(), rejected.to_native()
+
+
+def _entities(read: ReadTurnoverParams) -> list[str]:
+    return [key for key in KEYS if key in read.columns.sales]
+
+
+def _one_department() -> nw.Expr:
+    return nw.lit(ONE_DEPARTMENT).alias("department")
 
 
 def _unknown_stores(frame: Frame, stores: Any, read: ReadTurnoverParams) -> Rule:
     known = nw.from_native(stores).lazy().select("store").collect()["store"].to_list()
     return unknown_rule(frame, "store", known, f"the stores of {read.files.stores}")
+
+
+def _refuse_nothing_left(weeks: Frame, file: str) -> None:
+    if weeks.lazy().head(1).collect().is_empty():
+        raise DataContractError(
+            f"{file}: no whole week lies between turnover.read.from_date and turnover.read.to_date."
+        )
 
 
 def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverParams) -> Any:
@@ -154,28 +214,55 @@ def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverPa
         read: File, columns, formats.
 
     Returns:
-        ``store, department, week``.
+        ``store, department, week`` and the columns known ahead.
 
     Raises:
-        DataContractError: There are bad rows; here they always stop the run.
+        DataContractError: There are bad rows; here they always stop the run. A column known ahead without
+            its future value makes one.
     """
-    columns = read.columns.targets
+    columns, file = read.columns.targets, read.files.targets
     frame = number_rows(raw_targets, columns)
     history = nw.from_native(sales).lazy()
-    last = history.select(nw.col("week").max()).collect().item()
-    departments = history.select("department").unique().collect()["department"].to_list()
+    last = history.select(nw.col("week").max()).collect().item() + read.last_label
     rules = [
-        *key_rules(frame, KEYS),
-        *date_rules(frame, "week", read.date_format, read.week_starts_on, after=last),
+        *key_rules(frame, _entities(read)),
+        *date_rules(frame, "week", read.date_format, read.label_day, after=last),
         _unknown_stores(frame, stores, read),
-        unknown_rule(frame, "department", departments, f"the departments of {read.files.sales}"),
+        *(rule for name in read.known_ahead for rule in number_rules(frame, name)),
     ]
-    good, _ = settle(frame, rules, keys=WEEKLY, file=read.files.targets, columns=columns, on_bad=OnBad())
-    return good.select(
+    if "department" in columns:
+        departments = history.select("department").unique().collect()["department"].to_list()
+        rules.append(unknown_rule(frame, "department", departments, f"the departments of {read.files.sales}"))
+    on_bad = OnBad(remedy=f"Fix the file.{KNOWN_AHEAD_REMEDY if read.known_ahead else ''}")
+    good, _ = settle(frame, rules, keys=read.keys, file=file, columns=columns, on_bad=on_bad)
+    days = good.select(
         as_key(good, "store", like=nw.from_native(stores)),
-        as_key(good, "department", like=nw.from_native(sales)),
+        as_key(good, "department", like=history) if "department" in columns else _one_department(),
         as_week(good, "week", read.date_format),
-    ).to_native()
+        *(as_number(good, name) for name in read.known_ahead),
+    )
+    return as_weeks(days, read.model_copy(update={"from_date": None, "to_date": None}), file).to_native()
+
+
+def gather_known_ahead(sales: Any, targets: Any, read: ReadTurnoverParams) -> pd.DataFrame:
+    """Put what is known ahead of past and future weeks into one table.
+
+    Args:
+        sales: Weekly turnover and the columns known ahead.
+        targets: The same for the weeks to forecast, without turnover.
+        read: Names the columns.
+
+    Returns:
+        ``store, department, week`` and the columns known ahead; no rows if there are none. In pandas on every
+        engine.
+    """
+    columns = [*WEEKLY, *read.known_ahead]
+    tables = [
+        nw.from_native(table).lazy().select(*columns).collect("pandas").to_pandas()
+        for table in (sales, targets)
+    ]
+    both: pd.DataFrame = pd.concat(tables, ignore_index=True)
+    return both if read.known_ahead else both.head(0)
 
 
 def build_panel(sales: Any, repair: RepairParams) -> Any:

@@ -43,6 +43,7 @@ TURNOVER = [
             "panel",
             "stores",
             "calendar",
+            "known_ahead",
             "champion",
             "params:backtest",
             "params:methods",

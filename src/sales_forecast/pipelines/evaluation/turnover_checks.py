@@ -8,9 +8,9 @@ import pandas as pd
 
 from sales_forecast.forecasting.comparison import compare
 from sales_forecast.forecasting.levels import (
-    LEVELS,
     LevelWidths,
     learn_level_widths,
+    levels_of,
     measure_level_coverage,
     sum_to_level,
 )
@@ -32,7 +32,7 @@ def score_levels(backtest: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFra
     """
     known = panel.dropna(subset="turnover")
     scores: list[dict[str, Any]] = []
-    for level in LEVELS:
+    for level in levels_of(stores):
         history = sum_to_level(known, stores, level, ["turnover"])
         for cutoff, window in backtest.groupby("cutoff"):
             scale = seasonal_scale(history, pd.Timestamp(str(cutoff)))

@@ -25,6 +25,7 @@ def hide_history(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
+    known_ahead: pd.DataFrame,
     champion: dict[str, Any],
     backtest: BacktestParams,
     methods: Methods,
@@ -38,6 +39,7 @@ def hide_history(
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
+        known_ahead: Columns of the retailer's own, of past and future weeks.
         champion: Whose forecasts are wanted.
         backtest: Cutoffs and horizon.
         methods: Candidates.
@@ -53,7 +55,7 @@ def hide_history(
     folds = [
         forecast_hidden(
             method,
-            Market.at(cutoff, panel, stores, calendar, level_shifts),
+            Market.at(cutoff, panel, stores, calendar, level_shifts, known_ahead),
             panel,
             backtest.horizon_weeks,
             hidden_history,

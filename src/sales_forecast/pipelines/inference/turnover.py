@@ -26,6 +26,7 @@ def fit_champion(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
+    known_ahead: pd.DataFrame,
     champion: dict[str, Any],
     backtest: BacktestParams,
     methods: Methods,
@@ -38,6 +39,7 @@ def fit_champion(
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
+        known_ahead: Columns of the retailer's own, of past and future weeks.
         champion: The evaluation's choice.
         backtest: For how many weeks ahead the ranges are learnt.
         methods: Candidates.
@@ -48,7 +50,7 @@ def fit_champion(
         ``method``, ``cutoff`` (ISO date of the last week seen), ``fitted`` and ``widths`` of the ranges, all
         as JSON can hold it.
     """
-    market = Market.of_today(panel, stores, calendar, level_shifts)
+    market = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
     method = methods.root[champion["method"]]
     return {
         "method": champion["method"],
@@ -65,6 +67,7 @@ def forecast_targets(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
+    known_ahead: pd.DataFrame,
     methods: Methods,
     ranges: RangeParams,
     level_shifts: LevelShiftParams,
@@ -78,6 +81,7 @@ def forecast_targets(
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
+        known_ahead: Columns of the retailer's own, of past and future weeks.
         methods: Candidates.
         ranges: What the width of ranges is measured in.
         level_shifts: How level shifts are found.
@@ -89,9 +93,10 @@ def forecast_targets(
     Raises:
         InputError: A wanted week is not after the last week seen, or too far ahead.
     """
-    market = Market.of_today(panel, stores, calendar, level_shifts)
+    market = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
     method = methods.root[model["method"]]
-    forecasts = forecast_all(method, market, targets, model["fitted"])
+    wanted = targets[["store", "department", "week"]]
+    forecasts = forecast_all(method, market, wanted, model["fitted"])
     return add_ranges(forecasts.assign(method=model["method"]), market, model["widths"], ranges, cold_widths)
 
 

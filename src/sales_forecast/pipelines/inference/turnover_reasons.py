@@ -20,6 +20,7 @@ def explain_forecasts(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
+    known_ahead: pd.DataFrame,
     methods: Methods,
     level_shifts: LevelShiftParams,
 ) -> pd.DataFrame:
@@ -31,6 +32,7 @@ def explain_forecasts(
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
+        known_ahead: Columns of the retailer's own, of past and future weeks.
         methods: Candidates.
         level_shifts: How level shifts are found.
 
@@ -38,7 +40,7 @@ def explain_forecasts(
         ``store, department, week, forecast`` and the columns of ``forecasting.reasons.PARTS``; currency units
         per week.
     """
-    market = Market.of_today(panel, stores, calendar, level_shifts)
+    market = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
     targets = forecasts[["store", "department", "week"]]
     roots = methods.root[model["method"]].reasons(market, targets, model["fitted"])
     return explain(market, forecasts, roots)

@@ -24,6 +24,7 @@ TURNOVER = [
             "panel",
             "stores",
             "calendar",
+            "known_ahead",
             "params:backtest",
             "params:methods",
             "params:ranges",

@@ -50,6 +50,7 @@ def backtest_methods(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
+    known_ahead: pd.DataFrame,
     backtest: BacktestParams,
     methods: Methods,
     ranges: RangeParams,
@@ -61,6 +62,7 @@ def backtest_methods(
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
+        known_ahead: Columns of the retailer's own, of past and future weeks.
         backtest: Cutoffs and horizon.
         methods: Candidates.
         ranges: How the width of ranges is learnt.
@@ -77,7 +79,7 @@ def backtest_methods(
     forecasts: list[pd.DataFrame] = []
     durations: list[dict[str, Any]] = []
     for cutoff in track(cutoffs, description="Backtest folds"):
-        market = Market.at(cutoff, panel, stores, calendar, level_shifts)
+        market = Market.at(cutoff, panel, stores, calendar, level_shifts, known_ahead)
         targets = targets_after(panel, cutoff, backtest.horizon_weeks)
         fold = backtest_fold(market, methods, targets, ranges)
         for name, (answer, seconds) in zip(methods.root, fold, strict=True):

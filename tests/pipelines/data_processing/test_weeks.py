@@ -1,0 +1,127 @@
+"""Dates of every kind become weeks named by their first day, on every engine."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import pandas as pd
+import polars as pl
+import pytest
+
+from sales_forecast.pipelines.data_processing.params import ReadTurnoverParams
+from sales_forecast.pipelines.data_processing.weeks import as_weeks
+
+ENGINES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "pandas": lambda table: table,
+    "polars": pl.from_pandas,
+    "polars lazy": lambda table: pl.from_pandas(table).lazy(),
+    "DuckDB": duckdb.from_df,
+}
+KEYS = {"store": "s", "week": "w", "turnover": "t"}
+
+
+def _read(**options: Any) -> ReadTurnoverParams:
+    names = options.get("known_ahead", {})
+    ahead = {name: name for name in names}
+    columns = {
+        "sales": KEYS | ahead,
+        "targets": {"store": "s", "week": "w"} | ahead,
+        "stores": {"store": "s"},
+    }
+    files = {"sales": "sold.csv", "targets": "wanted.csv", "stores": "shops.csv"}
+    given = {"date_format": "%Y-%m-%d", "bad_rows": "stop", "week_starts_on": "saturday"} | options
+    return ReadTurnoverParams(files=files, columns=columns, **given)
+
+
+def _weeks(engine: str, days: list[str], read: ReadTurnoverParams, **columns: Any) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {"store": 1, "department": "all", "week": pd.to_datetime(days).astype("datetime64[ns]")} | columns
+    )
+    weeks = as_weeks(nw.from_native(ENGINES[engine](table)), read, "sold.csv")
+    return weeks.lazy().collect("pandas").to_pandas().sort_values("week", ignore_index=True)
+
+
+def _first_days(weeks: pd.DataFrame) -> list[str]:
+    return pd.to_datetime(weeks["week"]).dt.strftime("%Y-%m-%d").tolist()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_week_labelled_by_its_last_day_is_named_by_its_first(engine):
+    read = _read(week_named_by="last_day")
+    assert read.label_day == "friday"
+    weeks = _weeks(engine, ["2017-08-04", "2017-08-11"], read, turnover=[1.0, 2.0])
+    assert _first_days(weeks) == ["2017-07-29", "2017-08-05"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_week_labelled_by_its_first_day_keeps_its_name(engine):
+    read = _read(week_starts_on="friday")
+    assert read.label_day == "friday"
+    assert _first_days(_weeks(engine, ["2017-08-04"], read, turnover=[1.0])) == ["2017-08-04"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_days_are_summed_to_weeks_and_halves_are_left_out(engine):
+    read = _read(rows_are="days", known_ahead={"promotion": "mean", "open": "sum", "holiday": "max"})
+    assert read.label_day is None
+    days = pd.date_range("2017-08-03", "2017-08-24", freq="D").strftime("%Y-%m-%d").tolist()
+    count = len(days)
+    ahead = {"promotion": [0.0, 1.0] * (count // 2), "open": [1.0] * count}
+    holiday = [1.0 if day == "2017-08-15" else 0.0 for day in days]
+    weeks = _weeks(engine, days, read, turnover=[1.0] * count, **ahead, holiday=holiday)
+    assert _first_days(weeks) == ["2017-08-05", "2017-08-12"]
+    assert weeks["turnover"].tolist() == [7, 7]
+    assert weeks["open"].tolist() == [7, 7]
+    assert weeks["holiday"].tolist() == [0, 1]
+    assert weeks["promotion"].tolist() == pytest.approx([3 / 7, 4 / 7])
+
+
+@pytest.mark.parametrize("start", ["monday", "wednesday", "sunday"])
+@pytest.mark.parametrize("begin", range(1, 8))
+def test_a_week_is_whole_only_if_the_file_holds_its_seven_days(start, begin):
+    read = _read(rows_are="days", week_starts_on=start)
+    days = pd.date_range(f"2017-08-{begin:02d}", periods=20, freq="D")
+    weeks = _weeks("pandas", list(days.strftime("%Y-%m-%d")), read, turnover=[1.0] * 20)
+    assert (weeks["turnover"] == 7).all()
+    assert len(weeks) == 2
+    assert (pd.to_datetime(weeks["week"]).dt.day_name().str.lower() == start).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_outside_the_dates_asked_for_are_left_out(engine):
+    read = _read(from_date=date(2017, 8, 5), to_date=date(2017, 8, 12))
+    days = ["2017-07-29", "2017-08-05", "2017-08-12", "2017-08-19"]
+    assert _first_days(_weeks(engine, days, read, turnover=[1.0] * 4)) == ["2017-08-05", "2017-08-12"]
+
+
+@pytest.mark.parametrize(
+    ("options", "columns", "complaint"),
+    [
+        ({"known_ahead": {"promo": "mean"}}, {}, "turnover.columns.sales does not name promo"),
+        ({}, {"sales": {"promo": "p"}}, "sales names promo, which is not under turnover.read.known_ahead"),
+        (
+            {"known_ahead": {"promo": "mean"}},
+            {"sales": {"promo": "p"}},
+            "turnover.columns.targets does not name promo",
+        ),
+        ({"attributes": {"size": "number"}}, {}, "turnover.columns.stores does not name size"),
+        ({}, {"stores": {"size": "m2"}}, "stores names size, which is not under turnover.read.attributes"),
+        ({}, {"sales": {"department": "d"}}, "turnover.columns.targets does not name department"),
+        ({}, {"sales": {"store": None}}, "turnover.columns.sales does not name store"),
+        (
+            {"attributes": {"school_zone": "text"}},
+            {"stores": {"school_zone": "z"}},
+            "school_zone is a name of ours",
+        ),
+        ({"attributes": {"Size m2": "number"}}, {}, "should match pattern"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused_by_parameter_name(options, columns, complaint):
+    own = {"sales": KEYS, "targets": {"store": "s", "week": "w"}, "stores": {"store": "s"}}
+    named = {table: names | columns.get(table, {}) for table, names in own.items()}
+    files = {"sales": "sold.csv", "targets": "wanted.csv", "stores": "shops.csv"}
+    given = {"date_format": "%Y-%m-%d", "bad_rows": "stop", "week_starts_on": "saturday"} | options
+    with pytest.raises(ValueError, match=complaint):
+        ReadTurnoverParams(files=files, columns=named, **given)

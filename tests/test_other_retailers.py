@@ -1,0 +1,116 @@
+"""Retailers that are nothing like the sample, run by configuration alone: the one that the docs show."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from projects import Project, copy_project
+from retailers import write_corner, write_harbour
+from test_docs import code_blocks
+
+HALF_WEEK = "2023-09-30"  # first day of the one that the file holds half of
+
+
+def configure(project: Project, name: str, raw_folder: Path) -> None:
+    """Write the files of one environment that docs/your-own-data.md shows."""
+    for block in code_blocks("docs/your-own-data.md", "yaml"):
+        path = project.folder / block.partition("\n")[0].removeprefix("# ")
+        if path.parent.name == name:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.replace(f"/data/{name}", str(raw_folder)))
+
+
+def read(project: Project, name: str) -> pd.DataFrame:
+    return pd.read_parquet(project.path(name))
+
+
+@pytest.fixture(scope="module")
+def harbour(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("harbour")
+    write_harbour(folder / "raw")
+    project = copy_project(folder / "project")
+    configure(project, "harbour", folder / "raw")
+    result = project.kedro("run", "--env", "harbour", "--namespaces", "turnover")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return project
+
+
+@pytest.mark.xdist_group("harbour")
+def test_three_thousand_series_of_another_retailer_are_forecast(harbour: Project) -> None:
+    forecasts = read(harbour, "07_model_output/turnover/forecasts.parquet")
+    assert len(forecasts) == (300 * 10 - 1) * 8
+    assert forecasts["week"].min() == pd.Timestamp(HALF_WEEK)
+    panel = read(harbour, "03_primary/turnover/panel.parquet")
+    assert panel["week"].nunique() == 143
+    assert panel[["store", "department"]].drop_duplicates().shape[0] == 299 * 10
+    assert panel.loc[panel["store"] == 1007, "is_gap"].sum() == 26 * 10
+
+
+@pytest.mark.xdist_group("harbour")
+def test_what_is_known_ahead_is_used_and_named_as_a_reason(harbour: Project) -> None:
+    scores = read(harbour, "06_models/turnover/scores.parquet").groupby("method")["wape"].mean()
+    assert scores["blend"] < scores["seasonal_naive"] / 2
+    reasons = read(harbour, "07_model_output/turnover/reasons.parquet")
+    known_ahead = read(harbour, "03_primary/turnover/known_ahead.parquet")
+    both = reasons.merge(known_ahead, on=["store", "department", "week"])
+    effect = (
+        both.groupby(both["promotion_share"] > 0)["known_ahead"].sum()
+        / both.groupby(both["promotion_share"] > 0)["forecast"].sum()
+    )
+    assert effect[True] > effect[False] + 0.2
+
+
+@pytest.mark.xdist_group("harbour")
+def test_a_shop_that_opens_in_the_weeks_to_come_is_forecast_as_a_cold_start(harbour: Project) -> None:
+    forecasts = read(harbour, "07_model_output/turnover/forecasts.parquet")
+    new = forecasts[forecasts["store"] == 1300]
+    assert len(new) == 80
+    assert new["cold_start"].all()
+    assert (new["forecast"] > 0).all()
+    widths = (forecasts["hi_80"] - forecasts["lo_80"]) / forecasts["forecast"]
+    assert widths[new.index].median() > 2 * widths[~forecasts["cold_start"]].median()
+
+
+@pytest.mark.xdist_group("harbour")
+def test_a_retailer_without_zones_has_no_sums_of_zones(harbour: Project) -> None:
+    levels = read(harbour, "07_model_output/turnover/forecasts_by_level.parquet")
+    assert set(levels["level"]) == {"series", "department", "region", "region and department", "total"}
+    assert set(levels.loc[levels["level"] == "region", "key"]) == {"NY", "MA", "ME"}
+
+
+@pytest.fixture(scope="module")
+def corner(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("corner")
+    write_corner(folder / "raw")
+    project = copy_project(folder / "project")
+    configure(project, "corner", folder / "raw")
+    result = project.kedro("run", "--env", "corner", "--namespaces", "turnover")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return project
+
+
+@pytest.mark.xdist_group("corner")
+def test_days_of_shops_without_departments_are_summed_to_whole_weeks(corner: Project) -> None:
+    panel = read(corner, "03_primary/turnover/panel.parquet")
+    assert set(panel["department"]) == {"all"}
+    assert panel["week"].agg(["min", "max"]).tolist() == [
+        pd.Timestamp("2021-01-11"),
+        pd.Timestamp("2023-09-25"),
+    ]
+    days = pd.read_csv(corner.folder.parent / "raw" / "daily.csv", parse_dates=["Date"])
+    last = days[(days["Date"] >= "2023-09-25") & (days["Date"] <= "2023-10-01") & (days["Store"] == "shop 3")]
+    found = panel[(panel["store"] == "shop 3") & (panel["week"] == "2023-09-25")]["turnover"].item()
+    assert found == pytest.approx(last["Sales"].sum())
+    known_ahead = read(corner, "03_primary/turnover/known_ahead.parquet")
+    assert known_ahead["open"].max() == 6
+    assert known_ahead["promotion"].between(0, 1).all()
+
+
+@pytest.mark.xdist_group("corner")
+def test_a_week_between_past_and_future_that_no_file_holds_wholly_is_not_forecast(corner: Project) -> None:
+    forecasts = read(corner, "07_model_output/turnover/forecasts.parquet")
+    assert forecasts["week"].min() == pd.Timestamp("2023-10-09")
+    assert forecasts["horizon"].min() == 2
+    assert forecasts["horizon"].max() == 8
+    assert forecasts.groupby("week")["store"].nunique().eq(40).all()
