@@ -7,7 +7,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test acceptance bench check format viz viz-site mlflow sample lock clean
+.PHONY: help setup spark run test acceptance bench check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,6 +21,14 @@ setup: .venv/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || { echo "LightGBM needs the OpenMP library. On Debian or Ubuntu: apt-get install libgomp1"; exit 1; }
+	@touch $@
+
+spark: .venv/.spark ## Add Spark to .venv (about 0.5 GB), for kedro run --env spark
+
+.venv/.spark: requirements-spark.lock .venv/.ready
+	@echo "Adding Spark to .venv (once; about 0.5 GB, some minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-spark.lock
+	@java -version >/dev/null 2>&1 || echo "Spark also needs Java 17 or newer. On Debian or Ubuntu: apt-get install openjdk-17-jre-headless"
 	@touch $@
 
 run: setup ## Forecast from the sample in data/01_raw: all stages, both lanes
@@ -62,6 +70,7 @@ sample: setup ## Make the synthetic sample in data/01_raw anew
 
 lock: ## Renew requirements.lock (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev --extra bench --upgrade pyproject.toml -o requirements.lock
+	printf 'pyspark>=4.1,<5\npy4j\nzstandard\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-deps --upgrade - -o requirements-spark.lock
 
 clean: ## Remove everything that a run produced; data/01_raw and .venv stay
 	@find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -type f -delete

@@ -66,7 +66,8 @@ def copy_project(folder: Path) -> Project:
     folder.mkdir(parents=True)
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(REPOSITORY / name, folder / name)
-    shutil.copytree(REPOSITORY / "conf" / "base", folder / "conf" / "base")
+    for environment in ("base", "spark"):
+        shutil.copytree(REPOSITORY / "conf" / environment, folder / "conf" / environment)
     (folder / "conf" / "local").mkdir()
     shutil.copytree(REPOSITORY / "data" / "01_raw", folder / "data" / "01_raw")
     shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))

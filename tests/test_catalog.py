@@ -78,7 +78,7 @@ def test_nodes_are_called_like_their_functions(catalog: DataCatalog) -> None:
 
 
 def test_secrets_and_machines_are_not_in_the_configuration() -> None:
-    for path in Path(REPOSITORY, "conf", "base").rglob("*.yml"):
+    for path in Path(REPOSITORY, "conf").rglob("*.yml"):
         text = path.read_text()
         assert "password" not in text.lower(), path
         assert os.fspath(REPOSITORY) not in text, path

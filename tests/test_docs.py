@@ -62,11 +62,3 @@ def test_make_targets_that_the_readme_names_exist() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", (REPOSITORY / "README.md").read_text(), flags=re.M):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-
-
-def test_column_names_of_your_own_reach_catalog_and_parameters() -> None:
-    (declared, *_) = code_blocks("docs/your-own-data.md", "yaml")
-    own = yaml.safe_load(declared)["turnover"]
-    base = yaml.safe_load((REPOSITORY / "conf/base/globals.yml").read_text())["turnover"]
-    assert set(own["columns"]["sales"]) == set(base["columns"]["sales"])
-    assert set(own["files"]) <= set(base["files"])

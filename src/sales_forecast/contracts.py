@@ -92,6 +92,8 @@ class _Weekly(_Table):
 
 
 class _Sorted(_Weekly):
+    week: Series[pd.Timestamp] = pa.Field(coerce=True)  # what Spark writes has microseconds
+
     @pa.dataframe_check
     @classmethod
     def each_key_once_in_order(cls, frame: pd.DataFrame) -> pd.Series[bool]:

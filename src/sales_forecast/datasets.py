@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock
 from kedro.io import AbstractDataset, DatasetError
@@ -154,3 +155,55 @@ class SkopsDataset(AbstractDataset[Any, Any]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath.as_posix()}
+
+
+class SparkParquetDataset(AbstractDataset[Any, Any]):
+    """A folder of Parquet files that Spark writes, whole or not at all.
+
+    Args:
+        filepath: The folder: local, or one that all machines of the cluster share.
+        load_as: Whether it is read as a Spark or a pandas table; rows stay in the order they were written in.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        load_as: Literal["spark", "pandas"] = "spark",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._load_as = load_as
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Return the table."""
+        if not self._exists():
+            raise FileNotFoundError(f"No such folder: {self._filepath.as_posix()}")
+        if self._load_as == "pandas":
+            import pandas as pd
+
+            return pd.read_parquet(self._filepath)
+        from pyspark.sql import SparkSession
+
+        return SparkSession.builder.getOrCreate().read.parquet(self._filepath.absolute().as_uri())
+
+    def save(self, data: Any) -> None:
+        """Write beside the old folder, then take its place."""
+        part = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.part")
+        old = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.old")
+        try:
+            data.write.mode("overwrite").parquet(part.absolute().as_uri())
+            if self._exists():
+                self._filepath.replace(old)
+            part.replace(self._filepath)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath.as_posix(), "load_as": self._load_as}

@@ -47,7 +47,7 @@ def _load(name: str, catalog: DataCatalog) -> Any:
     except DatasetError as error:
         cause = _innermost(error)
         remedy = "Save it as a CSV file in UTF-8, complete, and compressed if its name ends in .gz."
-        if isinstance(cause, FileNotFoundError):
+        if isinstance(cause, FileNotFoundError) or "PATH_NOT_FOUND" in str(cause):
             remedy = (
                 "Put the file there, or say where your files are: kedro run --params raw_folder=FOLDER, "
                 "or raw_folder in conf/local/globals.yml."

@@ -6,6 +6,7 @@ from pathlib import Path
 from kedro.utils import find_kedro_project
 
 from sales_forecast.hooks import ProjectHooks
+from sales_forecast.spark import SparkHooks
 from sales_forecast.tracking import TrackingHooks
 
 
@@ -21,11 +22,12 @@ warnings.filterwarnings("ignore", message="register_new_resolver", category=User
 # Of MLflow's own evaluation models, at import.
 warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method", category=UserWarning)
 
-HOOKS = (ProjectHooks(), TrackingHooks())
+HOOKS = (SparkHooks(), ProjectHooks(), TrackingHooks())
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
+    "config_patterns": {"spark": ["spark*"]},
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
     "custom_resolvers": {"project_root": project_root},
 }

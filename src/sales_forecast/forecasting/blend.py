@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -96,12 +97,17 @@ class ByHistory(Method, frozen=True):
     enough: AnyMethod
     short: AnyMethod
 
-    def _choice(self, market: Market) -> str:
-        return "enough" if len(market.as_sold.weeks) >= self.enough_weeks else "short"
+    def _choice(self, weeks: int) -> str:
+        return "enough" if weeks >= self.enough_weeks else "short"
+
+    def learners(self, weeks: int) -> Iterator[Method]:
+        """Those of the one that fits the history."""
+        chosen: Method = getattr(self, self._choice(weeks))
+        return chosen.learners(weeks)
 
     def fit(self, market: Market) -> Fitted:
         """Fit the one that fits the history."""
-        choice = self._choice(market)
+        choice = self._choice(len(market.as_sold.weeks))
         chosen: Method = getattr(self, choice)
         return {"choice": choice, "fitted": chosen.fit(market)}
 

@@ -49,6 +49,10 @@ class DirectMethod(Method, frozen=True):
             yield "partition", f"{', '.join(unknown)} is no column of the series; there are {there}"
         yield from super().problems(needs)
 
+    def learners(self, weeks: int) -> Iterator[Method]:
+        """Itself."""
+        yield self
+
     @abstractmethod
     def fit_rows(self, features: pd.DataFrame, target: Matrix, weight: Matrix) -> Any:
         """Fit one regressor; return it as JSON can hold it."""

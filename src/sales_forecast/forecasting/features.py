@@ -135,7 +135,7 @@ class FeatureSource:
             if pd.api.types.is_numeric_dtype(values):
                 found[f"attribute.{column}"] = values.to_numpy(dtype=float)
             else:  # numbered, because LightGBM takes no brackets or colons in names
-                for number, value in enumerate(sorted(values.dropna().unique())):
+                for number, value in enumerate(values.astype("category").cat.categories):
                     found[f"attribute.{column}.{number}"] = (values == value).to_numpy(dtype=float)
         return found
 

@@ -12,6 +12,7 @@ from sales_forecast.forecasting.grid import KEYS
 from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Method, forecast_all
 from sales_forecast.forecasting.ranges import RangeParams, Widths, widths_of, yardstick
+from sales_forecast.forecasting.workers import HERE, WorkersParams, fit_ahead
 
 KNOWN_WEEKS = {"0": (0, 0), "1-4": (1, 4), "5-13": (5, 13), "14-26": (14, 26), "27-52": (27, 52)}
 """Label -> fewest and most weeks that are left; each store's number is drawn between them."""
@@ -68,6 +69,7 @@ def forecast_hidden(
     horizon_weeks: int,
     hidden: HiddenHistoryParams,
     ranges: RangeParams,
+    workers: WorkersParams = HERE,
 ) -> pd.DataFrame:
     """Forecast the weeks after a market's cutoff with some of its stores' past hidden.
 
@@ -78,6 +80,7 @@ def forecast_hidden(
         horizon_weeks: How many weeks ahead.
         hidden: Which stores.
         ranges: What errors are measured in.
+        workers: Who fits.
 
     Returns:
         ``cutoff, weeks_known, store, department, week, turnover, forecast, cold_start, error``: the error is
@@ -85,6 +88,7 @@ def forecast_hidden(
     """
     left, labels = hide(market.panel, market.cutoff, hidden)
     young = replace(market, panel=left)
+    method = fit_ahead({"": method}, young, [market.cutoff], workers)[""]
     targets = targets_after(truth, market.cutoff, horizon_weeks)
     answer = forecast_all(method, young, targets[[*KEYS, "week"]], method.fit(young))
     error = (targets["turnover"].to_numpy() - answer["forecast"]).abs() / yardstick(answer, young, ranges)

@@ -46,6 +46,7 @@ def year_on_year(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
     wide = wide.reindex(pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D"))
     ratio = pd.DataFrame(np.log(wide / wide.shift(WEEKS_PER_YEAR))).T.groupby(level="department")
     total = wide.T.groupby(level="department").sum().T
+    total = total.mask(total.cumsum() == 0)  # weeks before the department began are no weeks without sales
     share = total / total.rolling(WEEKS_PER_YEAR, min_periods=WEEKS_PER_YEAR // 2).mean()
     in_season = (share >= params.min_season_share) & (share.shift(WEEKS_PER_YEAR) >= params.min_season_share)
     comparable: pd.DataFrame = (params.min_stores <= ratio.count().T) & in_season

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sales_forecast.forecasting.features import FeatureSource
+from sales_forecast.forecasting.features import PLACE, FeatureSource
 from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR, Grid, Matrix, nothing_known_ahead
 from sales_forecast.forecasting.level_shifts import (
     LevelShiftParams,
@@ -30,6 +30,7 @@ class Market:
         level_shifts: How level shifts are found.
         known_ahead: ``store, department, week`` and columns of the retailer's own, such as promotions, of
             past and future weeks.
+        first_week: Where matrices begin; the panel's first week if it is not given.
     """
 
     cutoff: pd.Timestamp
@@ -38,6 +39,7 @@ class Market:
     calendar: pd.DataFrame
     level_shifts: LevelShiftParams
     known_ahead: pd.DataFrame = field(default_factory=nothing_known_ahead)
+    first_week: pd.Timestamp | None = None
 
     @classmethod
     def at(
@@ -52,7 +54,7 @@ class Market:
         """Forget everything after the cutoff but what was known ahead."""
         past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]]
         ahead = nothing_known_ahead() if known_ahead is None else known_ahead
-        return cls(cutoff, past, stores, calendar, level_shifts, ahead)
+        return cls(cutoff, past, stores, calendar, level_shifts, ahead, panel["week"].min())
 
     @classmethod
     def of_today(
@@ -98,10 +100,17 @@ class Market:
             return None
         return replace(self, cutoff=cutoff, panel=self.panel[self.panel["week"] <= cutoff])
 
+    @property
+    def _stores(self) -> pd.DataFrame:
+        """Own attributes that are text know all their values, also those that no store of the panel has."""
+        own = self.stores.columns.difference(["store", *PLACE])
+        text = [name for name in own if not pd.api.types.is_numeric_dtype(self.stores[name])]
+        return self.stores.astype(dict.fromkeys(text, "category"))
+
     def _grid(self, panel: pd.DataFrame) -> Grid:
         wide = panel.pivot(index=KEYS, columns="week", values="turnover")
-        weeks = pd.date_range(wide.columns.min(), self.cutoff, freq="7D")
-        series = wide.index.to_frame(index=False).merge(self.stores, on="store", how="left")
+        weeks = pd.date_range(self.first_week or wide.columns.min(), self.cutoff, freq="7D")
+        series = wide.index.to_frame(index=False).merge(self._stores, on="store", how="left")
         return Grid(series, weeks, wide.reindex(columns=weeks).to_numpy(dtype=float))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import isabstract
@@ -66,13 +66,32 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
         Yields:
             The path of the field, and what is wrong with it.
         """
+        for path, method in self.nested():
+            yield from ((f"{path}.{inner}", what) for inner, what in method.problems(needs))
+
+    def nested(self) -> Iterator[tuple[str, Method]]:
+        """Methods among the fields, each with its path: what blends are made of."""
         for field in type(self).model_fields:
             value = getattr(self, field)
-            nested = value if isinstance(value, dict) else {"": value}
-            for name, method in nested.items():
+            for name, method in (value if isinstance(value, dict) else {"": value}).items():
                 if isinstance(method, Method):
-                    path = f"{field}.{name}" if name else field
-                    yield from ((f"{path}.{inner}", what) for inner, what in method.problems(needs))
+                    yield f"{field}.{name}" if name else field, method
+
+    def learners(self, weeks: int) -> Iterator[Method]:
+        """The methods that learn from rows, among them and in them, when so many weeks are known."""
+        for _, method in self.nested():
+            yield from method.learners(weeks)
+
+    def with_nested(self, change: Callable[[Method], Method]) -> Method:
+        """The same method with each nested one changed."""
+        update: dict[str, Any] = {}
+        for field in type(self).model_fields:
+            value = getattr(self, field)
+            if isinstance(value, Method):
+                update[field] = change(value)
+            elif isinstance(value, dict) and any(isinstance(one, Method) for one in value.values()):
+                update[field] = {name: change(one) for name, one in value.items()}
+        return self.model_copy(update=update)
 
     @abstractmethod
     def forecast(self, market: Market, targets: pd.DataFrame, fitted: Fitted) -> Matrix:

@@ -44,6 +44,11 @@ class RangeParams(BaseModel, frozen=True, extra="forbid"):
     """How much of a series' mean week counts beside the forecast."""
 
 
+def origins(cutoff: pd.Timestamp, ranges: RangeParams) -> list[pd.Timestamp]:
+    """The cutoff, and the past origins that the width of its ranges is learnt from."""
+    return [cutoff, *(cutoff - pd.Timedelta(weeks=weeks) for weeks in ranges.weeks_back)]
+
+
 def refuse_origins_before(first: pd.Timestamp, cutoff: pd.Timestamp, ranges: RangeParams) -> None:
     """Refuse past origins of which none lies in the history.
 

@@ -152,7 +152,9 @@ def test_rejected_rows_keep_the_text_of_the_file():
     assert rejected.row(1)[2:] == ("18", "2016-01-09", " n/a ")  # 18, though the blank made it 18.0
 
 
-@pytest.mark.parametrize("number", ["5", "+5", "-5", "5.", ".5", "5e3", "5.5E-2", " 5", "5 ", "  5.0  "])
+@pytest.mark.parametrize(
+    "number", ["5", "+5", "-5", "5.", ".5", "5e3", "5.5E-2", "-3.2e-08", "5e+03", " 5", "5 ", "  5.0  "]
+)
 def test_numbers_are_read_also_where_other_rows_made_the_column_text(number):
     good, rejected = _settle(_read(f"17,2016-01-02,{number}", "18,2016-01-02,n/a"), SET_ASIDE)
     assert good.select(as_number(good, "turnover"))["turnover"].to_list() == [float(number)]

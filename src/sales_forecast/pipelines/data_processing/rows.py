@@ -16,7 +16,8 @@ Frame = nw.DataFrame[Any]
 """Any frame that narwhals wraps, lazy ones too: the nodes use only the verbs that both have."""
 
 ROW = "row"
-"""Line in the file; the header is line 1. Engines without row order count in sorted order."""
+"""Line in the file; the header is line 1. Engines without row order count in sorted order; Spark counts
+anew, from a number beyond all others, in every further part that it splits a large file into."""
 
 REASON = "reason"
 
@@ -27,7 +28,7 @@ _GOOD = -1
 _WHOLE_NUMBER = r"^\d{1,18}$"
 _LARGEST = 1e15  # no shop sells so much in a week, and sums stay exact
 _YEARS = range(1990, 2101)
-_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d)?$"
+_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE](?:\+?0?\d|-\d{1,3}))?$"  # as small as you like, not as large
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,23 @@ class Rule:
 def number_rows(data: Any, columns: Mapping[Any, str]) -> Frame:
     """Select and rename the configured columns, and number the rows as an editor would."""
     frame: Any = nw.from_native(data)  # eager or lazy
+    chosen = frame.select(*(nw.col(given).alias(name) for name, given in columns.items()))
     numbered: Any
-    if isinstance(frame, nw.LazyFrame):
-        numbered = frame.with_row_index(ROW, order_by=list(columns.values()))
+    if frame.implementation.is_spark_like():
+        numbered = _number_on_spark(chosen)
+    elif isinstance(frame, nw.LazyFrame):
+        numbered = chosen.with_row_index(ROW, order_by=list(columns))
     else:
-        numbered = frame.with_row_index(ROW)
-    chosen = [nw.col(given).alias(name) for name, given in columns.items()]
-    selected: Frame = numbered.select((nw.col(ROW) + 2).cast(nw.Int64).alias(ROW), *chosen)
+        numbered = chosen.with_row_index(ROW)
+    selected: Frame = numbered.select((nw.col(ROW) + 2).cast(nw.Int64).alias(ROW), *columns)
     return selected
+
+
+def _number_on_spark(frame: Any) -> Any:
+    """Numbers without a window, which would bring all rows to one worker; rows kept for the many rules."""
+    from pyspark.sql.functions import monotonically_increasing_id
+
+    return nw.from_native(frame.to_native().withColumn(ROW, monotonically_increasing_id()).cache())
 
 
 def _is_number(frame: Frame, column: str) -> bool:
@@ -334,4 +344,4 @@ def as_week(frame: Frame, column: str, date_format: str) -> nw.Expr:
     day = nw.col(column)
     if not frame.collect_schema()[column].is_temporal():
         day = day.str.to_datetime(format=date_format)
-    return day.cast(nw.Datetime("ns"))
+    return day.cast(nw.Datetime("us" if frame.implementation.is_spark_like() else "ns"))

@@ -50,6 +50,7 @@ TURNOVER = [
             "params:ranges",
             "params:hidden_history",
             "params:level_shifts",
+            "params:workers",
         ],
         "hidden_forecasts",
     ),

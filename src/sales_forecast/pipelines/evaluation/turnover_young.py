@@ -19,6 +19,7 @@ from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Methods
 from sales_forecast.forecasting.metrics import score
 from sales_forecast.forecasting.ranges import RangeParams
+from sales_forecast.forecasting.workers import WorkersParams
 
 
 def hide_history(
@@ -32,6 +33,7 @@ def hide_history(
     ranges: RangeParams,
     hidden_history: HiddenHistoryParams,
     level_shifts: LevelShiftParams,
+    workers: WorkersParams,
 ) -> pd.DataFrame:
     """Let the champion forecast stores whose past is hidden from it.
 
@@ -46,6 +48,7 @@ def hide_history(
         ranges: What errors are measured in.
         hidden_history: Which stores, and at how many cutoffs.
         level_shifts: How level shifts are found.
+        workers: Who fits.
 
     Returns:
         See ``forecasting.hidden_history.forecast_hidden``.
@@ -60,6 +63,7 @@ def hide_history(
             backtest.horizon_weeks,
             hidden_history,
             ranges,
+            workers,
         )
         for cutoff in track(cutoffs, description="Hidden history")
     ]

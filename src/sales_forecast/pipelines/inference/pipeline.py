@@ -33,6 +33,7 @@ TURNOVER = [
             "params:methods",
             "params:ranges",
             "params:level_shifts",
+            "params:workers",
         ],
         "model",
     ),

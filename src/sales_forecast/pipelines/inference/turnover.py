@@ -16,7 +16,8 @@ from sales_forecast.forecasting.level_shifts import (
 )
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import Methods, forecast_all
-from sales_forecast.forecasting.ranges import RangeParams, Widths, add_ranges, learn_widths
+from sales_forecast.forecasting.ranges import RangeParams, Widths, add_ranges, learn_widths, origins
+from sales_forecast.forecasting.workers import WorkersParams, fit_ahead
 from sales_forecast.pipelines.inference.turnover_reasons import say_reasons
 from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
@@ -32,6 +33,7 @@ def fit_champion(
     methods: Methods,
     ranges: RangeParams,
     level_shifts: LevelShiftParams,
+    workers: WorkersParams,
 ) -> dict[str, Any]:
     """Fit the chosen method on everything there is.
 
@@ -45,15 +47,18 @@ def fit_champion(
         methods: Candidates.
         ranges: How their width is learnt.
         level_shifts: How level shifts are found.
+        workers: Who fits.
 
     Returns:
         ``method``, ``cutoff`` (ISO date of the last week seen), ``fitted`` and ``widths`` of the ranges, all
         as JSON can hold it.
     """
     market = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
-    method = methods.root[champion["method"]]
+    name = champion["method"]
+    chosen = {name: methods.root[name]}
+    method = fit_ahead(chosen, market, origins(market.cutoff, ranges), workers)[name]
     return {
-        "method": champion["method"],
+        "method": name,
         "cutoff": f"{market.cutoff:%Y-%m-%d}",
         "widths": learn_widths(method, market, ranges, backtest.horizon_weeks),
         "fitted": method.fit(market),

@@ -29,6 +29,7 @@ TURNOVER = [
             "params:methods",
             "params:ranges",
             "params:level_shifts",
+            "params:workers",
         ],
         ["backtest", "backtest_seconds"],
     ),

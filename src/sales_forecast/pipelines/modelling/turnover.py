@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import narwhals as nw
 import pandas as pd
 from rich.progress import track
 
@@ -15,11 +16,12 @@ from sales_forecast.forecasting.backtest import (
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market, targets_after, weeks_ahead
 from sales_forecast.forecasting.method import Methods, Needs
-from sales_forecast.forecasting.ranges import RangeParams, refuse_origins_before
+from sales_forecast.forecasting.ranges import RangeParams, origins, refuse_origins_before
+from sales_forecast.forecasting.workers import WorkersParams, fit_ahead
 
 
 def check_plan(
-    sales: pd.DataFrame,
+    sales: Any,
     targets: pd.DataFrame,
     stores: pd.DataFrame,
     backtest: BacktestParams,
@@ -39,11 +41,12 @@ def check_plan(
     Raises:
         InputError: Names each impossible parameter.
     """
+    weeks = nw.from_native(sales).lazy().select("week").unique().collect("pandas").to_pandas()
     horizon_weeks = {"turnover.backtest.horizon_weeks": backtest.horizon_weeks}
     if len(targets):
-        horizon_weeks["the file of weeks to forecast"] = int(weeks_ahead(targets, sales["week"].max()).max())
+        horizon_weeks["the file of weeks to forecast"] = int(weeks_ahead(targets, weeks["week"].max()).max())
     methods.refuse_problems(Needs(horizon_weeks, ["department", *stores.columns]))
-    refuse_origins_before(sales["week"].min(), plan_cutoffs(sales, backtest)[0], ranges)
+    refuse_origins_before(weeks["week"].min(), plan_cutoffs(weeks, backtest)[0], ranges)
 
 
 def backtest_methods(
@@ -55,6 +58,7 @@ def backtest_methods(
     methods: Methods,
     ranges: RangeParams,
     level_shifts: LevelShiftParams,
+    workers: WorkersParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Let every candidate forecast every fold, each fitted on nothing after the fold's cutoff.
 
@@ -67,6 +71,7 @@ def backtest_methods(
         methods: Candidates.
         ranges: How the width of ranges is learnt.
         level_shifts: How level shifts are found.
+        workers: Who fits.
 
     Returns:
         ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``:
@@ -76,6 +81,9 @@ def backtest_methods(
         InputError: A cutoff cannot be used.
     """
     cutoffs = plan_cutoffs(panel, backtest)
+    latest = Market.at(cutoffs[-1], panel, stores, calendar, level_shifts, known_ahead)
+    wanted = [origin for cutoff in cutoffs for origin in origins(cutoff, ranges)]
+    methods = Methods(fit_ahead(methods.root, latest, wanted, workers))
     forecasts: list[pd.DataFrame] = []
     durations: list[dict[str, Any]] = []
     for cutoff in track(cutoffs, description="Backtest folds"):

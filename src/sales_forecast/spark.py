@@ -1,0 +1,48 @@
+"""The Spark session of environments that configure one, such as ``kedro run --env spark``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kedro.config import MissingConfigException
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+
+from sales_forecast.forecasting.errors import InputError
+
+
+class SparkHooks:
+    """Kedro calls these by name."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Make the session that datasets and models use from then on; without ``spark.yml`` there is none.
+
+        Raises:
+            InputError: Spark is not installed, or finds no Java.
+        """
+        try:
+            properties = context.config_loader["spark"]
+        except (KeyError, MissingConfigException):
+            return
+        if properties:
+            _start(properties)
+
+
+def _start(properties: dict[str, str]) -> None:
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers need the libraries of this Python
+    try:
+        from pyspark import SparkConf
+        from pyspark.errors import PySparkRuntimeError
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise InputError("Spark is not installed. Run: make spark") from error
+    conf = SparkConf().setAll([(name, str(value)) for name, value in properties.items()])
+    try:
+        SparkSession.builder.config(conf=conf).getOrCreate().sparkContext.setLogLevel("ERROR")
+    except PySparkRuntimeError as error:
+        raise InputError(
+            "Spark needs Java 17 or newer and found none that starts, neither in JAVA_HOME nor on PATH. On "
+            "Debian or Ubuntu: apt-get install openjdk-17-jre-headless"
+        ) from error

@@ -1,0 +1,124 @@
+"""Spark makes the same tables as pandas; `stores` and wanted weeks are small and stay in pandas."""
+
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.config import OmegaConfigLoader
+from pandas.testing import assert_frame_equal
+
+from projects import REPOSITORY
+from sales_forecast.contracts import Panel, RawTable, Sales
+from sales_forecast.pipelines.data_processing.params import (
+    CalendarParams,
+    ReadTurnoverParams,
+    RepairParams,
+)
+from sales_forecast.pipelines.data_processing.turnover import (
+    build_calendar,
+    build_panel,
+    read_sales,
+    read_stores,
+    read_targets,
+)
+from spark_here import NEEDS_SPARK
+
+pytestmark = [*NEEDS_SPARK, pytest.mark.xdist_group("spark")]  # one JVM is enough
+
+PARAMETERS = OmegaConfigLoader(str(REPOSITORY / "conf"), base_env="base", default_run_env="base")[
+    "parameters"
+]["turnover"]
+READ = ReadTurnoverParams(**PARAMETERS["read"])
+REPAIR = RepairParams(**PARAMETERS["repair"])
+CALENDAR = CalendarParams(**PARAMETERS["calendar"])
+RAW = REPOSITORY / "data" / "01_raw"
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.ansi.enabled", "false")  # casts may run before bad rows are filtered out
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+def _read_pandas(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], low_memory=False)
+
+
+def _read_spark(spark: Any, path: Path) -> Any:
+    return spark.read.csv(path.as_uri(), header=True, escape='"')
+
+
+@pytest.fixture(scope="module")
+def stores() -> pd.DataFrame:
+    return read_stores(_read_pandas(RAW / READ.files.stores), READ, CALENDAR)
+
+
+def _through_parquet(table: Any, folder: Path) -> pd.DataFrame:
+    """Rows as a later stage gets them: in the order of the files, which must be the sorted one."""
+    table.write.parquet(folder.as_uri())
+    return pd.read_parquet(folder)
+
+
+def test_spark_makes_of_the_sample_what_pandas_makes(spark, stores, tmp_path):
+    path = RAW / READ.files.sales
+    expected, _ = read_sales(_read_pandas(path), stores, READ)
+    raw = RawTable(READ.files.sales, READ.columns.sales).validate(_read_spark(spark, path))
+    sales, rejected = read_sales(raw, stores, READ)
+    assert rejected.count() == 0
+    kept = Sales.validate(_through_parquet(sales, tmp_path / "sales.parquet"))
+    assert_frame_equal(kept, expected, check_exact=False, rtol=0, atol=1e-9)  # pandas rounds what it reads
+
+    written = spark.read.parquet((tmp_path / "sales.parquet").as_uri())
+    panel = Panel.validate(_through_parquet(build_panel(written, REPAIR), tmp_path / "panel.parquet"))
+    assert_frame_equal(panel, build_panel(expected, REPAIR), check_exact=False, rtol=0, atol=1e-9)
+
+    raw_targets = _read_pandas(RAW / READ.files.targets)
+    targets = read_targets(raw_targets, stores, written, READ)
+    assert_frame_equal(targets, read_targets(raw_targets, stores, expected, READ))
+    calendar = build_calendar(written, targets, stores, CALENDAR)
+    assert_frame_equal(calendar, build_calendar(expected, targets, stores, CALENDAR))
+
+
+def test_bad_rows_are_set_aside_with_their_line_and_the_same_reason(spark, stores, tmp_path):
+    with gzip.open(RAW / READ.files.sales, "rt") as file:
+        header, *rows = [line.strip().split(",") for _, line in zip(range(60), file, strict=False)]
+    damage = {
+        2: (READ.columns.sales["turnover"], "n/a"),
+        5: (READ.columns.sales["turnover"], ""),
+        8: (READ.columns.sales["turnover"], '"1,2"'),
+        11: (READ.columns.sales["week"], "2016-02-30"),
+        14: (READ.columns.sales["week"], "2016-02-03"),
+        17: (READ.columns.sales["store"], ""),
+        20: (READ.columns.sales["store"], "one hundred"),
+        23: (READ.columns.sales["department"], "88.5"),
+    }
+    for row, (column, value) in damage.items():
+        rows[row][header.index(column)] = value
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join(",".join(row) for row in [header, *rows, rows[30]]) + "\n")
+
+    read = READ.model_copy(update={"bad_rows": "set_aside"})
+    sales, rejected = (table.toPandas() for table in read_sales(_read_spark(spark, path), stores, read))
+    expected_sales, expected_rejected = read_sales(_read_pandas(path), stores, read)
+    assert len(expected_rejected) == len(damage) + 1
+    assert_frame_equal(sales, expected_sales)
+    in_file = rejected.sort_values("row", ignore_index=True)
+    assert_frame_equal(in_file, expected_rejected.reset_index(drop=True), check_dtype=False)
