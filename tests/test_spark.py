@@ -51,8 +51,11 @@ def test_the_model_is_the_same_file(finished: Project, on_spark: Project) -> Non
 
 
 def test_a_missing_file_is_named_with_what_to_do(on_spark: Project, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(on_spark.path("01_raw"), raw)
+    (raw / "turnover" / "train.csv.gz").unlink()
     result = on_spark.kedro(
-        "run", "--env", "spark", "--namespaces", "turnover", "--params", f"raw_folder={tmp_path}"
+        "run", "--env", "spark", "--namespaces", "turnover", "--params", f"raw_folder={raw}"
     )
     assert result.returncode == 1
     assert "train.csv.gz cannot be read" in result.stdout + result.stderr
