@@ -79,6 +79,14 @@ def test_a_retailer_without_zones_has_no_sums_of_zones(harbour: Project) -> None
     assert set(levels.loc[levels["level"] == "region", "key"]) == {"NY", "MA", "ME"}
 
 
+@pytest.mark.xdist_group("harbour")
+def test_the_report_speaks_of_what_the_retailer_sells(harbour: Project) -> None:
+    page = harbour.path("08_reporting/sections/turnover.eda.html").read_text()
+    assert "sport" not in page
+    assert "not in the data" not in page
+    assert "Which stores sell most" in page
+
+
 @pytest.fixture(scope="module")
 def corner(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("corner")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-# Okabe & Ito (2008), told apart also by colour-blind readers.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#595959")
+# Okabe & Ito (2008), then three of Tol (2021), told apart also by colour-blind readers; grey is the last.
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#882255", "#332288", "#999933", "#595959"),
+)
 
 _TEMPLATE = go.layout.Template(
     layout={
@@ -77,7 +80,7 @@ def small_multiples(
     height = row_height * panels + 60
     figure = make_subplots(rows=panels, cols=1, subplot_titles=rows, vertical_spacing=70 / height)
     figure.update_layout(template=_TEMPLATE, title_text=title, height=height)
-    figure.update_layout(legend={"y": 1 + 34 / height})  # clear of the first heading
+    figure.update_layout(legend={"y": 1 + 34 / height}, margin_t=72)  # clear of the first heading
     figure.update_annotations(x=0, xanchor="left", font_size=13)
     figure.update_yaxes(title_text=y_title)
     figure.update_xaxes(title_text=x_title, row=panels)

@@ -14,6 +14,7 @@ from sales_forecast.forecasting.levels import SUMS, sum_forecasts
 from sales_forecast.forecasting.method import Method, Methods
 from sales_forecast.forecasting.naive import SeasonalNaive
 from sales_forecast.forecasting.ranges import RangeParams
+from sales_forecast.forecasting.workers import HERE
 from sales_forecast.pipelines.inference import turnover as outlook
 from sales_forecast.pipelines.inference.turnover import (
     RECENT_WEEKS,
@@ -81,7 +82,16 @@ def _tables(section) -> list[pd.DataFrame]:
 
 def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
     model = fit_champion(
-        panel, STORES, NO_CALENDAR, NOTHING_AHEAD, {"method": method}, BACKTEST, METHODS, RANGES, NO_SHIFTS
+        panel,
+        STORES,
+        NO_CALENDAR,
+        NOTHING_AHEAD,
+        {"method": method},
+        BACKTEST,
+        METHODS,
+        RANGES,
+        NO_SHIFTS,
+        HERE,
     )
     model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
     return forecast_targets(
@@ -96,7 +106,16 @@ def forecasts(panel, targets) -> pd.DataFrame:
 
 def test_the_champion_is_fitted_on_everything_there_is(panel):
     model = fit_champion(
-        panel, STORES, NO_CALENDAR, NOTHING_AHEAD, {"method": "twice"}, BACKTEST, METHODS, RANGES, NO_SHIFTS
+        panel,
+        STORES,
+        NO_CALENDAR,
+        NOTHING_AHEAD,
+        {"method": "twice"},
+        BACKTEST,
+        METHODS,
+        RANGES,
+        NO_SHIFTS,
+        HERE,
     )
     widths = model.pop("widths")
     assert set(widths) == {"80", "95"}

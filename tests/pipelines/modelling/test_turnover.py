@@ -14,6 +14,7 @@ from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.method import Method, Methods
 from sales_forecast.forecasting.naive import SeasonalNaive
 from sales_forecast.forecasting.ranges import RangeParams
+from sales_forecast.forecasting.workers import HERE
 from sales_forecast.pipelines.modelling.turnover import backtest_methods
 
 WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
@@ -43,7 +44,7 @@ def _panel(store: int, first: int = 0) -> pd.DataFrame:
 def _backtest(panel: pd.DataFrame, *cutoffs: int, horizon_weeks: int = 2, methods: Methods = METHODS):
     params = BacktestParams(horizon_weeks=horizon_weeks, cutoffs=tuple(WEEKS[n].date() for n in cutoffs))
     backtest, seconds = backtest_methods(
-        panel, STORES, NO_CALENDAR, NOTHING_AHEAD, params, methods, RANGES, NO_SHIFTS
+        panel, STORES, NO_CALENDAR, NOTHING_AHEAD, params, methods, RANGES, NO_SHIFTS, HERE
     )
     assert len(seconds) == len(cutoffs) * len(methods.root)
     assert (seconds["seconds"] > 0).all()
@@ -93,6 +94,8 @@ def test_the_horizon_says_how_many_weeks_are_forecast(horizon_weeks):
 def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
     params = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[60].date(), cutoff))
     with pytest.raises(InputError) as stopped:
-        backtest_methods(_panel(1), STORES, NO_CALENDAR, NOTHING_AHEAD, params, METHODS, RANGES, NO_SHIFTS)
+        backtest_methods(
+            _panel(1), STORES, NO_CALENDAR, NOTHING_AHEAD, params, METHODS, RANGES, NO_SHIFTS, HERE
+        )
     assert f"turnover.backtest.cutoffs: 1 of 2 cannot be used, e.g. {cutoff}" in str(stopped.value)
     assert f"between {WEEKS[0]:%Y-%m-%d} and {WEEKS[67]:%Y-%m-%d}" in str(stopped.value)

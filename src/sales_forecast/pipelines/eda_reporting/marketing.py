@@ -113,7 +113,7 @@ def draw_scatter(budgets: pd.DataFrame, answers: dict[str, Any]) -> go.Figure:
         x=ends.tolist(),
         y=(intercept + slope * ends).tolist(),
         mode="lines",
-        line={"color": COLOURS[6], "width": 2},
+        line={"color": COLOURS[-1], "width": 2},
         name="straight line",
     )
     figure.add_scatter(

@@ -30,6 +30,8 @@ def write_section(
     """Tell what the past says: the questions answered first, then the tables and charts behind them."""
     first, last = weekly["week"].min(), weekly["week"].max()
     departments = weekly["department"].nunique()
+    guessed = bool(sports["sport"].notna().any())
+    best_stores_block = Chart(best_stores_chart, "All departments of a store together.")
     return Section(
         title="Turnover until now",
         lead=(
@@ -40,7 +42,7 @@ def write_section(
         ),
         answers=(
             _say_best_department(by_department, questions),
-            *_say_sports(by_department, sports),
+            *(_say_sports(by_department, sports) if guessed else ()),
             _say_best_store(best_stores, by_department, questions),
             _say_best_weeks(best_weeks, questions),
             _say_level_shifts(level_shifts),
@@ -57,18 +59,18 @@ def write_section(
                 "Turnover in currency units per calendar year; * marks years that are known in part.",
                 formats={str(name): AMOUNT for name in by_department["department"].unique()},
             ),
-            Text("", heading="Which stores sell most"),
-            Chart(best_stores_chart, "All departments of a store together."),
+            *(() if best_stores.empty else (Text("", heading="Which stores sell most"), best_stores_block)),
             Text(
-                "A department's sport shows in the shape of its year. The index of a month is its mean "
-                "weekly turnover over the mean of its year, so that 1 is an average month; it is taken for "
-                "each complete year, then averaged.",
-                heading="Which sport each department sells",
+                "The index of a month is its mean weekly turnover over the mean of its year, so that 1 is an "
+                "average month; it is taken for each complete year, then averaged."
+                + (" A department's sport shows in this shape." if guessed else ""),
+                heading="Which sport each department sells" if guessed else "The shape of a year",
             ),
             Chart(seasons_chart, "Months against the year's mean; years that agree make a reliable guess."),
             Table(
                 _sport_table(sports),
-                "Guesses by the rules of turnover.sports in the parameters. Swing is the highest month over "
+                ("Guesses by the rules of turnover.sports in the parameters. " if guessed else "")
+                + "Swing is the highest month over "
                 "the lowest: close to 1 is steady. 25% is the share of winter or summer without seasons.",
                 formats={
                     "lowest": ".2f",
@@ -225,7 +227,8 @@ def _years_by_department(by_department: pd.DataFrame) -> pd.DataFrame:
 def _sport_table(sports: pd.DataFrame) -> pd.DataFrame:
     table = _shown(sports, peak_months="peaks", winter_share="winter", summer_share="summer")
     swing = table["swing"].map(lambda swing: f"{swing:.1f}" if swing < 100 else "over 100")
-    chosen = ["department", "sport", "peaks", "lowest", "highest", "swing", "winter", "summer"]
+    guess = ["sport"] if sports["sport"].notna().any() else []
+    chosen = ["department", *guess, "peaks", "lowest", "highest", "swing", "winter", "summer"]
     return table.assign(swing=swing).filter(chosen)
 
 

@@ -113,7 +113,7 @@ def draw_predictions(predictions: pd.DataFrame) -> tuple[go.Figure, go.Figure]:
     both = predictions[["sales", *methods]]
     ends = [float(both.min().min()), float(both.max().max())]
     against.add_scatter(
-        x=ends, y=ends, mode="lines", line={"color": COLOURS[6], "dash": "dot"}, name="exactly right"
+        x=ends, y=ends, mode="lines", line={"color": COLOURS[-1], "dash": "dot"}, name="exactly right"
     )
     for method, colour in zip(methods, COLOURS, strict=False):
         style: dict[str, Any] = {
@@ -124,7 +124,7 @@ def draw_predictions(predictions: pd.DataFrame) -> tuple[go.Figure, go.Figure]:
         error = predictions[method] - predictions["sales"]
         against.add_scatter(x=predictions["sales"].tolist(), y=predictions[method].tolist(), **style)
         errors.add_scatter(x=predictions["tv"].tolist(), y=error.tolist(), **style)
-    errors.add_hline(y=0, line={"color": COLOURS[6], "dash": "dot"})
+    errors.add_hline(y=0, line={"color": COLOURS[-1], "dash": "dot"})
     return against, errors
 
 

@@ -111,7 +111,7 @@ def draw_recommendation(budget_curve: pd.DataFrame, train: pd.DataFrame, curve: 
         x=train["tv"].tolist(),
         y=train["sales"].tolist(),
         mode="markers",
-        marker={"color": COLOURS[6], "opacity": 0.45, "size": 5},
+        marker={"color": COLOURS[-1], "opacity": 0.45, "size": 5},
         name="training campaign",
     )
     figure.add_scatter(
