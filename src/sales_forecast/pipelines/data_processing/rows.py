@@ -62,10 +62,14 @@ def number_rows(data: Any, columns: Mapping[Any, str]) -> Frame:
 
 
 def _number_on_spark(frame: Any) -> Any:
-    """Numbers without a window, which would bring all rows to one worker; rows kept for the many rules."""
+    """Numbers without a window, which would bring all rows to one worker.
+
+    Then rows are dealt out, since one worker alone reads a compressed file, and kept for the many rules.
+    """
     from pyspark.sql.functions import monotonically_increasing_id
 
-    return nw.from_native(frame.to_native().withColumn(ROW, monotonically_increasing_id()).cache())
+    numbered = frame.to_native().withColumn(ROW, monotonically_increasing_id())
+    return nw.from_native(numbered.repartition(ROW).cache())
 
 
 def _is_number(frame: Frame, column: str) -> bool:
