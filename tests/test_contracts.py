@@ -189,7 +189,7 @@ def test_missing_columns_are_named_beside_those_that_the_file_has(engine):
         RAW.validate(engine(_raw(Sold=[5.0]).drop(columns=["day", "sold"])))
     assert str(stopped.value) == (
         "sold.csv: 2 column(s) missing: day, sold. The file has: shop, Sold. Fix the file, or say what your "
-        "columns are called under 'columns' in conf/local/globals.yml."
+        "columns are called, null for one you do not have, under 'columns' in conf/local/globals.yml."
     )
 
 

@@ -227,3 +227,37 @@ def test_a_model_saved_half_is_dropped(tmp_path, monkeypatch):
         dataset.save(LinearRegression())
     assert dataset.load().fit_intercept is False
     assert _names(tmp_path) == ["line.skops"]
+
+
+# --- tables that Spark writes ------------------------------------------------------------------------
+
+
+class _Table:
+    """What of a Spark table the dataset uses; writing breaks halfway if it is told to."""
+
+    def __init__(self, rows: pd.DataFrame, breaks: bool = False) -> None:
+        self._rows, self._breaks = rows, breaks
+        self.write = self
+
+    def mode(self, _: str) -> "_Table":
+        return self
+
+    def parquet(self, uri: str) -> None:
+        folder = Path(uri.removeprefix("file://"))
+        folder.mkdir()
+        self._rows.to_parquet(folder / "part-0.parquet")
+        if self._breaks:
+            raise RuntimeError("the cluster went away")
+
+
+def test_a_table_of_spark_takes_the_place_of_the_old_one_only_when_complete(tmp_path):
+    dataset = SparkParquetDataset(filepath=str(tmp_path / "panel"), load_as="pandas")
+    weeks = pd.DataFrame({"week": pd.to_datetime(["2017-08-05"]).astype("datetime64[us]"), "n": [1]})
+    assert not dataset.exists()
+    dataset.save(_Table(weeks))
+    dataset.save(_Table(weeks.assign(n=2)))
+    with pytest.raises(DatasetError, match="the cluster went away"):
+        dataset.save(_Table(weeks.assign(n=3), breaks=True))
+    assert dataset.load()["n"].tolist() == [2]
+    assert str(dataset.load()["week"].dtype) == "datetime64[ns]"
+    assert [path.name for path in tmp_path.iterdir()] == ["panel"]

@@ -52,8 +52,8 @@ class RawTable:
         if missing:
             raise DataContractError(
                 f"{self._file}: {len(missing)} column(s) missing: {', '.join(missing)}. The file has: "
-                f"{', '.join(present)}. Fix the file, or say what your columns are called under "
-                "'columns' in conf/local/globals.yml."
+                f"{', '.join(present)}. Fix the file, or say what your columns are called, null "
+                "for one you do not have, under 'columns' in conf/local/globals.yml."
             )
         if frame.head(1).collect().is_empty():
             raise DataContractError(f"{self._file}: the file has a header but no rows.")
@@ -92,8 +92,6 @@ class _Weekly(_Table):
 
 
 class _Sorted(_Weekly):
-    week: Series[pd.Timestamp] = pa.Field(coerce=True)  # what Spark writes has microseconds
-
     @pa.dataframe_check
     @classmethod
     def each_key_once_in_order(cls, frame: pd.DataFrame) -> pd.Series[bool]:

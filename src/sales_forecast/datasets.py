@@ -184,7 +184,9 @@ class SparkParquetDataset(AbstractDataset[Any, Any]):
         if self._load_as == "pandas":
             import pandas as pd
 
-            return pd.read_parquet(self._filepath)
+            table = pd.read_parquet(self._filepath)
+            times = table.select_dtypes("datetime").columns  # Spark's have microseconds, ours nanoseconds
+            return table.astype(dict.fromkeys(times, "datetime64[ns]"))
         from pyspark.sql import SparkSession
 
         return SparkSession.builder.getOrCreate().read.parquet(self._filepath.absolute().as_uri())

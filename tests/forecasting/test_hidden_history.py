@@ -1,5 +1,7 @@
 """Old stores taken for young ones: nothing of what is hidden is seen, and ranges of the young are wider."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,3 +81,18 @@ def test_ranges_of_cold_starts_are_wider(methods, market, targets, fitted, hidde
     pd.testing.assert_frame_equal(marked[~cold], usual[~cold])
     assert (marked.loc[cold, "hi_80"] > usual.loc[cold, "hi_80"]).all()
     assert (marked["lo_80"] <= marked["forecast"]).all()
+
+
+def test_of_six_stores_none_is_hidden_and_ranges_are_learnt_from_all(methods, market, panel):
+    few = sorted(panel["store"].unique())[:6]
+    small = panel[panel["store"].isin(few)]
+    rows = forecast_hidden(
+        methods.root["seasonal_naive"],
+        replace(market, panel=market.panel[market.panel["store"].isin(few)]),
+        small,
+        8,
+        HIDDEN,
+        RANGES,
+    )
+    assert set(rows["weeks_known"]) == {MORE}
+    assert set(cold_widths(rows[~rows["cold_start"]])) == {"80", "95"}

@@ -20,6 +20,9 @@ KNOWN_WEEKS = {"0": (0, 0), "1-4": (1, 4), "5-13": (5, 13), "14-26": (14, 26), "
 MORE = "more"
 """Label of the stores whose past is left alone."""
 
+LEAST_STORES = 7
+"""With fewer none is hidden: some must stay whole for the others to be forecast from."""
+
 MIN_ROWS = 40
 """A department with fewer hidden weeks takes the errors of all."""
 
@@ -51,7 +54,7 @@ def hide(
     """
     rng = np.random.default_rng([hidden.seed, cutoff.toordinal()])
     stores = rng.permutation(np.sort(past["store"].unique()))
-    each = max(1, round(hidden.share_of_stores * len(stores)))
+    each = min(max(1, round(hidden.share_of_stores * len(stores))), len(stores) // LEAST_STORES)
     labels = pd.Series(MORE, index=pd.Index(stores, name="store"))
     first = pd.Series(past["week"].min(), index=labels.index)
     for position, (label, (fewest, most)) in enumerate(KNOWN_WEEKS.items()):
@@ -109,4 +112,5 @@ def cold_widths(hidden_forecasts: pd.DataFrame) -> Widths:
     Returns:
         Coverage in per cent -> department -> width, as JSON can hold it.
     """
-    return widths_of(hidden_forecasts[hidden_forecasts["cold_start"]], MIN_ROWS)
+    cold = hidden_forecasts[hidden_forecasts["cold_start"]]
+    return widths_of(hidden_forecasts if cold.empty else cold, MIN_ROWS)

@@ -14,6 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from projects import REPOSITORY
 from sales_forecast.contracts import Panel, RawTable, Sales
+from sales_forecast.datasets import SparkParquetDataset
 from sales_forecast.pipelines.data_processing.params import (
     CalendarParams,
     ReadTurnoverParams,
@@ -73,8 +74,9 @@ def stores() -> pd.DataFrame:
 
 def _through_parquet(table: Any, folder: Path) -> pd.DataFrame:
     """Rows as a later stage gets them: in the order of the files, which must be the sorted one."""
-    table.write.parquet(folder.as_uri())
-    return pd.read_parquet(folder)
+    dataset = SparkParquetDataset(filepath=str(folder), load_as="pandas")
+    dataset.save(table)
+    return dataset.load()
 
 
 def test_spark_makes_of_the_sample_what_pandas_makes(spark, stores, tmp_path):

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.params import ReadTurnoverParams
 from sales_forecast.pipelines.data_processing.weeks import as_weeks
 
@@ -96,6 +97,13 @@ def test_rows_outside_the_dates_asked_for_are_left_out(engine):
     assert _first_days(_weeks(engine, days, read, turnover=[1.0] * 4)) == ["2017-08-05", "2017-08-12"]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weeks_are_not_taken_for_days(engine):
+    days = ["2017-08-05", "2017-08-12"]
+    with pytest.raises(DataContractError, match=r"every date is a Saturday.*rows_are: weeks"):
+        _weeks(engine, days, _read(rows_are="days"), turnover=[1.0, 2.0])
+
+
 @pytest.mark.parametrize(
     ("options", "columns", "complaint"),
     [
@@ -114,6 +122,12 @@ def test_rows_outside_the_dates_asked_for_are_left_out(engine):
             {"attributes": {"school_zone": "text"}},
             {"stores": {"school_zone": "z"}},
             "school_zone is a name of ours",
+        ),
+        ({"attributes": {"region": "text"}}, {"stores": {"region": "r"}}, "region is a name of ours"),
+        (
+            {"known_ahead": {"size": "max"}, "attributes": {"size": "number"}},
+            {"sales": {"size": "m2"}, "targets": {"size": "m2"}, "stores": {"size": "m2"}},
+            "size is a name of ours, or given twice",
         ),
         ({"attributes": {"Size m2": "number"}}, {}, "should match pattern"),
     ],

@@ -45,6 +45,8 @@ class TurnoverColumns(Params):
 PLACE = {"postcode", "latitude", "longitude", "region", "zone"}
 """What a table of stores may tell besides attributes of the retailer's own."""
 
+RESERVED = {"store", "department", "week", "turnover", "turnover_raw", "horizon", "school_zone"} | PLACE
+
 
 class ReadTurnoverParams(Params):
     """How the retailer's files are to be read."""
@@ -84,12 +86,13 @@ class ReadTurnoverParams(Params):
                     f"turnover.columns.{table} names {', '.join(strange)}, which is not under "
                     f"turnover.read.{options[table]}"
                 )
-        if reserved := sorted({"turnover_raw", "horizon", "all", "school_zone"} & self._own_names()):
-            raise ValueError(f"turnover.columns: {', '.join(reserved)} is a name of ours; choose another")
+        own = [*self.known_ahead, *self.attributes]
+        if taken := sorted({name for name in own if name in RESERVED or own.count(name) > 1}):
+            raise ValueError(
+                f"turnover.read: {', '.join(taken)} is a name of ours, or given twice; choose another under "
+                "known_ahead or attributes"
+            )
         return self
-
-    def _own_names(self) -> set[str]:
-        return set(self.known_ahead) | set(self.attributes)
 
     @property
     def keys(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.params import WEEKDAYS, ReadTurnoverParams
 from sales_forecast.pipelines.data_processing.rows import Frame
 
@@ -34,12 +35,22 @@ def as_weeks(days: Frame, read: ReadTurnoverParams, file: str) -> Frame:
     start = WEEKDAYS.index(read.week_starts_on)
     if read.rows_are == "weeks":
         return days.with_columns(_first_day(start).alias("week"))
+    _refuse_single_weekday(days, file)
     first, last = _whole_weeks(days, start)
     logger.info("%s: whole weeks begin from %s to %s", file, f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}")
     weeks = days.with_columns(_first_day(start).alias("week")).filter((date >= first) & (date <= last))
     sums = {"turnover": "sum"} if "turnover" in days.collect_schema().names() else {}
     made = [getattr(nw.col(name), how)() for name, how in (sums | dict(read.known_ahead)).items()]
     return weeks.group_by("store", "department", "week").agg(*made)
+
+
+def _refuse_single_weekday(days: Frame, file: str) -> None:
+    weekdays = days.lazy().select(nw.col("week").dt.weekday()).unique().collect()["week"].to_list()
+    if len(weekdays) == 1:
+        raise DataContractError(
+            f"{file}: every date is a {WEEKDAYS[weekdays[0] - 1].title()}, so its rows are weeks and not "
+            "days. Set turnover.read.rows_are: weeks."
+        )
 
 
 def _first_day(start: int) -> nw.Expr:
