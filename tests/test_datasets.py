@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import skops.io
@@ -16,6 +17,7 @@ from sales_forecast.datasets import (
     ReportSectionDataset,
     SharedJSONDataset,
     SkopsDataset,
+    SparkParquetDataset,
     write_whole,
 )
 from sales_forecast.reporting import Chart, Section
