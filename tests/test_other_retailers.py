@@ -101,7 +101,7 @@ def corner(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.mark.xdist_group("corner")
 def test_days_of_shops_without_departments_are_summed_to_whole_weeks(corner: Project) -> None:
     panel = read(corner, "03_primary/turnover/panel.parquet")
-    assert set(panel["department"]) == {"all"}
+    assert set(panel["department"]) == {"whole store"}
     assert panel["week"].agg(["min", "max"]).tolist() == [
         pd.Timestamp("2021-01-11"),
         pd.Timestamp("2023-09-25"),

@@ -73,7 +73,7 @@ def test_without_java_one_sentence_says_what_to_install(
     monkeypatch.delenv("JAVA_HOME", raising=False)
     result = project.kedro("run", "--env", "spark", "--namespaces", "turnover")
     assert result.returncode == 1
-    assert "Spark needs Java 17 or newer and found none that starts" in result.stdout + result.stderr
+    assert "Spark needs Java 17 or newer and found none" in result.stdout + result.stderr
     assert "apt-get install openjdk-17-jre-headless" in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr
     assert project.outputs() == {}

@@ -49,7 +49,7 @@ def _in_plain_words(report: str) -> str:
     lines = []
     for line in report.splitlines():
         if named := re.match(r"- Parameter '(.+?)'", line):
-            group = named[1]
+            group, option = named[1], ""
             lines += [] if "validation error" in line else [line.removeprefix("- ")]
         elif re.fullmatch(r"[\w.]+", line):
             option = f"{group}.{line}"

@@ -113,6 +113,9 @@ class Sales(_Sorted, _OpenTable):
 class KnownAhead(_Weekly, _OpenTable):
     """What is known before the week comes, of past weeks and of those to forecast."""
 
+    class Config(_OpenTable.Config):
+        unique = ["store", "department", "week"]
+
 
 class Targets(_Weekly, _OpenTable):
     """The store, department and week combinations that want a forecast."""

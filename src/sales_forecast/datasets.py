@@ -158,11 +158,11 @@ class SkopsDataset(AbstractDataset[Any, Any]):
 
 
 class SparkParquetDataset(AbstractDataset[Any, Any]):
-    """A folder of Parquet files that Spark writes, whole or not at all.
+    """A folder of Parquet files that Spark writes beside the old one, which it then takes the place of.
 
     Args:
         filepath: The folder: local, or one that all machines of the cluster share.
-        load_as: Whether it is read as a Spark or a pandas table; rows stay in the order they were written in.
+        load_as: Whether it is read as a Spark table, or as a pandas one in the order it was written in.
         metadata: For kedro-viz.
     """
 
@@ -199,10 +199,14 @@ class SparkParquetDataset(AbstractDataset[Any, Any]):
             data.write.mode("overwrite").parquet(part.absolute().as_uri())
             if self._exists():
                 self._filepath.replace(old)
-            part.replace(self._filepath)
+            try:
+                part.replace(self._filepath)
+            except OSError:
+                old.replace(self._filepath)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

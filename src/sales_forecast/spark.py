@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 from kedro.config import MissingConfigException
@@ -24,13 +25,18 @@ class SparkHooks:
         """
         try:
             properties = context.config_loader["spark"]
-        except (KeyError, MissingConfigException):
+        except MissingConfigException:
             return
         if properties:
-            _start(properties)
+            start(properties)
 
 
-def _start(properties: dict[str, str]) -> None:
+def start(properties: dict[str, str]) -> None:
+    """Make the session.
+
+    Raises:
+        InputError: Spark is not installed, or does not start.
+    """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers need the libraries of this Python
     try:
         from pyspark import SparkConf
@@ -42,7 +48,16 @@ def _start(properties: dict[str, str]) -> None:
     try:
         SparkSession.builder.config(conf=conf).getOrCreate().sparkContext.setLogLevel("ERROR")
     except PySparkRuntimeError as error:
-        raise InputError(
-            "Spark needs Java 17 or newer and found none that starts, neither in JAVA_HOME nor on PATH. On "
-            "Debian or Ubuntu: apt-get install openjdk-17-jre-headless"
-        ) from error
+        raise InputError(_why_not(error)) from error
+
+
+def _why_not(error: Exception) -> str:
+    if "JAVA_HOME" in os.environ or shutil.which("java"):
+        return (
+            f"Spark did not start: {error}. What Java says stands above. Check the properties in spark.yml, "
+            "and that Java is 17 or newer."
+        )
+    return (
+        "Spark needs Java 17 or newer and found none, neither in JAVA_HOME nor on PATH. On Debian or Ubuntu: "
+        "apt-get install openjdk-17-jre-headless"
+    )

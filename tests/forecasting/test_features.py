@@ -303,5 +303,5 @@ def test_own_attributes_are_features_of_their_store():
     series = plain.grid.series.assign(size=[10.0, np.nan, 30.0], kind=["b: (x)", "a", None])
     features = FeatureSource(replace(plain.grid, series=series), CALENDAR).at(179, np.array([1]))
     np.testing.assert_allclose(features["attribute.size"][:, 0], [10, np.nan, 30])
-    assert features["attribute.kind.0"][:, 0].tolist() == [0, 1, 0]
-    assert features["attribute.kind.1"][:, 0].tolist() == [1, 0, 0]
+    assert features["attribute.kind.a"][:, 0].tolist() == [0, 1, 0]
+    assert features["attribute.kind.b_x_"][:, 0].tolist() == [1, 0, 0]

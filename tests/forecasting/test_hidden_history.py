@@ -27,7 +27,8 @@ def hidden_forecasts(methods, market, panel) -> pd.DataFrame:
 
 
 def test_each_group_of_stores_keeps_as_many_weeks_as_it_is_called_by(market, cutoff):
-    left, labels = hide(market.panel, cutoff, HIDDEN)
+    young, labels = hide(market, HIDDEN)
+    left = young.panel
     assert labels.value_counts().drop(MORE).to_dict() == dict.fromkeys(KNOWN_WEEKS, 1)
     weeks = left.groupby("store")["week"].nunique().reindex(labels.index).fillna(0)
     for label, (fewest, most) in KNOWN_WEEKS.items():
@@ -37,7 +38,8 @@ def test_each_group_of_stores_keeps_as_many_weeks_as_it_is_called_by(market, cut
 
 
 def test_stores_that_are_left_alone_keep_everything(market, cutoff):
-    left, labels = hide(market.panel, cutoff, HIDDEN)
+    young, labels = hide(market, HIDDEN)
+    left = young.panel
     alone = labels.index[labels == MORE]
     pd.testing.assert_frame_equal(
         left[left["store"].isin(alone)], market.panel[market.panel["store"].isin(alone)]
@@ -46,7 +48,8 @@ def test_stores_that_are_left_alone_keep_everything(market, cutoff):
 
 def test_another_seed_and_another_cutoff_draw_other_stores(market, cutoff):
     def drawn(at: pd.Timestamp, seed: int) -> pd.Series:
-        return hide(market.panel, at, HIDDEN.model_copy(update={"seed": seed}))[1].sort_index()
+        seen = replace(market, cutoff=at, panel=market.panel[market.panel["week"] <= at])
+        return hide(seen, HIDDEN.model_copy(update={"seed": seed}))[1].sort_index()
 
     usual = drawn(cutoff, 1)
     pd.testing.assert_series_equal(usual, drawn(cutoff, 1))
@@ -55,7 +58,7 @@ def test_another_seed_and_another_cutoff_draw_other_stores(market, cutoff):
 
 
 def test_what_is_hidden_does_not_matter(methods, market, market_of, panel, cutoff, hidden_forecasts):
-    left, _ = hide(market.panel, cutoff, HIDDEN)
+    left = hide(market, HIDDEN)[0].panel
     seen = panel.merge(left[["store", "department", "week"]].assign(seen=True), how="left")["seen"].notna()
     secret = (panel["week"] <= cutoff) & ~seen.to_numpy()
     assert secret.any()
@@ -96,3 +99,13 @@ def test_of_six_stores_none_is_hidden_and_ranges_are_learnt_from_all(methods, ma
     )
     assert set(rows["weeks_known"]) == {MORE}
     assert set(cold_widths(rows[~rows["cold_start"]])) == {"80", "95"}
+
+
+def test_what_was_known_ahead_of_hidden_weeks_is_hidden_too(market, cutoff):
+    ahead = market.panel[["store", "department", "week"]].assign(promotion=1.0)
+    after = ahead[ahead["week"] == cutoff].assign(week=cutoff + pd.Timedelta(weeks=1))
+    young, _ = hide(replace(market, known_ahead=pd.concat([ahead, after])), HIDDEN)
+    keys = ["store", "department", "week"]
+    past = young.known_ahead[young.known_ahead["week"] <= cutoff]
+    assert set(map(tuple, past[keys].to_numpy())) == set(map(tuple, young.panel[keys].to_numpy()))
+    assert len(young.known_ahead) - len(past) == len(after)

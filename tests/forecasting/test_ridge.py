@@ -133,3 +133,11 @@ def test_each_option_moves_the_forecasts(ridge, forecasts, market, targets, opti
     assert getattr(ridge, option) != value
     forecast = forecast_all(changed, market, targets, changed.fit(market))["forecast"]
     assert not np.allclose(forecast, forecasts["ridge"]["forecast"], rtol=1e-4)
+
+
+def test_the_line_is_not_drawn_out_to_where_no_week_was_seen(ridge, learnt):
+    features = learnt[0]
+    far, farther = (features.assign(growth=1 + sigmas * 0.3) for sigmas in (12, 1000))
+    said = _predict(ridge, 1e-6, learnt, farther)
+    np.testing.assert_array_equal(said, _predict(ridge, 1e-6, learnt, far))
+    assert np.abs(said - features["usual"]).max() < 1

@@ -137,6 +137,8 @@ class DirectMethod(Method, frozen=True):
     def _part_of(self, series: pd.DataFrame) -> npt.NDArray[np.str_]:
         if not self.partition:
             return np.full(len(series), "all")
+        if unknown := [column for column in self.partition if column not in series.columns]:
+            raise InputError(f"turnover.methods: partition: {', '.join(unknown)} is no column of the series")
         columns = [series[column].astype(str) for column in self.partition]
         return np.array(["/".join(values) for values in zip(*columns, strict=True)])
 

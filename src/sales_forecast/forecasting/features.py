@@ -6,6 +6,7 @@ given as the square root of that ratio, as the target is. A feature at an origin
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import RLock
@@ -39,6 +40,9 @@ MIN_WEEKS = 5
 
 PLACE = ("postcode", "latitude", "longitude", "region", "zone", "school_zone")
 """Attributes of stores that every retailer's table has, be they known or not."""
+
+_WORDLESS = re.compile(r"\W+")
+"""LightGBM takes no brackets, quotes or colons in names."""
 
 _CALENDAR = ("public_holiday_days", "school_holiday_days", "weeks_from_easter", "weeks_from_christmas")
 
@@ -134,9 +138,10 @@ class FeatureSource:
             values = own[column]
             if pd.api.types.is_numeric_dtype(values):
                 found[f"attribute.{column}"] = values.to_numpy(dtype=float)
-            else:  # numbered, because LightGBM takes no brackets or colons in names
-                for number, value in enumerate(values.astype("category").cat.categories):
-                    found[f"attribute.{column}.{number}"] = (values == value).to_numpy(dtype=float)
+            else:
+                for value in values.astype("category").cat.categories:
+                    name = f"attribute.{column}.{_WORDLESS.sub('_', str(value))}"
+                    found[name] = found.get(name, 0) + (values == value).to_numpy(dtype=float)
         return found
 
     def scale(self, origin: int) -> Matrix:

@@ -39,19 +39,17 @@ class HiddenHistoryParams(BaseModel, frozen=True, extra="forbid"):
     seed: int
 
 
-def hide(
-    past: pd.DataFrame, cutoff: pd.Timestamp, hidden: HiddenHistoryParams
-) -> tuple[pd.DataFrame, pd.Series[str]]:
+def hide(market: Market, hidden: HiddenHistoryParams) -> tuple[Market, pd.Series[str]]:
     """Cut the past of some stores, drawn at random.
 
     Args:
-        past: ``store, department, week, turnover`` up to the cutoff.
-        cutoff: The last week seen.
+        market: The past up to a cutoff.
         hidden: How many stores, and the seed.
 
     Returns:
-        The past that is left; label by store.
+        The market with the past that is left, also of what was known ahead; label by store.
     """
+    past, cutoff = market.panel, market.cutoff
     rng = np.random.default_rng([hidden.seed, cutoff.toordinal()])
     stores = rng.permutation(np.sort(past["store"].unique()))
     each = min(max(1, round(hidden.share_of_stores * len(stores))), len(stores) // LEAST_STORES)
@@ -62,7 +60,10 @@ def hide(
         weeks = rng.integers(fewest, most, len(mine), endpoint=True)
         labels[mine] = label
         first[mine] = cutoff - pd.to_timedelta(7 * (weeks - 1), unit="D")
-    return past[past["week"] >= past["store"].map(first)], labels
+    ahead = market.known_ahead
+    left = past[past["week"] >= past["store"].map(first)]
+    known = ahead[~(ahead["week"] < ahead["store"].map(first))]  # of a store without a past all is left
+    return replace(market, panel=left, known_ahead=known), labels
 
 
 def forecast_hidden(
@@ -89,8 +90,7 @@ def forecast_hidden(
         ``cutoff, weeks_known, store, department, week, turnover, forecast, cold_start, error``: the error is
         absolute and in units of the ranges' yardstick.
     """
-    left, labels = hide(market.panel, market.cutoff, hidden)
-    young = replace(market, panel=left)
+    young, labels = hide(market, hidden)
     method = fit_ahead({"": method}, young, [market.cutoff], workers)[""]
     targets = targets_after(truth, market.cutoff, horizon_weeks)
     answer = forecast_all(method, young, targets[[*KEYS, "week"]], method.fit(young))

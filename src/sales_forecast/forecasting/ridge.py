@@ -14,6 +14,10 @@ from sales_forecast.forecasting.direct import DirectMethod
 from sales_forecast.forecasting.grid import Matrix
 from sales_forecast.forecasting.reasons import SAME_WEEK, gather
 
+FARTHEST = 10.0
+"""A feature counts as no farther from its mean than so many standard deviations: where few weeks were seen,
+such as those of one season, the line is not drawn out to the next."""
+
 AVERAGE = 1.0
 """An average week, as a ratio to the series' own scale."""
 
@@ -57,10 +61,10 @@ class Ridge(DirectMethod, frozen=True):
 
 
 def _scaled(fitted: dict[str, Any], features: pd.DataFrame) -> Matrix:
-    """What is unknown counts as average."""
+    """What is unknown counts as average, and what is far out as far out."""
     values = features[fitted["features"]].to_numpy(dtype=float)
-    scaled: Matrix = np.nan_to_num((values - np.array(fitted["mean"])) / np.array(fitted["spread"]))
-    return scaled
+    scaled = np.nan_to_num((values - np.array(fitted["mean"])) / np.array(fitted["spread"]))
+    return np.clip(scaled, -FARTHEST, FARTHEST)
 
 
 def _usual(features: pd.DataFrame) -> Matrix:

@@ -88,7 +88,7 @@ def fit_ahead(
         for cutoff in sorted(set(cutoffs))
         if cutoff >= first
     }
-    states = _fit_on_spark(market, wanted)
+    states = _fit_on_spark(replace(market, first_week=first), wanted)
 
     def fitted(method: Method) -> Method:
         if isinstance(method, DirectMethod) and method in states:
@@ -156,7 +156,10 @@ def _split(method: DirectMethod) -> list[str]:
 
 
 def _rows(market: Market) -> tuple[pd.DataFrame, list[str]]:
-    """The panel with what is known ahead of its weeks beside it, and what that is called."""
+    """The panel with what is known ahead of its weeks beside it, and what that is called.
+
+    Weeks without a row cannot be learnt from, so what is known ahead of them is not missed.
+    """
     ahead = list(market.known_ahead.columns.difference([*KEYS, "week"]))
     rows = market.panel[[*KEYS, "week", "turnover"]]
     if ahead:

@@ -1,12 +1,12 @@
 """Spark makes the same tables as pandas; `stores` and wanted weeks are small and stay in pandas."""
 
 import gzip
-import os
-import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import pandas as pd
 import pytest
 from kedro.config import OmegaConfigLoader
@@ -27,7 +27,8 @@ from sales_forecast.pipelines.data_processing.turnover import (
     read_stores,
     read_targets,
 )
-from spark_here import NEEDS_SPARK
+from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
+from spark_here import NEEDS_SPARK, session_far_from_greenwich
 
 pytestmark = [*NEEDS_SPARK, pytest.mark.xdist_group("spark")]  # one JVM is enough
 
@@ -42,21 +43,8 @@ RAW = REPOSITORY / "data" / "01_raw"
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    from pyspark.sql import SparkSession
-
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.ansi.enabled", "false")  # casts may run before bad rows are filtered out
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.ui.enabled", "false")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .getOrCreate()
-    )
-    yield session
-    session.stop()
+    with session_far_from_greenwich() as session:
+        yield session
 
 
 def _read_pandas(path: Path) -> pd.DataFrame:
@@ -124,3 +112,50 @@ def test_bad_rows_are_set_aside_with_their_line_and_the_same_reason(spark, store
     assert_frame_equal(sales, expected_sales)
     in_file = rejected.sort_values("row", ignore_index=True)
     assert_frame_equal(in_file, expected_rejected.reset_index(drop=True), check_dtype=False)
+
+
+def _on_spark(spark: Any, table: pd.DataFrame) -> Any:
+    from pyspark.sql.functions import to_timestamp_ntz
+
+    as_text = table.assign(week=table["week"].dt.strftime("%Y-%m-%d %H:%M:%S"))
+    return spark.createDataFrame(as_text).withColumn("week", to_timestamp_ntz("week"))
+
+
+DAILY = READ.model_copy(
+    update={"rows_are": "days", "known_ahead": {"open": "sum"}, "to_date": date(2017, 8, 30)}
+)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        READ.model_copy(update={"week_named_by": "last_day", "week_starts_on": "monday"}),
+        DAILY,
+        DAILY.model_copy(update={"week_starts_on": "monday", "from_date": date(2017, 8, 2)}),
+        DAILY.model_copy(update={"week_starts_on": "sunday"}),
+    ],
+    ids=["named by Sunday", "days", "days from Monday", "days from Sunday"],
+)
+def test_weeks_are_those_of_pandas(spark, read):
+    daily = read.rows_are == "days"
+    days = pd.date_range("2017-08-01" if daily else "2017-08-06", periods=40, freq="D" if daily else "7D")
+    table = pd.DataFrame(
+        {"store": 1, "department": 2, "week": days.astype("datetime64[ns]"), "turnover": 1.0}
+    )
+    table["open"] = [None] * 12 + [1.0] * 28
+    expected = as_weeks(between(nw.from_native(table), read), read, "sold.csv").to_native()
+    there = _on_spark(spark, table)
+    weeks = as_weeks(between(nw.from_native(there), read), read, "sold.csv").to_native().toPandas()
+    weeks = weeks.sort_values("week", ignore_index=True)[list(expected.columns)]
+    assert_frame_equal(weeks, expected.sort_values("week", ignore_index=True), check_dtype=False)
+
+
+def test_a_week_in_which_nobody_sold_is_on_the_grid(spark):
+    weeks = pd.to_datetime(["2017-08-05", "2017-08-19"]).astype("datetime64[ns]")
+    table = pd.DataFrame({"store": 1, "department": 2, "week": weeks, "turnover": 1.0})
+    panel = build_panel(_on_spark(spark, table), REPAIR).toPandas().sort_values("week")
+    assert panel["week"].dt.strftime("%Y-%m-%d %H").tolist() == [
+        "2017-08-05 00",
+        "2017-08-12 00",
+        "2017-08-19 00",
+    ]

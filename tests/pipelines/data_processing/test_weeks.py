@@ -12,7 +12,7 @@ import pytest
 
 from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.params import ReadTurnoverParams
-from sales_forecast.pipelines.data_processing.weeks import as_weeks
+from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
 
 ENGINES: dict[str, Callable[[pd.DataFrame], Any]] = {
     "pandas": lambda table: table,
@@ -40,7 +40,7 @@ def _weeks(engine: str, days: list[str], read: ReadTurnoverParams, **columns: An
     table = pd.DataFrame(
         {"store": 1, "department": "all", "week": pd.to_datetime(days).astype("datetime64[ns]")} | columns
     )
-    weeks = as_weeks(nw.from_native(ENGINES[engine](table)), read, "sold.csv")
+    weeks = as_weeks(between(nw.from_native(ENGINES[engine](table)), read), read, "sold.csv")
     return weeks.lazy().collect("pandas").to_pandas().sort_values("week", ignore_index=True)
 
 
@@ -77,6 +77,29 @@ def test_days_are_summed_to_weeks_and_halves_are_left_out(engine):
     assert weeks["open"].tolist() == [7, 7]
     assert weeks["holiday"].tolist() == [0, 1]
     assert weeks["promotion"].tolist() == pytest.approx([3 / 7, 4 / 7])
+
+
+def test_a_shop_closed_on_sundays_has_whole_weeks_all_the_same():
+    read = _read(rows_are="days", week_starts_on="monday")
+    days = [day for day in pd.date_range("2017-08-07", "2017-09-09", freq="D") if day.dayofweek != 6]
+    weeks = _weeks("pandas", [f"{day:%Y-%m-%d}" for day in days], read, turnover=[1.0] * len(days))
+    assert weeks["turnover"].tolist() == [6, 6, 6, 6, 6]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_known_of_no_day_is_unknown_of_the_week(engine):
+    read = _read(rows_are="days", known_ahead={"open": "sum"})
+    days = list(pd.date_range("2017-08-05", periods=14, freq="D").strftime("%Y-%m-%d"))
+    weeks = _weeks(engine, days, read, turnover=[1.0] * 14, open=[None] * 7 + [1.0] * 7)
+    assert weeks["open"].isna().tolist() == [True, False]
+    assert weeks["open"][1] == 7
+
+
+@pytest.mark.parametrize("days", [["2018-08-07", "2018-08-08"], ["2017-08-05", "2017-08-06"]])
+def test_less_than_a_week_is_refused_by_name(days):
+    read = _read(rows_are="days", week_starts_on="monday", to_date=date(2018, 1, 1))
+    with pytest.raises(DataContractError, match=r"sold\.csv: no whole week is left.*from_date"):
+        _weeks("pandas", days, read, turnover=[1.0, 2.0])
 
 
 @pytest.mark.parametrize("start", ["monday", "wednesday", "sunday"])
@@ -123,6 +146,12 @@ def test_weeks_are_not_taken_for_days(engine):
             {"stores": {"school_zone": "z"}},
             "school_zone is a name of ours",
         ),
+        (
+            {"from_date": date(2017, 8, 5), "to_date": date(2017, 8, 4)},
+            {},
+            "turnover.read.from_date: 2017-08-05 is after to_date, 2017-08-04",
+        ),
+        ({"attributes": {"rule": "text"}}, {"stores": {"rule": "r"}}, "rule is a name of ours"),
         ({"attributes": {"region": "text"}}, {"stores": {"region": "r"}}, "region is a name of ours"),
         (
             {"known_ahead": {"size": "max"}, "attributes": {"size": "number"}},

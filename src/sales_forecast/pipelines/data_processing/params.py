@@ -45,7 +45,10 @@ class TurnoverColumns(Params):
 PLACE = {"postcode", "latitude", "longitude", "region", "zone"}
 """What a table of stores may tell besides attributes of the retailer's own."""
 
-RESERVED = {"store", "department", "week", "turnover", "turnover_raw", "horizon", "school_zone"} | PLACE
+RESERVED = PLACE | {
+    *("store", "department", "week", "turnover", "turnover_raw", "school_zone"),
+    *("row", "rule", "reason", "cutoff", "horizon", "all"),
+}
 
 
 class ReadTurnoverParams(Params):
@@ -66,6 +69,12 @@ class ReadTurnoverParams(Params):
     """Columns of stores that methods may use, beside its place."""
 
     bad_rows: Literal["stop", "set_aside"]
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> ReadTurnoverParams:
+        if self.from_date and self.to_date and self.from_date > self.to_date:
+            raise ValueError(f"turnover.read.from_date: {self.from_date} is after to_date, {self.to_date}")
+        return self
 
     @model_validator(mode="after")
     def _columns_that_fit(self) -> ReadTurnoverParams:

@@ -40,7 +40,7 @@ from sales_forecast.pipelines.data_processing.rows import (
     settle,
     unknown_rule,
 )
-from sales_forecast.pipelines.data_processing.weeks import as_weeks
+from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
 
 WEEKLY = [*KEYS, "week"]
 DEGREES = {"latitude": 90, "longitude": 180}
@@ -53,7 +53,7 @@ KNOWN_AHEAD_REMEDY = (
     "or leave the column out."
 )
 
-ONE_DEPARTMENT = "all"
+ONE_DEPARTMENT = "whole store"
 """What the department is called where the files know none."""
 
 
@@ -110,7 +110,8 @@ def _label_or_none(frame: Frame, name: str) -> nw.Expr:
 
 def _refuse_too_many_values(frame: Frame, labels: list[str], read: ReadTurnoverParams) -> None:
     for name in labels:
-        count = frame.lazy().select(nw.col(name).n_unique()).collect().item()
+        values = frame.lazy().select(as_label(frame, name)).drop_nulls().unique().collect()
+        count = len(values.filter(nw.col(name) != ""))
         if count > MAX_LABELS:
             raise DataContractError(
                 f"{read.files.stores}: column '{read.columns.stores[name]}' has {count} different values; as "
@@ -158,6 +159,7 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
     frame = number_rows(raw_sales, columns)
     rules = [
         *key_rules(frame, _entities(read)),
+        *_taken_labels(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day),
         *number_rules(frame, "turnover"),
         *(rule for name in read.known_ahead for rule in number_rules(frame, name, required=False)),
@@ -179,13 +181,18 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
         as_week(good, "week", read.date_format),
         *(as_number(good, name) for name in ("turnover", *read.known_ahead)),
     )
-    sales = as_weeks(days, read, file).sort(*WEEKLY)
-    _refuse_nothing_left(sales, file)
+    sales = as_weeks(between(days, read), read, file).sort(*WEEKLY)
     return sales.pipe(nw.maybe_reset_index).to_native(), rejected.to_native()
 
 
 def _entities(read: ReadTurnoverParams) -> list[str]:
     return [key for key in KEYS if key in read.columns.sales]
+
+
+def _taken_labels(frame: Frame, keys: list[str]) -> list[Rule]:
+    """Sums over departments, or stores, are called so."""
+    taken = [as_label(frame, key) == "all" for key in keys]
+    return [Rule(key, "are 'all', our name for sums", bad) for key, bad in zip(keys, taken, strict=True)]
 
 
 def _one_department() -> nw.Expr:
@@ -195,13 +202,6 @@ def _one_department() -> nw.Expr:
 def _unknown_stores(frame: Frame, stores: Any, read: ReadTurnoverParams) -> Rule:
     known = nw.from_native(stores).lazy().select("store").collect()["store"].to_list()
     return unknown_rule(frame, "store", known, f"the stores of {read.files.stores}")
-
-
-def _refuse_nothing_left(weeks: Frame, file: str) -> None:
-    if weeks.lazy().head(1).collect().is_empty():
-        raise DataContractError(
-            f"{file}: no whole week lies between turnover.read.from_date and turnover.read.to_date."
-        )
 
 
 def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverParams) -> Any:
@@ -241,7 +241,7 @@ def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverPa
         as_week(good, "week", read.date_format),
         *(as_number(good, name) for name in read.known_ahead),
     )
-    return as_weeks(days, read.model_copy(update={"from_date": None, "to_date": None}), file).to_native()
+    return as_weeks(days, read, file).to_native()
 
 
 def gather_known_ahead(sales: Any, targets: Any, read: ReadTurnoverParams) -> pd.DataFrame:
@@ -336,7 +336,7 @@ def _every_week(frame: Frame) -> Frame:
     every = pd.date_range(weeks[0], weeks[-1], freq="7D")
     dtype = frame.collect_schema()["week"]
     unseen = [
-        seen.head(1).with_columns(nw.lit(week.to_pydatetime()).cast(dtype).alias("week"))
+        seen.head(1).with_columns(nw.lit(week.date()).cast(dtype).alias("week"))
         for week in every.difference(weeks)
     ]
     return nw.concat([seen, *unseen])

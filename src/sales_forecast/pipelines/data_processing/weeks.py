@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import narwhals as nw
-import pandas as pd
 
 from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.params import WEEKDAYS, ReadTurnoverParams
@@ -19,38 +17,64 @@ logger = logging.getLogger(__name__)
 def as_weeks(days: Frame, read: ReadTurnoverParams, file: str) -> Frame:
     """Name every row by the first day of its week, and sum days to weeks.
 
-    Rows outside ``from_date`` and ``to_date`` are left out, as are weeks of which a file of days does not
-    hold all seven, between its first day and its last: half a week is no week.
+    Weeks of which a file of days does not hold all days, between its first and its last, are left out: half a
+    week is no week. Weekdays that the file never has, such as closed Sundays, are not missed.
 
     Args:
         days: Keys, ``week`` with the date of the file, and numbers.
-        read: What the rows are, and which weeks count.
-        file: How the file is called in the log.
+        read: What the rows are.
+        file: How the file is called in messages.
+
+    Raises:
+        DataContractError: There is no whole week, or rows that are called days are weeks.
     """
-    date = nw.col("week")
-    if read.from_date is not None:
-        days = days.filter(date >= pd.Timestamp(read.from_date))
-    if read.to_date is not None:
-        days = days.filter(date <= pd.Timestamp(read.to_date))
     start = WEEKDAYS.index(read.week_starts_on)
+    weeks = days.with_columns(_first_day(start).alias("week"))
     if read.rows_are == "weeks":
-        return days.with_columns(_first_day(start).alias("week"))
-    _refuse_single_weekday(days, file)
-    first, last = _whole_weeks(days, start)
-    logger.info("%s: whole weeks begin from %s to %s", file, f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}")
-    weeks = days.with_columns(_first_day(start).alias("week")).filter((date >= first) & (date <= last))
-    sums = {"turnover": "sum"} if "turnover" in days.collect_schema().names() else {}
-    made = [getattr(nw.col(name), how)() for name, how in (sums | dict(read.known_ahead)).items()]
-    return weeks.group_by("store", "department", "week").agg(*made)
+        refuse_nothing_left(weeks, file)
+        return weeks
+    first, last = _whole_weeks(days, start, file)
+    logger.info("%s: whole weeks begin from %s to %s", file, first, last)
+    day = nw.col("week").cast(nw.Date)
+    return _summed(weeks.filter((day >= first) & (day <= last)), read)
 
 
-def _refuse_single_weekday(days: Frame, file: str) -> None:
-    weekdays = days.lazy().select(nw.col("week").dt.weekday()).unique().collect()["week"].to_list()
-    if len(weekdays) == 1:
-        raise DataContractError(
-            f"{file}: every date is a {WEEKDAYS[weekdays[0] - 1].title()}, so its rows are weeks and not "
-            "days. Set turnover.read.rows_are: weeks."
-        )
+def between(days: Frame, read: ReadTurnoverParams) -> Frame:
+    """Leave out rows before ``from_date`` and after ``to_date``."""
+    day = nw.col("week").cast(nw.Date)  # a timestamp in a literal would be one of the driver's time zone
+    if read.from_date is not None:
+        days = days.filter(day >= read.from_date)
+    if read.to_date is not None:
+        days = days.filter(day <= read.to_date)
+    return days
+
+
+def refuse_nothing_left(rows: Frame, file: str) -> None:
+    """Stop where no row is left.
+
+    Raises:
+        DataContractError: Names the file and the parameters.
+    """
+    if rows.lazy().head(1).collect().is_empty():
+        raise _nothing_left(file)
+
+
+def _nothing_left(file: str) -> DataContractError:
+    return DataContractError(
+        f"{file}: no whole week is left. Bring more rows, or change turnover.read.from_date and to_date."
+    )
+
+
+def _summed(days: Frame, read: ReadTurnoverParams) -> Frame:
+    """One row a week; what is known of no day is unknown of the week."""
+    sold = {"turnover": "sum"} if "turnover" in days.collect_schema().names() else {}
+    made = sold | dict(read.known_ahead)
+    known = [nw.col(name).count().alias(f"{name}_days") for name in read.known_ahead]
+    weeks = days.group_by("store", "department", "week").agg(
+        *(getattr(nw.col(name), how)() for name, how in made.items()), *known
+    )
+    ahead = [nw.when(nw.col(f"{name}_days") > 0).then(nw.col(name)).alias(name) for name in read.known_ahead]
+    return weeks.select("store", "department", "week", *sold, *ahead)
 
 
 def _first_day(start: int) -> nw.Expr:
@@ -58,22 +82,32 @@ def _first_day(start: int) -> nw.Expr:
     day = nw.col("week")
     first = day
     for back in range(1, 7):
-        first = (
-            nw.when(day.dt.weekday() == (start + back) % 7 + 1)
-            .then(day.dt.offset_by(f"-{back}d"))
-            .otherwise(first)
-        )
+        so_late = day.dt.weekday() % 7 == (start + back + 1) % 7  # a Sunday is 7, and 0 on Spark
+        first = nw.when(so_late).then(day.dt.offset_by(f"-{back}d")).otherwise(first)
     return first
 
 
-def _whole_weeks(days: Frame, start: int) -> tuple[Any, Any]:
+def _whole_weeks(days: Frame, start: int, file: str) -> tuple[date, date]:
     """First days of the first and the last week that a file of days holds wholly."""
-    first, last = (
-        days.lazy()
-        .select(nw.col("week").min().alias("first"), nw.col("week").max().alias("last"))
-        .collect()
-        .row(0)
-    )
+    dates = days.lazy().select(nw.col("week").cast(nw.Date)).unique().collect()["week"].to_list()
+    if not dates:
+        raise _nothing_left(file)
+    first, last = min(dates), max(dates)
+    weekdays = {day.weekday() for day in dates}
+    long_enough_to_tell = last - first >= timedelta(weeks=4)
+    closed = set(range(7)) - weekdays if long_enough_to_tell else set()
+    if len(weekdays) == 1:
+        raise DataContractError(
+            f"{file}: every date is a {WEEKDAYS[first.weekday()].title()}, so its rows are weeks and not "
+            "days. Set turnover.read.rows_are: weeks."
+        )
+    one = timedelta(days=1)
+    while (first - one).weekday() in closed:
+        first -= one
+    while (last + one).weekday() in closed:
+        last += one
     first_start = first + timedelta(days=(start - first.weekday()) % 7)
     last_start = last - timedelta(days=6 + (last.weekday() - start + 1) % 7)
+    if first_start > last_start:
+        raise _nothing_left(file)
     return first_start, last_start

@@ -81,9 +81,10 @@ def backtest_methods(
         InputError: A cutoff cannot be used.
     """
     cutoffs = plan_cutoffs(panel, backtest)
-    latest = Market.at(cutoffs[-1], panel, stores, calendar, level_shifts, known_ahead)
     wanted = [origin for cutoff in cutoffs for origin in origins(cutoff, ranges)]
+    latest = Market.at(cutoffs[-1], panel, stores, calendar, level_shifts, known_ahead)
     methods = Methods(fit_ahead(methods.root, latest, wanted, workers))
+    del latest  # a second copy of the panel
     forecasts: list[pd.DataFrame] = []
     durations: list[dict[str, Any]] = []
     for cutoff in track(cutoffs, description="Backtest folds"):
