@@ -35,7 +35,7 @@ class Ridge(DirectMethod, frozen=True):
         """Draw the line of one part; a feature that is never known is left out."""
         known = features.dropna(axis="columns", how="all")
         scaler = StandardScaler()
-        scaled = np.nan_to_num(scaler.fit_transform(known.to_numpy(dtype=float)))
+        scaled: Matrix = np.nan_to_num(scaler.fit_transform(known.to_numpy(dtype=float)))
         line = linear_model.Ridge(self.penalty)
         line.fit(scaled, target - _usual(features), sample_weight=weight / weight.sum())
         return {
@@ -63,8 +63,8 @@ class Ridge(DirectMethod, frozen=True):
 def _scaled(fitted: dict[str, Any], features: pd.DataFrame) -> Matrix:
     """What is unknown counts as average, and what is far out as far out."""
     values = features[fitted["features"]].to_numpy(dtype=float)
-    scaled = np.nan_to_num((values - np.array(fitted["mean"])) / np.array(fitted["spread"]))
-    return np.clip(scaled, -FARTHEST, FARTHEST)
+    scaled: Matrix = np.nan_to_num((values - np.array(fitted["mean"])) / np.array(fitted["spread"]))
+    return scaled.clip(-FARTHEST, FARTHEST)
 
 
 def _usual(features: pd.DataFrame) -> Matrix:
