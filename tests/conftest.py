@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from hypothesis import settings
 
@@ -6,6 +8,10 @@ from projects import Project, copy_project
 # Other work on the machine must not fail a test: how long something takes is a benchmark's business.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# pyspark.sql.connect, which MLflow looks for, takes a Python without main file or prompt for its own doctests
+# and exits it with 0. pytest-xdist's workers are such Pythons.
+sys.ps1 = ">>> "
 
 
 @pytest.fixture(scope="session")

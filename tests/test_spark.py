@@ -1,15 +1,13 @@
 """``kedro run --env spark`` on a real Spark in local mode forecasts what a plain run does."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from projects import REPOSITORY, Project, copy_project
+from projects import Project, copy_project
 from spark_here import NEEDS_SPARK
 
 pytestmark = [*NEEDS_SPARK, pytest.mark.xdist_group("finished")]
@@ -79,11 +77,3 @@ def test_without_java_one_sentence_says_what_to_install(
     assert "apt-get install openjdk-17-jre-headless" in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr
     assert project.outputs() == {}
-
-
-def test_tables_made_on_spark_are_those_of_pandas() -> None:
-    """In a process of its own: a session changes how later tests of the same process log and end."""
-    checks = "tests/pipelines/data_processing/spark_tables.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", checks]
-    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
