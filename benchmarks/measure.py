@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from sales_forecast.forecasting.grid import KEYS
+from sales_forecast.forecasting.grid import KEYS, nothing_known_ahead
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Methods, forecast_all
@@ -153,7 +153,7 @@ def backtest(
         kept = panel if weeks is None else panel[panel["week"] > cutoff - pd.Timedelta(weeks=weeks)]
         targets = targets_after(kept, cutoff, HORIZON_WEEKS)
         start = perf_counter()
-        market = Market.at(cutoff, kept, stores, calendar, level_shifts)
+        market = Market.of_today(kept, stores, calendar, level_shifts, nothing_known_ahead()).at(cutoff)
         widths = learn_widths(method, market, ranges, HORIZON_WEEKS) if with_ranges else None
         answer = forecast_all(method, market, targets[[*KEYS, "week"]], method.fit(market))
         if widths:
@@ -190,11 +190,12 @@ def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
     targets = targets_after(panel, cutoff, HORIZON_WEEKS)[[*KEYS, "week"]]
     method = Methods({name: plan()["methods"][name]}).root[name]
     ranges = RangeParams(**options["ranges"])
+    level_shifts = LevelShiftParams(**options["level_shifts"])
 
     def run() -> float:
         gc.collect()
         start = perf_counter()
-        market = Market.at(cutoff, panel, stores, calendar, LevelShiftParams(**options["level_shifts"]))
+        market = Market.of_today(panel, stores, calendar, level_shifts, nothing_known_ahead()).at(cutoff)
         widths = learn_widths(method, market, ranges, HORIZON_WEEKS)
         add_ranges(forecast_all(method, market, targets, method.fit(market)), market, widths, ranges)
         return perf_counter() - start

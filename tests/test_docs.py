@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from markets import NO_CALENDAR, NOTHING_AHEAD
 from projects import REPOSITORY
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market
@@ -37,7 +38,7 @@ def test_the_method_of_the_docs_forecasts() -> None:
         (REPOSITORY / "conf/base/parameters/turnover.yml").read_text().split("  # --- model")[0]
     )
     shifts = LevelShiftParams(**thresholds["turnover"]["level_shifts"])
-    market = Market.at(panel["week"].max(), panel, pd.DataFrame({"store": [1]}), pd.DataFrame(), shifts)
+    market = Market.of_today(panel, pd.DataFrame({"store": [1]}), NO_CALENDAR, shifts, NOTHING_AHEAD)
     targets = pd.DataFrame({"store": [1], "department": [88], "week": [pd.Timestamp("2017-03-18")]})
     assert forecast_all(method, market, targets, method.fit(market))["forecast"].item() == 6.5
 

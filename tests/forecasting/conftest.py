@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
+from markets import NOTHING_AHEAD
 from sales_forecast.forecasting.calendar import french_school_zones, weekly_calendar
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market
@@ -87,7 +88,7 @@ def market_of(stores, calendar, level_shifts, cutoff) -> Callable[..., Market]:
     """The chain's market with another past, or seen at another cutoff."""
 
     def at(panel: pd.DataFrame, cutoff: pd.Timestamp = cutoff) -> Market:
-        return Market.at(cutoff, panel, stores, calendar, level_shifts)
+        return Market.of_today(panel, stores, calendar, level_shifts, NOTHING_AHEAD).at(cutoff)
 
     return at
 

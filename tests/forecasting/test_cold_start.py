@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from markets import NO_CALENDAR, NO_SHIFTS
+from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.forecasting.cold_start import is_cold, like_peers
 from sales_forecast.forecasting.features import MIN_WEEKS
 from sales_forecast.forecasting.market import Market
@@ -26,7 +26,7 @@ def _market(young_weeks: int = 0, young_sells: float = 0.0, regions: dict | None
     stores = pd.DataFrame({"store": list(sells)})
     if regions:
         stores["region"] = stores["store"].map(regions)
-    return Market.at(WEEKS[-1], pd.concat(rows), stores, NO_CALENDAR, NO_SHIFTS)
+    return Market.of_today(pd.concat(rows), stores, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD)
 
 
 def _like_peers(market: Market) -> float:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 
+from markets import NO_CALENDAR, NOTHING_AHEAD
 from sales_forecast.forecasting.level_shifts import (
     LevelShiftParams,
     find_jumps,
@@ -100,11 +101,9 @@ def test_the_level_of_2016_is_found_in_the_sample_where_its_maker_put_it(departm
 
 def test_a_shift_beyond_the_cutoff_is_not_seen():
     panel = _department(factors={SHIFT: 2.0})
-    nothing = pd.DataFrame()
-    before = Market.at(WEEKS[SHIFT - 1], panel, nothing, nothing, PARAMS)
-    after = Market.at(WEEKS[SHIFT + 3], panel, nothing, nothing, PARAMS)
-    assert before.shifts.empty
-    assert len(after.shifts) == 1
+    market = Market.of_today(panel, pd.DataFrame(), NO_CALENDAR, PARAMS, NOTHING_AHEAD)
+    assert market.at(WEEKS[SHIFT - 1]).shifts.empty
+    assert len(market.at(WEEKS[SHIFT + 3]).shifts) == 1
 
 
 def test_the_order_of_rows_does_not_matter():

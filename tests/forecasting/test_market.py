@@ -1,10 +1,13 @@
 """What is known at a cutoff, and nothing more."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from markets import NOTHING_AHEAD
 from sales_forecast.forecasting.market import Market, targets_after, weeks_ahead
 
 WEEKS = pd.date_range("2016-01-02", periods=5, freq="7D")
@@ -19,7 +22,7 @@ def little_market(calendar, level_shifts) -> Market:
         columns=["store", "department", "week", "turnover"],
     )
     stores = pd.DataFrame({"store": [3, 2, 1], "region": ["north", "south", "west"]})
-    return Market.at(WEEKS[3], panel, stores, calendar, level_shifts)
+    return Market.of_today(panel, stores, calendar, level_shifts, NOTHING_AHEAD).at(WEEKS[3])
 
 
 def test_the_matrix_has_a_row_a_series_and_a_column_a_week_up_to_the_cutoff(little_market):
@@ -36,7 +39,7 @@ def test_the_matrix_has_a_row_a_series_and_a_column_a_week_up_to_the_cutoff(litt
 
 def test_a_week_in_which_nobody_sold_is_unknown_and_not_skipped(little_market):
     panel = little_market.panel.query("week != @WEEKS[2]")
-    grid = Market.at(WEEKS[4], panel, little_market.stores, None, little_market.level_shifts).as_sold
+    grid = replace(little_market, panel=panel).at(WEEKS[4]).as_sold
     assert grid.weeks.to_list() == WEEKS.to_list()
     assert np.isnan(grid.turnover[:, [2, 4]]).all()
 
@@ -67,10 +70,8 @@ def test_the_order_of_rows_does_not_matter(market, market_of, panel):
     np.testing.assert_array_equal(shuffled.at_todays_level.turnover, market.at_todays_level.turnover)
 
 
-def test_the_order_of_stores_does_not_matter(market, stores, panel, cutoff):
-    shuffled = Market.at(
-        cutoff, panel, stores.sample(frac=1, random_state=1), market.calendar, market.level_shifts
-    )
+def test_the_order_of_stores_does_not_matter(market, stores):
+    shuffled = replace(market, stores=stores.sample(frac=1, random_state=1))
     assert_frame_equal(shuffled.as_sold.series, market.as_sold.series)
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from markets import NO_CALENDAR, NOTHING_AHEAD
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.market import Market
 from sales_forecast.forecasting.method import forecast_all
@@ -29,7 +30,7 @@ def _market(*stores: list | np.ndarray, level_shifts: LevelShiftParams = SHIFTS)
     panel = pd.DataFrame(rows, columns=["store", "department", "week", "turnover"])
     attributes = pd.DataFrame({"store": range(len(stores))})
     cutoff = FIRST + pd.Timedelta(weeks=longest - 1)
-    return Market.at(cutoff, panel, attributes, pd.DataFrame(), level_shifts)
+    return Market.of_today(panel, attributes, NO_CALENDAR, level_shifts, NOTHING_AHEAD).at(cutoff)
 
 
 def _wanted(market: Market, *ahead: int, store: int = 0, department: str = "bikes") -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from markets import NO_CALENDAR, NO_SHIFTS
+from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.forecasting.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.market import Market, targets_after
 from sales_forecast.forecasting.method import Fitted, Method, forecast_all
@@ -45,7 +45,7 @@ def _market(turnover: np.ndarray, departments: list[str] | None = None) -> Marke
         }
     ).dropna()
     stores = pd.DataFrame({"store": np.arange(len(turnover))})
-    return Market.at(weeks[-1], panel, stores, NO_CALENDAR, NO_SHIFTS)
+    return Market.of_today(panel, stores, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD)
 
 
 def _wanted(market: Market, weeks: int = 8) -> pd.DataFrame:

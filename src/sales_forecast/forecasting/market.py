@@ -42,31 +42,22 @@ class Market:
     first_week: pd.Timestamp | None = None
 
     @classmethod
-    def at(
-        cls,
-        cutoff: pd.Timestamp,
-        panel: pd.DataFrame,
-        stores: pd.DataFrame,
-        calendar: pd.DataFrame,
-        level_shifts: LevelShiftParams,
-        known_ahead: pd.DataFrame | None = None,
-    ) -> Market:
-        """Forget everything after the cutoff but what was known ahead."""
-        past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]]
-        ahead = nothing_known_ahead() if known_ahead is None else known_ahead
-        return cls(cutoff, past, stores, calendar, level_shifts, ahead, panel["week"].min())
-
-    @classmethod
     def of_today(
         cls,
         panel: pd.DataFrame,
         stores: pd.DataFrame,
         calendar: pd.DataFrame,
         level_shifts: LevelShiftParams,
-        known_ahead: pd.DataFrame | None = None,
+        known_ahead: pd.DataFrame,
     ) -> Market:
         """Forget nothing: the cutoff is the panel's last week."""
-        return cls.at(panel["week"].max(), panel, stores, calendar, level_shifts, known_ahead)
+        first, last = panel["week"].min(), panel["week"].max()
+        return cls(last, panel, stores, calendar, level_shifts, known_ahead, first)
+
+    def at(self, cutoff: pd.Timestamp) -> Market:
+        """Forget everything after the cutoff but what was known ahead."""
+        past = self.panel.loc[self.panel["week"] <= cutoff, [*KEYS, "week", "turnover"]]
+        return replace(self, cutoff=cutoff, panel=past)
 
     @cached_property
     def shifts(self) -> pd.DataFrame:
@@ -98,7 +89,7 @@ class Market:
         cutoff = self.cutoff - pd.Timedelta(weeks=weeks)
         if cutoff < self.panel["week"].min():
             return None
-        return replace(self, cutoff=cutoff, panel=self.panel[self.panel["week"] <= cutoff])
+        return self.at(cutoff)
 
     @property
     def _stores(self) -> pd.DataFrame:

@@ -54,11 +54,12 @@ def hide_history(
         See ``forecasting.hidden_history.forecast_hidden``.
     """
     method = methods.root[champion["method"]]
+    today = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
     cutoffs = sorted(map(pd.Timestamp, backtest.cutoffs))[-hidden_history.cutoffs :]
     folds = [
         forecast_hidden(
             method,
-            Market.at(cutoff, panel, stores, calendar, level_shifts, known_ahead),
+            today.at(cutoff),
             panel,
             backtest.horizon_weeks,
             hidden_history,

@@ -82,15 +82,13 @@ def backtest_methods(
     """
     cutoffs = plan_cutoffs(panel, backtest)
     wanted = [origin for cutoff in cutoffs for origin in origins(cutoff, ranges)]
-    latest = Market.at(cutoffs[-1], panel, stores, calendar, level_shifts, known_ahead)
-    methods = Methods(fit_ahead(methods.root, latest, wanted, workers))
-    del latest  # a second copy of the panel
+    today = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
+    methods = Methods(fit_ahead(methods.root, today.at(cutoffs[-1]), wanted, workers))
     forecasts: list[pd.DataFrame] = []
     durations: list[dict[str, Any]] = []
     for cutoff in track(cutoffs, description="Backtest folds"):
-        market = Market.at(cutoff, panel, stores, calendar, level_shifts, known_ahead)
         targets = targets_after(panel, cutoff, backtest.horizon_weeks)
-        fold = backtest_fold(market, methods, targets, ranges)
+        fold = backtest_fold(today.at(cutoff), methods, targets, ranges)
         for name, (answer, seconds) in zip(methods.root, fold, strict=True):
             forecasts.append(answer)
             durations.append({"method": name, "cutoff": cutoff, "seconds": seconds})
