@@ -1,5 +1,6 @@
 """Retailers that are nothing like the sample, run by configuration alone: the one that the docs show."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -25,15 +26,19 @@ def read(project: Project, name: str) -> pd.DataFrame:
     return pd.read_parquet(project.path(name))
 
 
-@pytest.fixture(scope="module")
-def harbour(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("harbour")
-    write_harbour(folder / "raw")
+def run_on(write: Callable[[Path], None], name: str, folder: Path) -> Project:
+    """A project after a run on the files that ``write`` makes, in the environment ``name``."""
+    write(folder / "raw")
     project = copy_project(folder / "project")
-    configure(project, "harbour", folder / "raw")
-    result = project.kedro("run", "--env", "harbour", "--namespaces", "turnover")
+    configure(project, name, folder / "raw")
+    result = project.kedro("run", "--env", name, "--namespaces", "turnover")
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return project
+
+
+@pytest.fixture(scope="module")
+def harbour(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return run_on(write_harbour, "harbour", tmp_path_factory.mktemp("harbour"))
 
 
 @pytest.mark.xdist_group("harbour")
@@ -89,13 +94,7 @@ def test_the_report_speaks_of_what_the_retailer_sells(harbour: Project) -> None:
 
 @pytest.fixture(scope="module")
 def corner(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("corner")
-    write_corner(folder / "raw")
-    project = copy_project(folder / "project")
-    configure(project, "corner", folder / "raw")
-    result = project.kedro("run", "--env", "corner", "--namespaces", "turnover")
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    return project
+    return run_on(write_corner, "corner", tmp_path_factory.mktemp("corner"))
 
 
 @pytest.mark.xdist_group("corner")

@@ -14,18 +14,17 @@ from sales_forecast.pipelines.data_processing.rows import (
     REASON,
     ROW,
     OnBad,
-    as_key,
-    as_label,
-    as_number,
-    as_week,
     assert_no_row_lost,
+    number_rows,
+    settle,
+)
+from sales_forecast.pipelines.data_processing.rules import (
     date_rules,
     key_rules,
-    number_rows,
     number_rules,
-    settle,
     unknown_rule,
 )
+from sales_forecast.pipelines.data_processing.values import as_key, as_label, as_number, as_week
 
 COLUMNS = {"store": "shop", "week": "day", "turnover": "sold"}
 GOOD = ["17,2016-01-02,5", "18,2016-01-02,6", "17,2016-01-09,7"]

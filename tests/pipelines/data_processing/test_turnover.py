@@ -24,12 +24,12 @@ from sales_forecast.pipelines.data_processing.params import (
 )
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
-    build_panel,
     gather_known_ahead,
     read_sales,
-    read_stores,
     read_targets,
 )
+from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
+from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 from sales_forecast.sample import GAP, SPIKE, make_turnover
 
 FILES = {"sales": "train.csv", "targets": "test.csv", "stores": "bu_feat.csv"}

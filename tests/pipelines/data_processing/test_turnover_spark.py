@@ -22,11 +22,11 @@ from sales_forecast.pipelines.data_processing.params import (
 )
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
-    build_panel,
     read_sales,
-    read_stores,
     read_targets,
 )
+from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
+from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
 from spark_here import NEEDS_SPARK, session_far_from_greenwich
 

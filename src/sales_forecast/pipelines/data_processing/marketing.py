@@ -11,16 +11,9 @@ import narwhals as nw
 
 from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.params import ReadMarketingParams
-from sales_forecast.pipelines.data_processing.rows import (
-    Frame,
-    OnBad,
-    Rule,
-    as_number,
-    assert_no_row_lost,
-    number_rows,
-    number_rules,
-    settle,
-)
+from sales_forecast.pipelines.data_processing.rows import OnBad, assert_no_row_lost, number_rows, settle
+from sales_forecast.pipelines.data_processing.rules import Rule, number_rules
+from sales_forecast.pipelines.data_processing.values import Frame, as_number
 
 MIN_CAMPAIGNS = 10
 """With fewer, a fifth for testing is less than two."""

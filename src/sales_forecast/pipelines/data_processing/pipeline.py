@@ -7,12 +7,12 @@ from sales_forecast.pipelines import lane_stage, step
 from sales_forecast.pipelines.data_processing.marketing import read_budgets
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
-    build_panel,
     gather_known_ahead,
     read_sales,
-    read_stores,
     read_targets,
 )
+from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
+from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 
 TURNOVER = [
     step(read_stores, ["raw_stores", "params:read", "params:calendar"], "stores", tags=CHECKED_FIRST),

@@ -9,7 +9,7 @@ import narwhals as nw
 
 from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.params import WEEKDAYS, ReadTurnoverParams
-from sales_forecast.pipelines.data_processing.rows import Frame
+from sales_forecast.pipelines.data_processing.values import Frame
 
 logger = logging.getLogger(__name__)
 
