@@ -58,7 +58,10 @@ GOOD = {
         "weeks_from_christmas": [1.1, 2.1],
     },
     Backtest: {**FORECAST, "cutoff": pd.Timestamp("2015-12-26"), "turnover": [5.0, -5.0]},
-    Forecasts: {**FORECAST, "cold_start": [False, True]},
+    Forecasts: {
+        **{**FORECAST, "cold_start": [False, True]},
+        **{"model_version": "1", "run_id": "a run", "data_version": "some data"},
+    },
     ForecastsByLevel: {
         **{"level": ["total", "region"], "key": ["all", "north"], "department": ["all", "88"]},
         **{"week": WEEKS, "forecast": [9.0, 0.0], **RANGES},
@@ -189,7 +192,8 @@ def test_missing_columns_are_named_beside_those_that_the_file_has(engine):
         RAW.validate(engine(_raw(Sold=[5.0]).drop(columns=["day", "sold"])))
     assert str(stopped.value) == (
         "sold.csv: 2 column(s) missing: day, sold. The file has: shop, Sold. Fix the file, or say what your "
-        "columns are called, null for one you do not have, under 'columns' in conf/local/globals.yml."
+        "columns are called, null for one you do not have, under 'columns' in globals.yml of your environment "
+        "(conf/local/ without --env)."
     )
 
 

@@ -53,7 +53,8 @@ class RawTable:
             raise DataContractError(
                 f"{self._file}: {len(missing)} column(s) missing: {', '.join(missing)}. The file has: "
                 f"{', '.join(present)}. Fix the file, or say what your columns are called, null "
-                "for one you do not have, under 'columns' in conf/local/globals.yml."
+                "for one you do not have, under 'columns' in globals.yml of your environment (conf/local/ without "
+                "--env)."
             )
         if frame.head(1).collect().is_empty():
             raise DataContractError(f"{self._file}: the file has a header but no rows.")
@@ -190,10 +191,13 @@ class Backtest(_Forecast):
 
 
 class Forecasts(_Forecast):
-    """The answer: currency units per week, with the method that gave it."""
+    """The answer: currency units per week, with the method that gave it and where that came from."""
 
     method: Series[str]
     cold_start: Series[bool]
+    model_version: Series[str]
+    run_id: Series[str]
+    data_version: Series[str]
 
     class Config(_Table.Config):
         unique = ["store", "department", "week"]

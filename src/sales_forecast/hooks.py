@@ -50,7 +50,7 @@ def _load(name: str, catalog: DataCatalog) -> Any:
         if isinstance(cause, FileNotFoundError) or "PATH_NOT_FOUND" in str(cause):
             remedy = (
                 "Put the file there, or say where your files are: kedro run --params raw_folder=FOLDER, "
-                "or raw_folder in conf/local/globals.yml."
+                "or raw_folder in globals.yml of your environment (conf/local/ without --env)."
                 if ".raw_" in name
                 else "Run the stages before this one first, or everything: kedro run."
             )

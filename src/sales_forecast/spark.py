@@ -54,7 +54,7 @@ def start(properties: dict[str, str]) -> None:
 def _why_not(error: Exception) -> str:
     if "JAVA_HOME" in os.environ or shutil.which("java"):
         return (
-            f"Spark did not start: {error}. What Java says stands above. Check the properties in spark.yml, "
+            f"Spark did not start: {str(error).rstrip('.')}. What Java says stands above. Check the properties in spark.yml, "
             "and that Java is 17 or newer."
         )
     return (
