@@ -127,6 +127,21 @@ def _load(declared: Any) -> Any:
     return found(**options)
 
 
+def declare(method: Method) -> dict[str, Any]:
+    """Write a method as parameters declare it: ``_load`` turned round."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Method):
+            return declare(value)
+        if isinstance(value, dict):
+            return {name: plain(one) for name, one in value.items()}
+        return value
+
+    kind = type(method)
+    fields = {name: plain(getattr(method, name)) for name in kind.model_fields}
+    return {"class": f"{kind.__module__}.{kind.__qualname__}"} | fields
+
+
 AnyMethod = Annotated[SerializeAsAny[Method], BeforeValidator(_load)]
 """A method as parameters declare it."""
 

@@ -24,6 +24,19 @@ def wape(actual: Matrix, forecast: Matrix) -> float:
     return float(np.abs(actual - forecast).sum()) / sold if sold else float("nan")
 
 
+def mean_wape(forecasts: pd.DataFrame) -> float:
+    """WAPE of each window, averaged.
+
+    Args:
+        forecasts: ``cutoff, turnover, forecast`` of one method.
+
+    Returns:
+        A ratio without unit; windows in which nothing was sold are left out.
+    """
+    windows = forecasts.groupby("cutoff")[["turnover", "forecast"]]
+    return float(np.nanmean([wape(*rows.to_numpy(dtype=float).T) for _, rows in windows]))
+
+
 def mae(actual: Matrix, forecast: Matrix) -> float:
     """Mean absolute error, in currency units per week.
 
