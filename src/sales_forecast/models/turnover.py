@@ -1,0 +1,184 @@
+"""The turnover model as a package: a folder with what it learnt and the past it forecasts from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.grid import KEYS
+from sales_forecast.forecasting.market import Market, weeks_ahead
+from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.ranges import RANGE_COLUMNS
+
+LIBRARIES = ("joblib", "lightgbm", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
+"""Distributions that loading and asking need, beside what they need themselves."""
+
+ANSWER = [*KEYS, "week", "horizon", "forecast", *RANGE_COLUMNS, "cold_start"]
+
+
+@dataclass(frozen=True)
+class TurnoverPackage:
+    """A model and the tables it was made from.
+
+    Args:
+        model: The fitted method.
+        panel: Weekly turnover up to the last week seen.
+        stores: Attributes.
+        calendar: Holidays of past and future weeks.
+        known_ahead: Columns of the retailer's own, of past and future weeks.
+        targets: ``store, department, week`` that were forecast when it was made.
+        backtest: What its method would have forecast in the past, with what came true.
+    """
+
+    model: TurnoverModel
+    panel: pd.DataFrame
+    stores: pd.DataFrame
+    calendar: pd.DataFrame
+    known_ahead: pd.DataFrame
+    targets: pd.DataFrame
+    backtest: pd.DataFrame
+
+    def write(self, folder: Path) -> None:
+        """Write ``model.json``, readable line by line, and a Parquet file a table."""
+        folder.mkdir(parents=True, exist_ok=True)
+        content = self.model.model_dump(mode="json")
+        (folder / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        for name in TABLES:
+            getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> TurnoverPackage:
+        """Read what ``write`` wrote; nothing in it is run."""
+        content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+        return cls(TurnoverModel(**content), **tables)
+
+    @cached_property
+    def market(self) -> Market:
+        """What was known when it was made."""
+        return self.model.market(self.panel, self.stores, self.calendar, self.known_ahead)
+
+    @property
+    def horizon_weeks(self) -> int:
+        """How many weeks ahead can be asked about."""
+        wanted = weeks_ahead(self.targets, self.market.cutoff).max() if len(self.targets) else 0
+        return max(self.model.horizon_weeks, int(wanted))
+
+    @property
+    def columns_ahead(self) -> list[str]:
+        """The retailer's own columns that are known ahead."""
+        return list(self.known_ahead.columns.difference([*KEYS, "week"]))
+
+    def options(self) -> dict[str, str]:
+        """Columns that a question may have, with MLflow's names of their types."""
+        return {"horizon": "long"} | dict.fromkeys(self.columns_ahead, "double")
+
+    def example(self) -> pd.DataFrame:
+        """A question for two series that it can answer."""
+        return self.targets[KEYS].drop_duplicates().head(2).reset_index(drop=True)
+
+
+TABLES = ("panel", "stores", "calendar", "known_ahead", "targets", "backtest")
+
+
+class TurnoverForecaster:
+    """Answers questions about series; what MLflow calls a pyfunc model."""
+
+    def __init__(self, package: TurnoverPackage) -> None:
+        self._package = package
+
+    @cached_property
+    def _known(self) -> pd.DataFrame:
+        """All forecasts that were made with the package: with few targets, young series lack peers."""
+        model, market = self._package.model, self._package.market
+        return model.forecast(market, self._package.targets[[*KEYS, "week"]]).set_index([*KEYS, "week"])
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Forecast series.
+
+        Args:
+            model_input: ``store, department``, optionally ``horizon`` (weeks after the last week seen; if it
+                is left out, every week ahead) and columns known ahead, whose values then take the place of
+                the plan's.
+            params: None.
+
+        Returns:
+            ``store, department, week, horizon, forecast, lo_80, hi_80, lo_95, hi_95, cold_start``, in the
+            order asked; currency units per week.
+
+        Raises:
+            InputError: A store or department is unknown, or a horizon no number of weeks.
+        """
+        asked = self._asked(model_input)
+        what_if = [name for name in self._package.columns_ahead if name in asked]
+        if what_if:
+            return self._forecast(asked, self._with_plan(asked, what_if))
+        keys = pd.MultiIndex.from_frame(asked[[*KEYS, "week"]])
+        if keys.isin(self._known.index).all():
+            return self._known.loc[keys].reset_index()[ANSWER]
+        return self._forecast(asked, self._package.market)
+
+    def _asked(self, model_input: pd.DataFrame) -> pd.DataFrame:
+        """The targets, one row a week, with the types of the tables."""
+        if missing := [key for key in KEYS if key not in model_input]:
+            raise InputError(f"column(s) missing: {', '.join(missing)}")
+        asked = model_input.reset_index(drop=True)
+        known = {"store": self._package.stores["store"], "department": self._package.panel["department"]}
+        for key, values in known.items():
+            asked[key] = self._as_known(asked[key], values)
+        cutoff, weeks = self._package.market.cutoff, self._package.horizon_weeks
+        if "horizon" not in asked:
+            asked = asked.merge(pd.DataFrame({"horizon": np.arange(1, weeks + 1)}), how="cross")
+        bad = ~asked["horizon"].isin(range(1, weeks + 1))
+        if bad.any():
+            raise InputError(
+                f"column 'horizon': {bad.sum()} value(s) that are not whole numbers from 1 to {weeks}, e.g. "
+                f"{asked.loc[bad, 'horizon'].iloc[0]}"
+            )
+        return asked.assign(week=cutoff + pd.to_timedelta(7 * asked["horizon"].astype(int), unit="D"))
+
+    @staticmethod
+    def _as_known(given: pd.Series[Any], known: pd.Series[Any]) -> pd.Series[Any]:
+        """Labels that are text where ours are numbers, or the other way round, are the same labels."""
+        ours = {str(value): value for value in known.unique()}
+        found = given.astype(str).map(ours)
+        if found.isna().any():
+            unknown = given[found.isna()]
+            raise InputError(
+                f"column '{given.name}': {len(unknown)} value(s) that the model does not know, e.g. "
+                f"'{unknown.iloc[0]}'"
+            )
+        return found.astype(known.dtype)
+
+    def _with_plan(self, asked: pd.DataFrame, columns: list[str]) -> Market:
+        """The market with the values asked about in place of the plan's."""
+        market = self._package.market
+        plan = market.known_ahead.set_index([*KEYS, "week"])
+        new = asked.set_index([*KEYS, "week"])[columns]
+        changed = plan.reindex(plan.index.union(new.index))
+        changed.loc[new.index, columns] = new
+        return self._package.model.market(market.panel, market.stores, market.calendar, changed.reset_index())
+
+    def _forecast(self, asked: pd.DataFrame, market: Market) -> pd.DataFrame:
+        """Forecast what is asked among all that is known, so that young series find their peers."""
+        wanted = asked[[*KEYS, "week"]]
+        usual = self._package.targets[[*KEYS, "week"]]
+        targets = pd.concat([wanted, usual], ignore_index=True).drop_duplicates(ignore_index=True)
+        answers = self._package.model.forecast(market, targets).set_index([*KEYS, "week"])
+        return answers.loc[pd.MultiIndex.from_frame(wanted)].reset_index()[ANSWER]
+
+
+forecaster = TurnoverForecaster
+"""What answers, whatever the lane."""
+
+
+def _load_pyfunc(path: str) -> TurnoverForecaster:
+    """MLflow calls this by name."""
+    return TurnoverForecaster(TurnoverPackage.read(Path(path)))

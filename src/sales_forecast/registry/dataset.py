@@ -1,0 +1,147 @@
+"""The registry in the catalog: saving submits a model, loading brings the one that serves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from sales_forecast import tracking
+from sales_forecast.registry.packages import Package, log_package, open_package
+from sales_forecast.registry.store import Registry
+
+UNTRACKED = "untracked"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A model that wants to be registered.
+
+    Args:
+        package: Model and tables.
+        card: What the model is for, how good it is and what it cannot do, in Markdown.
+        promote: Whether it takes over.
+        why: In words.
+        data_version: Of the raw files it was made from.
+        tags: Further ones for the version.
+    """
+
+    package: Package
+    card: str
+    promote: bool
+    why: str
+    data_version: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Served:
+    """The model that serves.
+
+    Args:
+        name: Of the registered model.
+        package: Model and tables.
+        version: In the registry, or ``untracked``.
+        run_id: Of the tracked run that made it, or ``untracked``.
+        data_version: Of the raw files it was made from.
+    """
+
+    name: str
+    package: Any
+    version: str
+    run_id: str
+    data_version: str
+
+    @property
+    def stamp(self) -> dict[str, str]:
+        """What its forecasts are marked with."""
+        return {"model_version": self.version, "run_id": self.run_id, "data_version": self.data_version}
+
+
+class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
+    """One registered model.
+
+    Where nothing is tracked, the last submission serves, from a local folder.
+
+    Args:
+        model: Name in the registry.
+        package: Dotted path of the package's class, in its module of ``sales_forecast.models``.
+        folder: For a model that could not be tracked.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(
+        self, *, model: str, package: str, folder: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        module, _, kind = package.rpartition(".")
+        self._name, self._module, self._kind = model, module, kind
+        self._folder = Path(folder)
+        self._opened: Served | None = None
+        self.metadata = metadata
+
+    def load(self) -> Served | None:
+        """Return the model that serves; None before the first one."""
+        kind = getattr(import_module(self._module), self._kind)
+        if tracking.is_off():
+            if not self._folder.exists():
+                return None
+            stamp = json.loads((self._folder / "stamp.json").read_text(encoding="utf-8"))
+            return Served(self._name, kind.read(self._folder), UNTRACKED, UNTRACKED, stamp["data_version"])
+        champion = self._registry().champion()
+        if champion is None:
+            return None
+        if self._opened is None or self._opened.version != str(champion.version):
+            self._opened = Served(
+                self._name,
+                open_package(champion, kind),
+                str(champion.version),
+                str(champion.run_id),
+                champion.tags.get("data_version", ""),
+            )
+        return self._opened
+
+    def save(self, data: list[Submission]) -> None:
+        """Register each submission, and promote those that take over."""
+        if tracking.is_off():
+            for submission in data:
+                if submission.promote:
+                    self._keep(submission)
+            return
+        module, registry = import_module(self._module), self._registry()
+        with tracking.same_run():
+            for submission in data:
+                tags = {"data_version": submission.data_version, "decision": submission.why[:1000]}
+                registered = log_package(
+                    submission.package, module, registry, submission.card, tags | submission.tags
+                )
+                number = str(registered.version)
+                registry.challenge(number)
+                if submission.promote:
+                    registry.promote(number, submission.why, who="kedro run")
+
+    def _registry(self) -> Registry:
+        from mlflow import MlflowClient
+
+        return Registry(MlflowClient(), self._name)
+
+    def _keep(self, submission: Submission) -> None:
+        part = self._folder.with_name(f".{self._folder.name}.{os.getpid()}.part")
+        try:
+            submission.package.write(part)
+            (part / "stamp.json").write_text(json.dumps({"data_version": submission.data_version}))
+            shutil.rmtree(self._folder, ignore_errors=True)
+            part.replace(self._folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def _exists(self) -> bool:
+        return self._folder.exists() if tracking.is_off() else self._registry().champion() is not None
+
+    def _describe(self) -> dict[str, Any]:
+        return {"model": self._name, "package": f"{self._module}.{self._kind}"}

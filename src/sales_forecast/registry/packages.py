@@ -1,0 +1,113 @@
+"""Packages in and out of the registry: logged with all that loading them elsewhere takes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pandas as pd
+
+import sales_forecast
+from sales_forecast.registry.store import Registry
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+
+CODE = ("forecasting", "models")
+"""Subpackages that are shipped with a model."""
+
+
+PACKAGE = "package"
+"""Folder of model and tables, within MLflow's own."""
+
+
+class Package(Protocol):
+    """What a module of ``sales_forecast.models`` brings."""
+
+    def write(self, folder: Path) -> None:
+        """Write everything to a folder."""
+
+    def options(self) -> dict[str, str]:
+        """Columns that a question may have, with MLflow's names of their types."""
+
+    def example(self) -> pd.DataFrame:
+        """A question that it can answer."""
+
+
+def log_package(
+    package: Package, module: ModuleType, registry: Registry, card: str, tags: dict[str, str]
+) -> ModelVersion:
+    """Log a package with the active run and register it as a new version, which does not serve yet.
+
+    Args:
+        package: Model and tables.
+        module: Of ``sales_forecast.models``; MLflow calls its ``_load_pyfunc``.
+        registry: Where it is registered.
+        card: What the model is for, how good it is and what it cannot do, in Markdown.
+        tags: Of the version.
+    """
+    import mlflow
+    from mlflow.models import infer_signature
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / PACKAGE
+        package.write(folder)
+        (folder / "model_card.md").write_text(card, encoding="utf-8")
+        example = package.example()
+        answer = module._load_pyfunc(str(folder)).predict(example)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")
+            signature = infer_signature(example, answer)
+        logged = mlflow.pyfunc.log_model(
+            name=registry.name.rpartition(".")[2],
+            loader_module=module.__name__,
+            data_path=str(folder),
+            code_paths=[str(_copy_code(Path(temporary)))],
+            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", *module.LIBRARIES)],
+            signature=_with_options(signature, package),
+            input_example=example,
+        )
+    registered = mlflow.register_model(logged.model_uri, registry.name, tags=tags)
+    registry.client.update_model_version(registry.name, registered.version, description=card)
+    return registered
+
+
+def _copy_code(folder: Path) -> Path:
+    """The part of this project that models need, as they need it."""
+    source = Path(sales_forecast.__path__[0])
+    package = folder / source.name
+    for name in CODE:
+        shutil.copytree(source / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source / "__init__.py", package)
+    return package
+
+
+def _with_options(signature: Any, package: Package) -> Any:
+    """The signature with the columns that may be left out."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    columns = [ColSpec(kind, name, required=False) for name, kind in package.options().items()]
+    return ModelSignature(Schema([*signature.inputs.inputs, *columns]), signature.outputs)
+
+
+def open_package(found: ModelVersion, kind: Any) -> Any:
+    """Read a version's package, without running any of its code.
+
+    Args:
+        found: The version.
+        kind: Class of the package, whose ``read`` reads a folder.
+    """
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"models:/{found.name}/{found.version}/data", dst_path=temporary
+        )
+        return kind.read(Path(folder) / PACKAGE)

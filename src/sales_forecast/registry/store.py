@@ -1,0 +1,151 @@
+"""Versions of a model, the alias that serves, and the record of every change.
+
+The alias ``champion`` is moved in one transaction of the store, so there is always exactly one. What is to
+happen is recorded before it happens: a process killed in between leaves a record that says more than the
+alias, and ``history`` tells so.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from sales_forecast.forecasting.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+_EVENT = "event."
+
+Action = Literal["promote", "rollback"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change of the champion.
+
+    Args:
+        action: What was done.
+        version: The champion from then on.
+        previous: The champion before, if there was one.
+        who: Account, or ``kedro run``.
+        when: ISO time, UTC.
+        why: In words.
+    """
+
+    action: Action
+    version: str
+    previous: str | None
+    who: str
+    when: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """One registered model.
+
+    Args:
+        client: Of the tracking server.
+        name: Such as ``sales_forecast.turnover``.
+    """
+
+    client: MlflowClient
+    name: str
+
+    def champion(self) -> ModelVersion | None:
+        """The version that serves."""
+        return self._aliased(CHAMPION)
+
+    def challenger(self) -> ModelVersion | None:
+        """The version that asked last, and did not become champion."""
+        return self._aliased(CHALLENGER)
+
+    def _aliased(self, alias: str) -> ModelVersion | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_model_version_by_alias(self.name, alias)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
+    def versions(self) -> list[ModelVersion]:
+        """All versions, newest first."""
+        found = self.client.search_model_versions(f"name = '{self.name}'")
+        return sorted(found, key=lambda version: int(version.version), reverse=True)
+
+    def version(self, number: str) -> ModelVersion:
+        """One version.
+
+        Raises:
+            InputError: There is none of that number.
+        """
+        found = {str(version.version): version for version in self.versions()}
+        if number not in found:
+            there = ", ".join(sorted(found, key=int)) or "none"
+            raise InputError(f"{self.name} has no version {number}; there are: {there}")
+        return found[number]
+
+    def history(self) -> list[Event]:
+        """Every change of the champion, oldest first."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            tags = self.client.get_registered_model(self.name).tags
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return []
+            raise
+        return [Event(**json.loads(tags[name])) for name in sorted(tags) if name.startswith(_EVENT)]
+
+    def challenge(self, number: str) -> None:
+        """Mark a version as the one that asks to serve."""
+        self.client.set_registered_model_alias(self.name, CHALLENGER, number)
+
+    def promote(self, number: str, why: str, who: str | None = None) -> Event:
+        """Let a version serve.
+
+        Raises:
+            InputError: There is no such version, or it serves already.
+        """
+        self.version(number)
+        return self._move("promote", number, why, who)
+
+    def rollback(self, why: str, who: str | None = None) -> Event:
+        """Let the version serve again that served before the present one.
+
+        Raises:
+            InputError: Nothing served before.
+        """
+        now = self.champion()
+        serving = str(now.version) if now else None
+        known = {str(version.version) for version in self.versions()}
+        for event in reversed(self.history()):
+            if event.version == serving and event.previous in known and event.action == "promote":
+                return self._move("rollback", event.previous or "", why, who)
+        raise InputError(
+            f"{self.name}: no version served before {serving}, so there is nothing to go back to"
+        )
+
+    def _move(self, action: Action, number: str, why: str, who: str | None) -> Event:
+        serving = self.champion()
+        previous = str(serving.version) if serving else None
+        if previous == number:
+            raise InputError(f"{self.name} version {number} is champion already")
+        when = datetime.now(UTC)
+        event = Event(action, number, previous, who or getpass.getuser(), f"{when:%Y-%m-%dT%H:%M:%S}Z", why)
+        self.client.set_registered_model_tag(
+            self.name, f"{_EVENT}{when:%Y%m%dT%H%M%S.%f}", json.dumps(asdict(event))
+        )
+        self.client.set_registered_model_alias(self.name, CHAMPION, number)
+        asking = self.challenger()
+        if asking is not None and str(asking.version) == number:
+            self.client.delete_registered_model_alias(self.name, CHALLENGER)
+        return event

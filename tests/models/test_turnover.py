@@ -1,0 +1,105 @@
+"""The packaged turnover model: written and read without pickle, asked as MLflow asks."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from markets import NO_CALENDAR, NO_SHIFTS
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.method import Method
+from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.ranges import RangeParams
+from sales_forecast.models.turnover import ANSWER, TurnoverForecaster, TurnoverPackage, _load_pyfunc
+
+WEEKS = pd.date_range("2016-08-06", periods=53, freq="7D")
+AHEAD = WEEKS[-1] + pd.to_timedelta([7, 14], unit="D")
+WIDTHS = {"80": {"": 0.1}, "95": {"": 0.2}}
+
+
+class Promoted(Method, frozen=True):
+    """A hundred, and more by the promotion that is planned."""
+
+    def forecast(self, market, targets, fitted):
+        plan = market.known_ahead.set_index(["store", "department", "week"])["promotion"]
+        return 100 * (1 + plan.reindex(pd.MultiIndex.from_frame(targets)).fillna(0).to_numpy())
+
+
+@pytest.fixture(scope="module")
+def package() -> TurnoverPackage:
+    keys = pd.MultiIndex.from_product([[7, 9], ["bikes"], WEEKS], names=["store", "department", "week"])
+    targets = pd.MultiIndex.from_product([[7, 9], ["bikes"], AHEAD], names=keys.names).to_frame(index=False)
+    return TurnoverPackage(
+        TurnoverModel(
+            name="promoted",
+            method=Promoted(),
+            fitted={},
+            cutoff=WEEKS[-1].date(),
+            horizon_weeks=2,
+            level_shifts=NO_SHIFTS,
+            ranges=RangeParams(weeks_back=(2,), scale_share=0.1),
+            widths=WIDTHS,
+            cold_widths=WIDTHS,
+            level_widths={},
+        ),
+        panel=keys.to_frame(index=False).assign(turnover=100.0),
+        stores=pd.DataFrame({"store": [7, 9], "region": "n", "zone": "1"}),
+        calendar=NO_CALENDAR,
+        known_ahead=targets.assign(promotion=[0.0, 0.5, 0.0, 0.0]),
+        targets=targets,
+        backtest=pd.DataFrame({"cutoff": WEEKS[:1], "turnover": 1.0, "forecast": 1.0}),
+    )
+
+
+def _ask(package: TurnoverPackage, **columns) -> pd.DataFrame:
+    return TurnoverForecaster(package).predict(pd.DataFrame(columns))
+
+
+def test_what_is_written_is_read_and_answers_the_same(package, tmp_path: Path):
+    package.write(tmp_path)
+    question = pd.DataFrame({"store": [9, 7], "department": "bikes"})
+    again = _load_pyfunc(str(tmp_path)).predict(question)
+    assert_frame_equal(again, TurnoverForecaster(package).predict(question))
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".parquet"}
+
+
+def test_without_a_horizon_every_week_is_answered_in_the_order_asked(package):
+    answer = _ask(package, store=[9, 7], department="bikes")
+    assert list(answer.columns) == ANSWER
+    assert answer["store"].tolist() == [9, 9, 7, 7]
+    assert answer["week"].tolist() == [*AHEAD, *AHEAD]
+    assert answer["forecast"].tolist() == [100, 100, 100, 150]
+    assert (answer["lo_80"] < answer["forecast"]).all()
+
+
+def test_a_horizon_answers_that_week_alone_as_often_as_asked(package):
+    answer = _ask(package, store=[7, 7], department="bikes", horizon=[2, 2])
+    assert answer["forecast"].tolist() == [150, 150]
+
+
+def test_what_if_takes_the_place_of_the_plan_in_the_weeks_asked_about(package):
+    answer = _ask(package, store=[7, 9], department="bikes", horizon=[1, 2], promotion=[0.2, 1.0])
+    np.testing.assert_allclose(answer["forecast"], [120, 200])
+    assert _ask(package, store=[7], department="bikes", horizon=[1])["forecast"].tolist() == [100]
+
+
+def test_labels_are_known_as_text_and_as_numbers(package):
+    answer = _ask(package, store=["7"], department="bikes", horizon=[1])
+    assert answer["store"].tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ({"store": [7]}, "missing: department"),
+        ({"store": [1], "department": "bikes"}, "'store': 1 value.* does not know, e.g. '1'"),
+        ({"store": [7, 9], "department": ["bikes", "boats"]}, "'department': 1 value.* e.g. 'boats'"),
+        ({"store": [7], "department": "bikes", "horizon": [3]}, "'horizon': 1 value.* from 1 to 2, e.g. 3"),
+        ({"store": [7], "department": "bikes", "horizon": [1.5]}, "e.g. 1.5"),
+    ],
+)
+def test_what_cannot_be_answered_is_said(package, question, says):
+    with pytest.raises(InputError, match=says):
+        _ask(package, **question)
