@@ -20,7 +20,7 @@ from kedro.runner import SequentialRunner, ThreadRunner
 
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.hooks import CHECKED_FIRST, ProjectHooks, check_inputs, summarise
-from sales_forecast.tracking import flatten
+from sales_forecast.tracking import code_version, does_not_answer, flatten
 
 OLD = pd.DataFrame({"turnover": [1.0]})
 NEW = pd.DataFrame({"turnover": [2.0]})
@@ -353,3 +353,24 @@ def test_a_run_ends_with_a_table_and_the_place_of_the_report(tmp_path, capsys):
 def test_a_run_without_metrics_ends_without_a_table(tmp_path, capsys):
     summarise({"marketing": {}}, tmp_path / "report.html")
     assert capsys.readouterr().out == ""
+
+
+def test_the_code_is_named_by_its_commit_and_whether_files_differ_from_it(tmp_path: Path) -> None:
+    assert code_version(tmp_path) == {}
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.example"]
+    (tmp_path / "requirements.lock").write_text("pandas==2.3.3")
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "one"], check=True)
+    clean = code_version(tmp_path)
+    assert len(clean["git_commit"]) == 40
+    assert clean["git_dirty"] == "false"
+    (tmp_path / "requirements.lock").write_text("pandas==3")
+    dirty = code_version(tmp_path)
+    assert dirty["git_dirty"] == "true"
+    assert dirty["requirements_lock"] != clean["requirements_lock"]
+
+
+def test_a_file_is_always_there_and_a_closed_port_never() -> None:
+    assert does_not_answer("sqlite:////nowhere/mlflow.db") is None
+    assert does_not_answer("http://127.0.0.1:9") is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -110,6 +111,38 @@ class ReportSectionDataset(AbstractDataset[Section, str]):
 
     def _describe(self) -> dict[str, Any]:
         return {"page": self._page.as_posix(), "section": self._fragment.stem}
+
+
+class FileHashesDataset(AbstractDataset[None, dict[str, str]]):
+    """SHA-256 of files, for telling which data a run has seen.
+
+    Args:
+        folder: Where the files lie, local.
+        files: Short name -> path within the folder.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(self, *, folder: str, files: dict[str, str], metadata: dict[str, Any] | None = None) -> None:
+        self._paths = {name: Path(folder) / file for name, file in files.items()}
+        self.metadata = metadata
+
+    def load(self) -> dict[str, str]:
+        """Return hexadecimal digests by short name."""
+        digests = {}
+        for name, path in self._paths.items():
+            with path.open("rb") as file:
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        return digests
+
+    def save(self, data: None) -> None:
+        """Refuse: the files are the retailer's."""
+        raise DatasetError("raw files are only read")
+
+    def _exists(self) -> bool:
+        return all(path.exists() for path in self._paths.values())
+
+    def _describe(self) -> dict[str, Any]:
+        return {name: path.as_posix() for name, path in self._paths.items()}
 
 
 class SkopsDataset(AbstractDataset[Any, Any]):

@@ -1,9 +1,12 @@
 """How Kedro runs this project."""
 
+import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 from kedro.utils import find_kedro_project
+from omegaconf.resolvers import oc
 
 from sales_forecast.hooks import ProjectHooks
 from sales_forecast.spark import SparkHooks
@@ -22,12 +25,15 @@ warnings.filterwarnings("ignore", message="register_new_resolver", category=User
 # Of MLflow's own evaluation models, at import.
 warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method", category=UserWarning)
 
+# Of a few small files.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
 HOOKS = (SparkHooks(), ProjectHooks(), TrackingHooks())
 
-CONFIG_LOADER_ARGS = {
+CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
-    "config_patterns": {"spark": ["spark*"]},
+    "config_patterns": {"spark": ["spark*"], "mlflow": ["mlflow*"]},
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
-    "custom_resolvers": {"project_root": project_root},
+    "custom_resolvers": {"project_root": project_root, "oc.env": oc.env},
 }

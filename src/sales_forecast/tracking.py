@@ -1,15 +1,54 @@
-"""What kedro-mlflow does not track by itself: flattened parameters, metrics and reports."""
+"""What kedro-mlflow does not track by itself: where a run came from, what it measured, what it made."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
+
+from sales_forecast.forecasting.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+SECONDS_TO_ANSWER = 5
+
+_run: dict[str, str | None] = {"id": None}
+"""The tracked run of this process; MLflow itself knows it in one thread only."""
+
+
+def is_off() -> bool:
+    """Whether the project was told to go on without a tracking server that does not answer."""
+    return "off" in _run
+
+
+def run_id() -> str | None:
+    """The tracked run that is under way."""
+    return _run["id"]
+
+
+@contextmanager
+def same_run() -> Iterator[None]:
+    """Log with the run that is under way, from any thread; with one of its own where there is none."""
+    import mlflow
+
+    if mlflow.active_run() is not None:
+        yield
+        return
+    with mlflow.start_run(run_id=run_id()):
+        yield
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -28,26 +67,95 @@ def read_metrics(reporting: Path, pipeline: Pipeline) -> dict[str, Any]:
     return {lane: part for lane, part in content.items() if f"{lane}.metrics" in pipeline.all_outputs()}
 
 
+def code_version(project: Path) -> dict[str, str]:
+    """Commit, whether files differ from it, and a hash of the pinned libraries, as tags."""
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(project), *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    tags = {}
+    commit = git("rev-parse", "HEAD")
+    if commit is not None:
+        tags = {"git_commit": commit, "git_dirty": str(bool(git("status", "--porcelain"))).lower()}
+    lock = project / "requirements.lock"
+    if lock.exists():
+        tags["requirements_lock"] = hashlib.sha256(lock.read_bytes()).hexdigest()
+    return tags
+
+
+def does_not_answer(uri: str) -> str | None:
+    """Why a tracking server does not answer; None if it does, or is a file of ours."""
+    if not uri.startswith(("http://", "https://")):
+        return None
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER):
+            return None
+    except (URLError, OSError) as error:
+        return str(getattr(error, "reason", error))
+
+
 class TrackingHooks:
     """Kedro calls these by name."""
 
     def __init__(self) -> None:
-        self._reporting = Path()
+        self._project = Path()
         self._parameters: dict[str, Any] = {}
 
-    @hook_impl
+    @property
+    def _reporting(self) -> Path:
+        return self._project / "data" / "08_reporting"
+
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
-        """Take the parameters as written: kedro-mlflow would log a typed group as one string."""
-        self._reporting = Path(context.project_path) / "data" / "08_reporting"
+        """Take the parameters as written, and see that the tracking server is there before anything is done.
+
+        Raises:
+            InputError: It does not answer, and ``mlflow.required`` is true.
+        """
+        self._project = Path(context.project_path)
         self._parameters = context.config_loader["parameters"]
+        _run.update(id=None)
+        _run.pop("off", None)
+        uri = context.config_loader["mlflow"]["server"]["mlflow_tracking_uri"]
+        reason = does_not_answer(uri)
+        if reason is None:
+            return
+        if self._parameters.get("mlflow", {}).get("required", True):
+            raise InputError(
+                f"the tracking server {uri} does not answer: {reason}. Start it, name another one in "
+                "conf/<env>/mlflow.yml, or go on without: kedro run --params mlflow.required=false"
+            )
+        logger.warning(
+            "The tracking server %s does not answer (%s): this run is not tracked, and its models are not "
+            "registered (mlflow.required: false).",
+            uri,
+            reason,
+        )
+        _run["off"] = reason
+        context.config_loader["mlflow"] = {
+            "server": {"mlflow_tracking_uri": f"sqlite:///{self._project.as_posix()}/mlflow.db"},
+            "tracking": {"disable_tracking": {"pipelines": list(pipelines)}},
+        }
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self) -> None:
         """Log every parameter under its YAML path, once kedro-mlflow has begun a run."""
         import mlflow
 
-        if mlflow.active_run() is not None:
-            mlflow.log_params(dict(flatten(self._parameters)))
+        run = mlflow.active_run()
+        if run is None:
+            return
+        _run["id"] = run.info.run_id
+        mlflow.log_params(dict(flatten(self._parameters)))
+        mlflow.set_tags(code_version(self._project))
 
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, pipeline: Pipeline) -> None:
@@ -62,7 +170,35 @@ class TrackingHooks:
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
         mlflow.log_metrics(numbers)
+        if "turnover.scores" in pipeline.all_outputs():
+            import pandas as pd
+
+            _log_parts(pd.read_parquet(self._project / "data/06_models/turnover/scores.parquet"))
+        if "turnover.backtest" in pipeline.all_outputs():
+            mlflow.log_artifact(str(self._project / "data/07_model_output/turnover/backtest.parquet"))
+        for path in sorted((self._project / "data/02_intermediate").glob("*/data_version.json")):
+            lane = path.parent.name
+            mlflow.log_artifact(str(path), f"data/{lane}")
+            mlflow.set_tag(f"data_version.{lane}", json.loads(path.read_text("utf-8"))["version"])
         for path in sorted(self._reporting.rglob("*")):
             if path.is_file() and not path.name.startswith("."):
                 folder = Path("reporting") / path.parent.relative_to(self._reporting)
                 mlflow.log_artifact(str(path), folder.as_posix())
+
+
+def _log_parts(scores: pd.DataFrame) -> None:
+    """WAPE by method and department, and over the weeks ahead, which are steps of one metric."""
+    import mlflow
+
+    keys = ["method", "department", "horizon"]
+    for row in scores.groupby(keys)["wape"].mean().dropna().reset_index().to_dict("records"):
+        method, department, horizon = (row[key] for key in keys)
+        if horizon:
+            mlflow.log_metric(f"turnover.{method}.by_horizon.wape", row["wape"], step=int(horizon))
+        elif department != "all":
+            mlflow.log_metric(f"turnover.{method}.department.{_as_name(department)}.wape", row["wape"])
+
+
+def _as_name(label: str) -> str:
+    """A label without what MLflow forbids in names."""
+    return "".join(sign if sign.isalnum() or sign in "_-. /" else "_" for sign in label)

@@ -4,6 +4,10 @@ from kedro.pipeline import Pipeline
 
 from sales_forecast.hooks import CHECKED_FIRST
 from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines.data_processing.data_version import (
+    describe_marketing_files,
+    describe_turnover_files,
+)
 from sales_forecast.pipelines.data_processing.marketing import read_budgets
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
@@ -19,12 +23,14 @@ TURNOVER = [
     step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=CHECKED_FIRST),
     step(read_targets, ["raw_targets", "stores", "sales", "params:read"], "targets", tags=CHECKED_FIRST),
     step(gather_known_ahead, ["sales", "targets", "params:read"], "known_ahead"),
+    step(describe_turnover_files, ["raw_hashes", "sales", "targets", "stores"], "data_version"),
     step(build_panel, ["sales", "params:repair"], "panel"),
     step(build_calendar, ["sales", "targets", "stores", "params:calendar"], "calendar"),
 ]
 
 MARKETING = [
     step(read_budgets, ["raw_budgets", "params:read"], ["budgets", "rejected"], tags=CHECKED_FIRST),
+    step(describe_marketing_files, ["raw_hashes", "budgets"], "data_version"),
 ]
 
 

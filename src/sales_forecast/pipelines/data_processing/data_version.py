@@ -1,0 +1,61 @@
+"""Which data a run has seen: one short name for all raw files of a lane, and what is in each."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import narwhals as nw
+
+SHORT = 12
+"""Digits of the version that people see."""
+
+
+def describe_turnover_files(
+    raw_hashes: dict[str, str], sales: Any, targets: Any, stores: Any
+) -> dict[str, Any]:
+    """Name the version of the turnover files.
+
+    Args:
+        raw_hashes: SHA-256 by file.
+        sales: Typed weekly turnover.
+        targets: The weeks that are wanted.
+        stores: Attributes.
+
+    Returns:
+        ``version``, and by file ``sha256, rows`` and the span of its weeks.
+    """
+    tables = {"sales": sales, "targets": targets, "stores": stores}
+    return _described(raw_hashes, {name: _measured(table) for name, table in tables.items()})
+
+
+def describe_marketing_files(raw_hashes: dict[str, str], budgets: Any) -> dict[str, Any]:
+    """Name the version of the marketing file.
+
+    Args:
+        raw_hashes: SHA-256 by file.
+        budgets: Typed campaigns.
+
+    Returns:
+        ``version``, and by file ``sha256, rows``.
+    """
+    return _described(raw_hashes, {"budgets": _measured(budgets)})
+
+
+def _described(hashes: dict[str, str], measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    together = hashlib.sha256("".join(hashes[name] for name in sorted(hashes)).encode())
+    files = {name: {"sha256": digest} | measured.get(name, {}) for name, digest in sorted(hashes.items())}
+    return {"version": together.hexdigest()[:SHORT], "files": files}
+
+
+def _measured(table: Any) -> dict[str, Any]:
+    frame = nw.from_native(table).lazy()
+    if "week" not in frame.collect_schema().names():
+        return {"rows": int(frame.select(nw.len()).collect().item())}
+    week = nw.col("week")
+    rows, first, last = (
+        frame.select(nw.len().alias("rows"), week.min().alias("first"), week.max().alias("last"))
+        .collect()
+        .row(0)
+    )
+    return {"rows": int(rows), "first_week": f"{first:%Y-%m-%d}", "last_week": f"{last:%Y-%m-%d}"}
