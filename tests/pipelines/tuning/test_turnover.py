@@ -1,0 +1,102 @@
+"""Tuning: on windows of its own, resumable, and honest about what it brought."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from sales_forecast.forecasting.backtest import BacktestParams
+from sales_forecast.forecasting.blend import Blend
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.forecasting.method import Method, Methods
+from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
+from sales_forecast.pipelines.tuning.turnover import check_tuning, judge_tuning, tune, write_parameters
+
+WEEKS = pd.date_range("2016-01-02", periods=80, freq="7D")
+STORES = pd.DataFrame({"store": range(12), "region": "n", "zone": "1"})
+BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[70].date(),))
+DATA = {"version": "some data"}
+
+
+class Level(Method, frozen=True):
+    """Says what it was told to say."""
+
+    level: float
+
+    def forecast(self, market, targets, fitted):
+        return np.full(len(targets), self.level)
+
+
+METHODS = Methods({"blend": Blend(members={"one": Level(level=50.0), "two": Level(level=50.0)})})
+TUNING = TurnoverTuningParams(
+    method="blend",
+    cutoffs=(WEEKS[50].date(), WEEKS[60].date()),
+    trials=12,
+    seed=1,
+    space={"level": Span(of=("members.one", "members.two"), low=10, high=200)},
+)
+
+
+@pytest.fixture
+def tables() -> tuple:
+    keys = pd.MultiIndex.from_product([STORES["store"], [88], WEEKS], names=["store", "department", "week"])
+    return keys.to_frame(index=False).assign(turnover=100.0), STORES, NO_CALENDAR, NOTHING_AHEAD
+
+
+def _tune(tables: tuple, path, tuning: TurnoverTuningParams = TUNING) -> dict:
+    return tune(*tables, DATA, BACKTEST, METHODS, NO_SHIFTS, tuning, str(path / "study.db"))
+
+
+def test_the_best_options_are_found_and_compared_on_windows_that_no_trial_has_seen(tables, tmp_path):
+    tuned = _tune(tables, tmp_path)
+    assert tuned["current"] == {"level": 50}
+    assert tuned["wape"]["current"] == pytest.approx(0.5)
+    assert tuned["wape"]["tuned"] < 0.2
+    assert tuned["finished"] + tuned["pruned"] == 12
+    found = judge_tuning(tuned, *tables, BACKTEST, METHODS, NO_SHIFTS, TUNING)
+    assert found["current"] == pytest.approx(0.5)
+    assert found["tuned"] == pytest.approx(abs(tuned["best"]["level"] - 100) / 100)
+    assert found["verdict"] == "better"
+    assert found["low"] <= found["difference"] <= found["high"] < 0
+
+
+def test_a_search_that_was_stopped_goes_on_and_another_question_begins_anew(tables, tmp_path):
+    half = TUNING.model_copy(update={"trials": 5})
+    first = _tune(tables, tmp_path, half)
+    assert first["finished"] + first["pruned"] == 5
+    assert _tune(tables, tmp_path, half) == first
+    whole = _tune(tables, tmp_path)
+    assert whole["finished"] + whole["pruned"] == 12
+    assert whole["wape"]["tuned"] <= first["wape"]["tuned"]
+    other = TUNING.model_copy(update={"trials": 3, "cutoffs": (WEEKS[55].date(),)})
+    assert _tune(tables, tmp_path, other)["finished"] == 3
+
+
+def test_the_file_that_is_written_changes_the_next_runs_method(tables, tmp_path):
+    written = write_parameters({"best": {"level": 99.5}}, TUNING)
+    assert written == {
+        "turnover": {"methods": {"blend": {"members": {"one": {"level": 99.5}, "two": {"level": 99.5}}}}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"cutoffs": (WEEKS[69].date(),)}, "touch the backtest's window after 2017-05-06"),
+        ({"method": "oracle"}, "'oracle' is not among turnover.methods: blend"),
+        ({"space": {"colour": TUNING.space["level"]}}, "no option 'colour' at 'members.one'"),
+        ({"space": {"level": Span(of=("members.three",), low=1, high=2)}}, "at 'members.three'"),
+    ],
+)
+def test_what_cannot_be_tuned_is_said_before_anything_is_tried(change, says):
+    with pytest.raises(InputError, match=says):
+        check_tuning(BACKTEST, METHODS, TUNING.model_copy(update=change))
+
+
+def test_a_week_twice_and_a_span_without_width_are_refused():
+    with pytest.raises(ValueError, match="names a week twice"):
+        TurnoverTuningParams(**TUNING.model_dump() | {"cutoffs": [date(2016, 1, 2)] * 2})
+    with pytest.raises(ValueError, match="not below high"):
+        Span(of=("a",), low=2, high=2)
