@@ -5,9 +5,10 @@ import gzip
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,15 @@ class Project:
 
     folder: Path
 
-    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def kedro(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "kedro", *arguments],
             cwd=self.folder,
-            env=os.environ | {"COLUMNS": "400", "PYTHONPATH": str(self.folder / "src")},
+            env=os.environ
+            | {"COLUMNS": "400", "PYTHONPATH": str(self.folder / "src")}
+            | dict(environment or {}),
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -66,11 +71,29 @@ def copy_project(folder: Path) -> Project:
     folder.mkdir(parents=True)
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(REPOSITORY / name, folder / name)
-    for environment in ("base", "spark"):
+    for environment in ("base", "spark", "postgres"):
         shutil.copytree(REPOSITORY / "conf" / environment, folder / "conf" / environment)
     (folder / "conf" / "local").mkdir()
     shutil.copytree(REPOSITORY / "data" / "01_raw", folder / "data" / "01_raw")
     shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return Project(folder)
+
+
+def copy_finished(finished: Project, folder: Path) -> Project:
+    """A finished project that tests may run again: its registry must not write into the first one's."""
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    places = {
+        "experiments": "artifact_location",
+        "runs": "artifact_uri",
+        "model_versions": "storage_location",
+        "logged_models": "artifact_location",
+    }
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as store, store:
+        for table, column in places.items():
+            store.execute(
+                f"update {table} set {column} = replace({column}, ?, ?)",
+                (str(finished.folder), str(folder)),
+            )
     return Project(folder)
 
 

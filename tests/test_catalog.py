@@ -12,7 +12,7 @@ from kedro.pipeline import Node, Pipeline
 
 from projects import REPOSITORY
 
-STAGES = ["data_processing", "eda_reporting", "modelling", "evaluation", "inference"]
+STAGES = ["data_processing", "eda_reporting", "modelling", "evaluation", "registration", "inference"]
 
 
 @pytest.fixture(scope="module")

@@ -59,11 +59,10 @@ def test_every_wanted_week_gets_one_forecast(finished: Project) -> None:
     forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
     wanted = pd.read_csv(finished.path("01_raw/turnover/test.csv.gz"))
     assert len(forecasts) == len(wanted)
-    ranges = {"lo_80", "hi_80", "lo_95", "hi_95"}
-    assert (
-        set(forecasts.columns)
-        == {"store", "department", "week", "horizon", "forecast", "method", "cold_start"} | ranges
-    )
+    assert set(forecasts.columns) == {
+        *("store", "department", "week", "horizon", "forecast", "method", "cold_start"),
+        *("lo_80", "hi_80", "lo_95", "hi_95", "model_version", "run_id", "data_version"),
+    }
     assert (forecasts["forecast"] >= 0).all()
     assert sorted(forecasts["horizon"].unique()) == list(range(1, 9))
 

@@ -53,8 +53,8 @@ class RawTable:
             raise DataContractError(
                 f"{self._file}: {len(missing)} column(s) missing: {', '.join(missing)}. The file has: "
                 f"{', '.join(present)}. Fix the file, or say what your columns are called, null "
-                "for one you do not have, under 'columns' in globals.yml of your environment (conf/local/ without "
-                "--env)."
+                "for one you do not have, under 'columns' in globals.yml of your environment (conf/local/ "
+                "without --env)."
             )
         if frame.head(1).collect().is_empty():
             raise DataContractError(f"{self._file}: the file has a header but no rows.")

@@ -8,6 +8,8 @@ from sales_forecast.pipelines import (
     evaluation,
     inference,
     modelling,
+    registration,
+    tuning,
 )
 
 
@@ -21,6 +23,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "eda_reporting": eda_reporting.create_pipeline(),
         "modelling": modelling.create_pipeline(),
         "evaluation": evaluation.create_pipeline(),
+        "registration": registration.create_pipeline(),
         "inference": inference.create_pipeline(),
     }
-    return {"__default__": sum(stages.values(), Pipeline([])), **stages}
+    default = sum(stages.values(), Pipeline([]))
+    return {"__default__": default, **stages, "tuning": tuning.create_pipeline()}

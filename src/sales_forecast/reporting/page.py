@@ -16,7 +16,7 @@ from sales_forecast.reporting.section import Chart, Section, Table
 
 # The page's reading order; a stage that writes no section simply is not there.
 LANES = {"turnover": "Turnover", "marketing": "Marketing"}
-STAGES = ("eda", "evaluation", "inference")
+STAGES = ("eda", "evaluation", "tuning", "registration", "inference", "deployment")
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")

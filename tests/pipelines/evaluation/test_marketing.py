@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_percentage_error
 
-from sales_forecast.contracts import BudgetPredictions, DataContractError
+from sales_forecast.contracts import BudgetPredictions
+from sales_forecast.forecasting.errors import InputError
 from sales_forecast.pipelines.evaluation.marketing import (
     draw_predictions,
     predict_test_campaigns,
@@ -79,7 +80,7 @@ def test_a_campaign_without_sales_counts_in_every_error_but_the_relative_one():
 
 
 def test_a_relative_error_needs_a_campaign_that_sold_something():
-    with pytest.raises(DataContractError, match="none of the test campaigns sold anything"):
+    with pytest.raises(InputError, match="none of the test campaigns sold anything"):
         score_budget_models(_predictions([1, 1], [1, 1]).assign(sales=0.0))
 
 

@@ -6,6 +6,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from sales_forecast.contracts import BudgetCurve
+from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.pipelines.inference.marketing import (
     draw_budget_curve,
     draw_recommendation,
@@ -14,6 +15,7 @@ from sales_forecast.pipelines.inference.marketing import (
     write_recommendation,
 )
 from sales_forecast.pipelines.inference.params import CurveParams
+from sales_forecast.registry.dataset import Served
 
 CURVE = CurveParams(points=5, range_share=0.8, folds=5)
 
@@ -26,13 +28,21 @@ def _market(intercept: float = 10.0, slope: float = 0.1, noise: float = 0.0) -> 
     return pd.DataFrame({"tv": tv, "sales": intercept + slope * tv + stray})
 
 
+def _served(model, market: pd.DataFrame) -> Served:
+    return Served("sales_forecast.marketing", BudgetPackage(model, market, {}), "7", "a run", "some data")
+
+
+def _line(market: pd.DataFrame) -> Served:
+    return _served(LinearRegression().fit(market[["tv"]], market["sales"]), market)
+
+
 def _curve(market: pd.DataFrame, params: CurveParams = CURVE) -> pd.DataFrame:
-    return draw_budget_curve(LinearRegression().fit(market[["tv"]], market["sales"]), market, params)
+    return draw_budget_curve(_line(market), params)
 
 
 def _section(market: pd.DataFrame):
     curve = _curve(market)
-    chart = draw_recommendation(curve, market, CURVE)
+    chart = draw_recommendation(curve, _line(market), CURVE)
     return write_recommendation(curve, recommend_budget(curve), market, chart, CURVE)
 
 
@@ -81,7 +91,7 @@ def test_the_model_passed_in_stays_as_it_is():
     market = _market(noise=0.05)
     model = LinearRegression().fit(market[["tv"]], market["sales"])
     before = model.coef_.copy()
-    draw_budget_curve(model, market, CURVE)
+    draw_budget_curve(_served(model, market), CURVE)
     assert model.coef_.tolist() == before.tolist()
 
 
@@ -111,7 +121,7 @@ def test_budgets_that_bring_nothing_are_not_recommended(slope):
         curve = curve.assign(marginal_sales=0.0)  # rounding may leave a slope of 1e-17
     recommendation = recommend_budget(curve)
     assert recommendation["break_even"] is None
-    chart = draw_recommendation(curve, market, CURVE)
+    chart = draw_recommendation(curve, _line(market), CURVE)
     answers = write_recommendation(curve, recommendation, market, chart, CURVE).answers
     assert "no more sales" in answers[0]
     assert "no reason to spend more" in answers[1]

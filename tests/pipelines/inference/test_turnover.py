@@ -10,22 +10,26 @@ from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.contracts import Forecasts
 from sales_forecast.forecasting.backtest import BacktestParams
 from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.levels import SUMS, sum_forecasts
+from sales_forecast.forecasting.levels import SUMS
 from sales_forecast.forecasting.method import Method, Methods
+from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.naive import SeasonalNaive
 from sales_forecast.forecasting.ranges import RangeParams
 from sales_forecast.forecasting.workers import HERE
+from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.inference import turnover as outlook
 from sales_forecast.pipelines.inference.turnover import (
     RECENT_WEEKS,
     chart_forecasts,
-    fit_champion,
     forecast_targets,
     lay_out_for_planners,
+    sum_forecasts,
     write_outlook,
 )
 from sales_forecast.pipelines.inference.turnover_reasons import chart_reasons, explain_forecasts
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
+from sales_forecast.pipelines.registration.turnover import fit_best
+from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import Table, render_section
 
 WEEKS = pd.date_range("2015-01-03", periods=60, freq="7D")
@@ -80,13 +84,17 @@ def _tables(section) -> list[pd.DataFrame]:
     return [block.frame for block in section.blocks if isinstance(block, Table)]
 
 
-def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
-    model = fit_champion(
+def _served(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> Served:
+    """The champion after a run whose best method was this one."""
+    past = pd.DataFrame({"cutoff": [LAST], "turnover": [1000.0], "forecast": [789.0]})
+    model = fit_best(
         panel,
         STORES,
         NO_CALENDAR,
         NOTHING_AHEAD,
         {"method": method},
+        COLD,
+        {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in SUMS},
         BACKTEST,
         METHODS,
         RANGES,
@@ -94,36 +102,20 @@ def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.Dat
         HERE,
     )
     model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
-    return forecast_targets(
-        model, COLD, targets, panel, STORES, NO_CALENDAR, NOTHING_AHEAD, METHODS, RANGES, NO_SHIFTS
+    package = TurnoverPackage(
+        TurnoverModel(**model), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, targets, past
     )
+    return Served("sales_forecast.turnover", package, "7", "a run", "some data")
+
+
+def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
+    served = _served(panel, targets, method)
+    return forecast_targets(served, targets, panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
 
 
 @pytest.fixture
 def forecasts(panel, targets) -> pd.DataFrame:
     return _forecast(panel, targets, "last_year")
-
-
-def test_the_champion_is_fitted_on_everything_there_is(panel):
-    model = fit_champion(
-        panel,
-        STORES,
-        NO_CALENDAR,
-        NOTHING_AHEAD,
-        {"method": "twice"},
-        BACKTEST,
-        METHODS,
-        RANGES,
-        NO_SHIFTS,
-        HERE,
-    )
-    widths = model.pop("widths")
-    assert set(widths) == {"80", "95"}
-    assert model == {
-        "method": "twice",
-        "cutoff": f"{LAST:%Y-%m-%d}",
-        "fitted": {"mean": panel["turnover"].mean()},
-    }
 
 
 @pytest.mark.parametrize("method", ["last_year", "twice"])
@@ -220,27 +212,26 @@ def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(
 
 
 def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
-    champion = {"method": "last_year", "wape": 0.211}
+    served = _served(panel, forecasts, "last_year")
     by_level, reasons = _by_level(forecasts, panel), _reasons(forecasts, panel)
     charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_reasons(reasons)
-    return write_outlook(forecasts, by_level, reasons, panel, champion, *charts, NO_SHIFTS)
+    return write_outlook(forecasts, by_level, reasons, panel, served, *charts, NO_SHIFTS)
 
 
 def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
-    widths = {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in SUMS}
-    return sum_forecasts(forecasts, panel, STORES, widths)
+    return sum_forecasts(forecasts, panel, STORES, _served(panel, forecasts, "last_year"))
 
 
 def _reasons(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
-    model = {"method": "last_year", "fitted": {}}
-    return explain_forecasts(model, forecasts, panel, STORES, NO_CALENDAR, NOTHING_AHEAD, METHODS, NO_SHIFTS)
+    served = _served(panel, forecasts, "last_year")
+    return explain_forecasts(served, forecasts, panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
 
 
 def test_the_outlook_names_the_champion_the_total_and_the_largest_department(panel, forecasts):
     section = _outlook(forecasts, panel)
     assert section.lead == (
         f"8 forecasts for 2 weeks, {_ahead(1)[0]:%Y-%m-%d} to {_ahead(2)[0]:%Y-%m-%d} (first days), made by "
-        f"last_year from data up to {LAST:%Y-%m-%d}."
+        f"last_year (version 7 of sales_forecast.turnover) from data up to {LAST:%Y-%m-%d}."
     )
     assert "about **374** in these 2 weeks" in section.answers[0]
     assert "department 117 with about 340" in section.answers[1]

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.pipeline import Pipeline
 
-from sales_forecast.contracts import DataContractError
+from sales_forecast.models.marketing import score_budgets
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 METHODS = {
@@ -56,9 +55,11 @@ def score_budget_models(predictions: pd.DataFrame) -> dict[str, Any]:
         campaigns chose; the test only judges it.
 
     Raises:
-        DataContractError: No test campaign sold anything.
+        InputError: No test campaign sold anything.
     """
-    metrics: dict[str, Any] = {method: _errors(predictions, method) for method in METHODS}
+    metrics: dict[str, Any] = {
+        method: score_budgets(predictions["sales"], predictions[method]) for method in METHODS
+    }
     in_use = "default" if tuning_changed_nothing(predictions) else "tuned"
     return metrics | {
         "headline": {
@@ -66,22 +67,6 @@ def score_budget_models(predictions: pd.DataFrame) -> dict[str, Any]:
             "error": f"MAPE {metrics[in_use]['mape']:.1%}",
             "baseline": f"MAPE {metrics['mean']['mape']:.1%}",
         }
-    }
-
-
-def _errors(predictions: pd.DataFrame, method: str) -> dict[str, float]:
-    actual, predicted = predictions["sales"], predictions[method]
-    sold = actual > 0
-    if not sold.any():
-        raise DataContractError(
-            "marketing: none of the test campaigns sold anything, so an error relative to sales does not "
-            "exist. Check the sales in the file, or draw other campaigns with marketing.split.seed."
-        )
-    return {
-        "mae": float(mean_absolute_error(actual, predicted)),
-        "mape": float(((predicted - actual).abs() / actual)[sold].mean()),
-        "rmse": float(root_mean_squared_error(actual, predicted)),
-        "r2": float(r2_score(actual, predicted)),
     }
 
 

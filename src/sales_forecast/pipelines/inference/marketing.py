@@ -13,16 +13,17 @@ import pandas as pd
 import plotly.graph_objects as go
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import Pipeline
 
+from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.pipelines.inference.params import CurveParams
+from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 SMALLEST_SPREAD = 0.1
 """Of the mean spread: where the line through the errors would fall to zero, the range must not."""
 
 
-def draw_budget_curve(tuned_model: Pipeline, train: pd.DataFrame, curve: CurveParams) -> pd.DataFrame:
+def draw_budget_curve(serving: Served, curve: CurveParams) -> pd.DataFrame:
     """Predict sales over the budgets trained on, with a range that is as wide as the errors there.
 
     The range comes from errors on campaigns that the model had not seen: each fold of the training
@@ -31,18 +32,19 @@ def draw_budget_curve(tuned_model: Pipeline, train: pd.DataFrame, curve: CurvePa
     quantiles times the size at a budget make the range there.
 
     Args:
-        tuned_model: From a table with ``tv`` to sales.
-        train: The campaigns it was fitted on, in random order.
+        serving: The registry's champion, with the campaigns it was fitted on, in random order.
         curve: Number of budgets, share of campaigns in the range, folds.
 
     Returns:
         ``tv`` from the smallest to the largest budget trained on, never beyond; ``sales`` predicted;
         ``sales_low, sales_high``, not below zero; ``marginal_sales``, more sales a unit of budget more.
     """
+    package: BudgetPackage = serving.package
+    model, train = package.model, package.train
     budgets = pd.DataFrame({"tv": np.linspace(train["tv"].min(), train["tv"].max(), curve.points)})
-    sales = tuned_model.predict(budgets)
+    sales = model.predict(budgets)
     # scikit-learn fits a copy of the model on each fold; the one passed in stays as it is
-    seen_by_none = cross_val_predict(tuned_model, train[["tv"]], train["sales"], cv=curve.folds)
+    seen_by_none = cross_val_predict(model, train[["tv"]], train["sales"], cv=curve.folds)
     errors = train["sales"] - seen_by_none
     spread = LinearRegression().fit(train[["tv"]], errors.abs())
     floor = max(SMALLEST_SPREAD * errors.abs().mean(), np.finfo(float).tiny)
@@ -82,12 +84,12 @@ def recommend_budget(budget_curve: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def draw_recommendation(budget_curve: pd.DataFrame, train: pd.DataFrame, curve: CurveParams) -> go.Figure:
+def draw_recommendation(budget_curve: pd.DataFrame, serving: Served, curve: CurveParams) -> go.Figure:
     """Draw predicted sales over the budget, with the range and the campaigns behind it.
 
     Args:
         budget_curve: Predictions and range.
-        train: The campaigns the model learned from.
+        serving: The model, with the campaigns it learned from.
         curve: For the share of campaigns in the range.
     """
     figure = new_figure(
@@ -96,6 +98,7 @@ def draw_recommendation(budget_curve: pd.DataFrame, train: pd.DataFrame, curve: 
         "Sales, units of the file",
         height=420,
     )
+    train = serving.package.train
     tv = budget_curve["tv"].tolist()
     edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     figure.add_scatter(x=tv, y=budget_curve["sales_high"].tolist(), showlegend=False, **edge)

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Pipeline
 
-from sales_forecast.forecasting.levels import sum_forecasts
 from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines.inference.deployment import check_forecasts, check_predictions
 from sales_forecast.pipelines.inference.marketing import (
     draw_budget_curve,
     draw_recommendation,
@@ -12,9 +12,9 @@ from sales_forecast.pipelines.inference.marketing import (
 )
 from sales_forecast.pipelines.inference.turnover import (
     chart_forecasts,
-    fit_champion,
     forecast_targets,
     lay_out_for_planners,
+    sum_forecasts,
     write_outlook,
 )
 from sales_forecast.pipelines.inference.turnover_reasons import chart_reasons, explain_forecasts
@@ -22,51 +22,15 @@ from sales_forecast.pipelines.inference.turnover_sums import chart_total
 
 TURNOVER = [
     step(
-        fit_champion,
-        [
-            "panel",
-            "stores",
-            "calendar",
-            "known_ahead",
-            "champion",
-            "params:backtest",
-            "params:methods",
-            "params:ranges",
-            "params:level_shifts",
-            "params:workers",
-        ],
-        "model",
-    ),
-    step(
         forecast_targets,
-        [
-            "model",
-            "cold_widths",
-            "targets",
-            "panel",
-            "stores",
-            "calendar",
-            "known_ahead",
-            "params:methods",
-            "params:ranges",
-            "params:level_shifts",
-        ],
+        ["serving", "targets", "panel", "stores", "calendar", "known_ahead"],
         "forecasts",
     ),
     step(lay_out_for_planners, ["forecasts"], "planner_sheet"),
-    step(sum_forecasts, ["forecasts", "panel", "stores", "level_widths"], "forecasts_by_level"),
+    step(sum_forecasts, ["forecasts", "panel", "stores", "serving"], "forecasts_by_level"),
     step(
         explain_forecasts,
-        [
-            "model",
-            "forecasts",
-            "panel",
-            "stores",
-            "calendar",
-            "known_ahead",
-            "params:methods",
-            "params:level_shifts",
-        ],
+        ["serving", "forecasts", "panel", "stores", "calendar", "known_ahead"],
         "reasons",
     ),
     step(chart_forecasts, ["forecasts", "panel"], "forecasts_chart"),
@@ -79,7 +43,7 @@ TURNOVER = [
             "forecasts_by_level",
             "reasons",
             "panel",
-            "champion",
+            "serving",
             "forecasts_chart",
             "total_chart",
             "reasons_chart",
@@ -87,17 +51,19 @@ TURNOVER = [
         ],
         "inference_report",
     ),
+    step(check_forecasts, ["serving", "forecasts"], ["deployed_table", "deployment_report"]),
 ]
 
 MARKETING = [
-    step(draw_budget_curve, ["tuned_model", "train", "params:curve"], "budget_curve"),
+    step(draw_budget_curve, ["serving", "params:curve"], "budget_curve"),
     step(recommend_budget, ["budget_curve"], "recommendation"),
-    step(draw_recommendation, ["budget_curve", "train", "params:curve"], "budget_chart"),
+    step(draw_recommendation, ["budget_curve", "serving", "params:curve"], "budget_chart"),
     step(
         write_recommendation,
         ["budget_curve", "recommendation", "test", "budget_chart", "params:curve"],
         "inference_report",
     ),
+    step(check_predictions, ["serving", "test", "metrics"], ["deployed_table", "deployment_report"]),
 ]
 
 

@@ -2,107 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.forecasting.backtest import BacktestParams
+from sales_forecast.forecasting import levels
 from sales_forecast.forecasting.grid import WEEKS_PER_YEAR
 from sales_forecast.forecasting.level_shifts import (
     LevelShiftParams,
     find_level_shifts,
     to_todays_level,
 )
-from sales_forecast.forecasting.market import Market
-from sales_forecast.forecasting.method import Methods, forecast_all
-from sales_forecast.forecasting.ranges import RangeParams, Widths, add_ranges, learn_widths, origins
-from sales_forecast.forecasting.workers import WorkersParams, fit_ahead
+from sales_forecast.forecasting.metrics import mean_wape
+from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.pipelines.inference.turnover_reasons import say_reasons
 from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
+from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 
-def fit_champion(
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    known_ahead: pd.DataFrame,
-    champion: dict[str, Any],
-    backtest: BacktestParams,
-    methods: Methods,
-    ranges: RangeParams,
-    level_shifts: LevelShiftParams,
-    workers: WorkersParams,
-) -> dict[str, Any]:
-    """Fit the chosen method on everything there is.
-
-    Args:
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        known_ahead: Columns of the retailer's own, of past and future weeks.
-        champion: The evaluation's choice.
-        backtest: For how many weeks ahead the ranges are learnt.
-        methods: Candidates.
-        ranges: How their width is learnt.
-        level_shifts: How level shifts are found.
-        workers: Who fits.
-
-    Returns:
-        ``method``, ``cutoff`` (ISO date of the last week seen), ``fitted`` and ``widths`` of the ranges, all
-        as JSON can hold it.
-    """
-    market = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
-    name = champion["method"]
-    chosen = {name: methods.root[name]}
-    method = fit_ahead(chosen, market, origins(market.cutoff, ranges), workers)[name]
-    return {
-        "method": name,
-        "cutoff": f"{market.cutoff:%Y-%m-%d}",
-        "widths": learn_widths(method, market, ranges, backtest.horizon_weeks),
-        "fitted": method.fit(market),
-    }
-
-
 def forecast_targets(
-    model: dict[str, Any],
-    cold_widths: Widths,
+    serving: Served,
     targets: pd.DataFrame,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
     known_ahead: pd.DataFrame,
-    methods: Methods,
-    ranges: RangeParams,
-    level_shifts: LevelShiftParams,
 ) -> pd.DataFrame:
     """Forecast every store, department and week that is wanted.
 
     Args:
-        model: As ``fit_champion`` returns it.
-        cold_widths: How wide the ranges of the youngest series are.
+        serving: The registry's champion.
         targets: ``store, department, week``.
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
         known_ahead: Columns of the retailer's own, of past and future weeks.
-        methods: Candidates.
-        ranges: What the width of ranges is measured in.
-        level_shifts: How level shifts are found.
 
     Returns:
-        ``store, department, week, horizon, forecast, cold_start, method, lo_80, hi_80, lo_95, hi_95``;
-        currency units per week. ``cold_start`` marks series too young for a past of their own.
+        ``store, department, week, horizon, forecast, cold_start, method, lo_80, hi_80, lo_95, hi_95`` in
+        currency units per week, and ``model_version, run_id, data_version``. ``cold_start`` marks series too
+        young for a past of their own.
 
     Raises:
         InputError: A wanted week is not after the last week seen, or too far ahead.
     """
-    market = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
-    method = methods.root[model["method"]]
-    wanted = targets[["store", "department", "week"]]
-    forecasts = forecast_all(method, market, wanted, model["fitted"])
-    return add_ranges(forecasts.assign(method=model["method"]), market, model["widths"], ranges, cold_widths)
+    model: TurnoverModel = serving.package.model
+    market = model.market(panel, stores, calendar, known_ahead)
+    forecasts = model.forecast(market, targets[["store", "department", "week"]])
+    return forecasts.assign(method=model.name, **serving.stamp)
+
+
+def sum_forecasts(
+    forecasts: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame, serving: Served
+) -> pd.DataFrame:
+    """Sum forecasts to every level, see ``forecasting.levels.sum_forecasts``.
+
+    Args:
+        forecasts: As ``forecast_targets`` returns them.
+        panel: Gap-free weekly turnover.
+        stores: Region and zone.
+        serving: How wide the ranges of sums are.
+    """
+    return levels.sum_forecasts(forecasts, panel, stores, serving.package.model.level_widths)
 
 
 def lay_out_for_planners(forecasts: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -168,7 +129,7 @@ def write_outlook(
     forecasts_by_level: pd.DataFrame,
     reasons: pd.DataFrame,
     panel: pd.DataFrame,
-    champion: dict[str, Any],
+    serving: Served,
     forecasts_chart: go.Figure,
     total_chart: go.Figure,
     reasons_chart: go.Figure,
@@ -181,7 +142,7 @@ def write_outlook(
         forecasts_by_level: As ``sum_forecasts`` returns it.
         reasons: As ``explain_forecasts`` returns it.
         panel: Gap-free weekly turnover.
-        champion: Which method forecast, and how wrong it was in the past.
+        serving: The model that made the forecasts.
         forecasts_chart: Last year and the weeks ahead, per department.
         total_chart: The same of the whole chain, with ranges.
         reasons_chart: How parts add up to the forecasts.
@@ -198,14 +159,16 @@ def write_outlook(
         title="Turnover: the weeks ahead",
         lead=(
             f"{len(forecasts):,} forecasts for {len(weeks)} weeks, {weeks[0]:%Y-%m-%d} to "
-            f"{weeks[-1]:%Y-%m-%d} (first days), made by {champion['method']} from data up to "
+            f"{weeks[-1]:%Y-%m-%d} (first days), made by {serving.package.model.name} "
+            f"(version {serving.version} of sales_forecast.turnover) from data up to "
             f"{panel['week'].max():%Y-%m-%d}."
         ),
         answers=(
             f"All stores together will sell about **{total:,.0f}** in these {len(weeks)} weeks.",
             f"The largest part is department {largest} with about {its_sales:,.0f}.",
-            f"In the backtest a single store and department's week was wrong by {champion['wape']:.1%} of "
-            "turnover on average; place people with that in mind.",
+            "In the backtest a single store and department's week was wrong by "
+            f"{mean_wape(serving.package.backtest):.1%} of turnover on average; place people with that in "
+            "mind.",
             "Each forecast has ranges of its own. A typical 80 % range reaches from "
             f"{low:.0%} to {high:.0%} of its forecast.",
         ),

@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.market import Market
-from sales_forecast.forecasting.method import Methods
-from sales_forecast.forecasting.reasons import PARTS, explain
+from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import COLOURS, small_multiples
 
 
 def explain_forecasts(
-    model: dict[str, Any],
+    serving: Served,
     forecasts: pd.DataFrame,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
     known_ahead: pd.DataFrame,
-    methods: Methods,
-    level_shifts: LevelShiftParams,
 ) -> pd.DataFrame:
     """Split each forecast into parts in business words that add up to it.
 
     Args:
-        model: As ``fit_champion`` returns it.
+        serving: The model that made the forecasts.
         forecasts: ``store, department, week, forecast``.
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
         known_ahead: Columns of the retailer's own, of past and future weeks.
-        methods: Candidates.
-        level_shifts: How level shifts are found.
 
     Returns:
         ``store, department, week, forecast`` and the columns of ``forecasting.reasons.PARTS``; currency units
         per week.
     """
-    market = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
-    targets = forecasts[["store", "department", "week"]]
-    roots = methods.root[model["method"]].reasons(market, targets, model["fitted"])
-    return explain(market, forecasts, roots)
+    model: TurnoverModel = serving.package.model
+    return model.explain(model.market(panel, stores, calendar, known_ahead), forecasts)
 
 
 def chart_reasons(reasons: pd.DataFrame) -> go.Figure:

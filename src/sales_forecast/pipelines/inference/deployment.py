@@ -1,0 +1,82 @@
+"""Does the deployed model answer what was forecast and measured here?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from sales_forecast.forecasting.ranges import RANGE_COLUMNS
+from sales_forecast.models.marketing import score_budgets
+from sales_forecast.registry.dataset import Served
+from sales_forecast.registry.deployed import ask
+from sales_forecast.reporting import Section, Table
+
+ENDS = ["forecast", *RANGE_COLUMNS]
+
+
+def check_forecasts(serving: Served, forecasts: pd.DataFrame) -> tuple[pd.DataFrame, Section]:
+    """Ask the deployed turnover model for every forecast of this run.
+
+    Args:
+        serving: The registry's champion.
+        forecasts: As inference wrote them.
+
+    Returns:
+        ``figure, forecasts, equal, largest_difference``, a row for the forecast and each end of its ranges;
+        and the report's section.
+    """
+    deployed = ask(serving, forecasts[["store", "department", "horizon"]])
+    gaps = (deployed[ENDS] - forecasts[ENDS]).abs()
+    table = pd.DataFrame(
+        {
+            "figure": ENDS,
+            "forecasts": len(forecasts),
+            "equal": [int((gaps[end] == 0).sum()) for end in ENDS],
+            "largest_difference": [float(gaps[end].max()) for end in ENDS],
+        }
+    )
+    equal, asked = int(table["equal"].sum()), int(table["forecasts"].sum())
+    verdict = "to the last digit" if equal == asked else "**not everywhere**"
+    return table, Section(
+        title="Turnover: the deployed model",
+        lead=f"models:/{serving.name}/{serving.version}, asked through MLflow for each forecast of this run.",
+        answers=(f"It answers what was forecast, {verdict}: {equal:,} of {asked:,} figures are equal.",),
+        blocks=(
+            Table(
+                table.rename(columns={"largest_difference": "largest difference"}),
+                "",
+                {"forecasts": ",d", "equal": ",d", "largest difference": ".3g"},
+                collapsed=True,
+            ),
+        ),
+    )
+
+
+def check_predictions(
+    serving: Served, test: pd.DataFrame, metrics: dict[str, Any]
+) -> tuple[pd.DataFrame, Section]:
+    """Measure the deployed marketing model on the campaigns that the evaluation measured on.
+
+    Args:
+        serving: The registry's champion.
+        test: Campaigns kept aside.
+        metrics: What the evaluation found for this run's model.
+
+    Returns:
+        ``metric, evaluated, deployed``, and the report's section.
+    """
+    deployed = score_budgets(test["sales"], ask(serving, test[["tv"]])["sales"])
+    evaluated = {name: metrics["tuned"][name] for name in deployed}
+    table = pd.DataFrame({"evaluated": evaluated, "deployed": deployed}).rename_axis("metric").reset_index()
+    same = (
+        "They are the same, to the last digit."
+        if evaluated == deployed
+        else "They are **not** the same: another model serves than this run has evaluated."
+    )
+    return table, Section(
+        title="Marketing: the deployed model",
+        lead=f"models:/{serving.name}/{serving.version}, asked through MLflow for the test campaigns.",
+        answers=(same,),
+        blocks=(Table(table, "Errors in units of the file.", {"evaluated": ".6g", "deployed": ".6g"}),),
+    )

@@ -1,0 +1,175 @@
+"""The best method of a run: fitted, compared with what serves, and handed over."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from sales_forecast.forecasting.backtest import BacktestParams, backtest_fold
+from sales_forecast.forecasting.market import Market, targets_after
+from sales_forecast.forecasting.method import Method, Methods
+from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.naive import SeasonalNaive
+from sales_forecast.forecasting.promotion import PromotionParams
+from sales_forecast.forecasting.ranges import RangeParams
+from sales_forecast.forecasting.workers import HERE
+from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.pipelines.registration.turnover import (
+    backtest_defender,
+    decide_promotion,
+    fit_best,
+    submit,
+)
+from sales_forecast.registry.dataset import Served, Submission
+
+WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
+CUTOFF = WEEKS[65]
+STORES = pd.DataFrame(
+    {
+        "store": range(30),
+        "school_zone": "none",
+        "latitude": np.nan,
+        "longitude": np.nan,
+        "region": "n",
+        "zone": "1",
+    }
+)
+COLD = {"80": {"": 1.0}, "95": {"": 3.0}}
+RANGES = RangeParams(weeks_back=(2,), scale_share=0.1)
+BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(CUTOFF.date(),))
+PROMOTION = PromotionParams(
+    level="series", part_worse_by_at_most=0.05, coverage_lost_at_most=1.0, bootstrap_draws=200, seed=1
+)
+
+
+class TimesTheMean(Method, frozen=True):
+    """A method that has something to learn, and an option."""
+
+    times: float = 1.0
+
+    def fit(self, market):
+        return {"mean": float(market.panel["turnover"].mean())}
+
+    def forecast(self, market, targets, fitted):
+        return np.full(len(targets), self.times * fitted["mean"])
+
+
+METHODS = Methods({"last_year": SeasonalNaive(), "mean": TimesTheMean(), "twice": TimesTheMean(times=2.0)})
+
+
+@pytest.fixture
+def panel() -> pd.DataFrame:
+    """Thirty stores that sell 100 a week, give or take a little."""
+    rng = np.random.default_rng(0)
+    keys = pd.MultiIndex.from_product([STORES["store"], [88], WEEKS], names=["store", "department", "week"])
+    return keys.to_frame(index=False).assign(turnover=100 + rng.normal(0, 3, len(keys)))
+
+
+def _fit(panel: pd.DataFrame, method: str) -> dict:
+    model = fit_best(
+        *(panel, STORES, NO_CALENDAR, NOTHING_AHEAD, {"method": method}, COLD, {}),
+        *(BACKTEST, METHODS, RANGES, NO_SHIFTS, HERE),
+    )
+    return json.loads(json.dumps(model, allow_nan=False))
+
+
+def _backtest(panel: pd.DataFrame) -> pd.DataFrame:
+    market = Market.of_today(panel, STORES, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD).at(CUTOFF)
+    folds = backtest_fold(market, METHODS, targets_after(panel, CUTOFF, 2), RANGES)
+    return pd.concat([rows for rows, _ in folds], ignore_index=True)
+
+
+def _served(panel: pd.DataFrame, method: str, data: str = "data 1") -> Served:
+    backtest = _backtest(panel)
+    package = TurnoverPackage(
+        *(TurnoverModel(**_fit(panel, method)), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _targets()),
+        backtest[backtest["method"] == method],
+    )
+    return Served("sales_forecast.turnover", package, "4", "a run", data)
+
+
+def _targets() -> pd.DataFrame:
+    return pd.DataFrame({"store": [1, 2], "department": 88, "week": WEEKS[-1] + pd.Timedelta(weeks=1)})
+
+
+def _decide(panel: pd.DataFrame, method: str, defender: Served | None, data: str = "data 1") -> dict:
+    backtest = _backtest(panel)
+    rows = _defend(panel, method, defender)
+    version = {"version": data}
+    return decide_promotion(_fit(panel, method), defender, backtest, rows, STORES, version, PROMOTION)
+
+
+def _defend(panel: pd.DataFrame, method: str, defender: Served | None) -> pd.DataFrame:
+    tables = (panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
+    return backtest_defender(defender, _backtest(panel), {"method": method}, *tables)
+
+
+def _submit(panel: pd.DataFrame, method: str, defender: Served | None, data: str) -> list[Submission]:
+    backtest, decided = _backtest(panel), _decide(panel, method, defender, data)
+    return submit(
+        *(_fit(panel, method), defender, decided, backtest, _defend(panel, method, defender)),
+        *(panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _targets(), {"version": data}),
+    )
+
+
+def test_the_best_method_is_fitted_on_everything_there_is(panel):
+    model = _fit(panel, "twice")
+    assert (model["name"], model["cutoff"]) == ("twice", f"{WEEKS[-1]:%Y-%m-%d}")
+    assert model["fitted"] == {"mean": panel["turnover"].mean()}
+    assert model["method"]["times"] == 2
+    assert set(model["widths"]) == {"80", "95"}
+    assert TurnoverModel(**model).model_dump(mode="json") == model
+
+
+def test_the_first_model_serves(panel):
+    decided = _decide(panel, "twice", None)
+    assert (decided["decision"], decided["promote"]) == ("first", True)
+    assert _defend(panel, "twice", None).empty
+
+
+def test_a_better_method_takes_over_and_a_worse_one_does_not(panel):
+    better = _decide(panel, "mean", _served(panel, "twice"))
+    assert (better["decision"], better["promote"]) == ("better", True)
+    assert better["defender"] == {"version": "4", "method": "twice"}
+    worse = _decide(panel, "twice", _served(panel, "mean"))
+    assert (worse["decision"], worse["promote"]) == ("refused", False)
+
+
+def test_the_same_method_takes_over_only_with_newer_data(panel):
+    defender = _served(panel, "mean")
+    assert _decide(panel, "mean", defender, data="data 1")["decision"] == "refused"
+    assert _decide(panel, "mean", defender, data="data 2")["decision"] == "refit"
+
+
+def test_what_served_is_measured_anew_where_the_data_have_changed(panel):
+    defender = _served(panel, "twice")
+    same = _defend(panel, "mean", defender)
+    assert same is defender.package.backtest
+    changed = panel.assign(turnover=panel["turnover"] + 1)
+    anew = _defend(changed, "mean", defender)
+    assert set(anew["method"]) == {"twice"}
+    np.testing.assert_allclose(anew["turnover"], same["turnover"] + 1)
+
+
+def test_a_refused_method_on_newer_data_comes_with_the_one_that_serves_fitted_anew(panel):
+    later = panel.assign(turnover=panel["turnover"] + 1)
+    refused, refitted = _submit(later, "twice", _served(panel, "mean"), "data 2")
+    assert (refused.promote, refitted.promote) == (False, True)
+    model = refitted.package.model
+    assert model.name == "mean"
+    assert model.fitted["mean"] == pytest.approx(later["turnover"].mean())
+    assert len(_submit(panel, "twice", _served(panel, "mean"), "data 1")) == 1
+
+
+def test_the_card_says_what_the_model_is_for_and_how_good_it_was(panel):
+    (submission,) = _submit(panel, "mean", None, "data 1")
+    for words in (
+        "# Turnover: mean",
+        "30 stores and departments",
+        f"{CUTOFF:%Y-%m-%d} |",
+        "data 1",
+        "Limits",
+    ):
+        assert words in submission.card
