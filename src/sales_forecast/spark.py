@@ -54,8 +54,8 @@ def start(properties: dict[str, str]) -> None:
 def _why_not(error: Exception) -> str:
     if "JAVA_HOME" in os.environ or shutil.which("java"):
         return (
-            f"Spark did not start: {str(error).rstrip('.')}. What Java says stands above. Check the properties "
-            "in spark.yml, and that Java is 17 or newer."
+            f"Spark did not start: {str(error).rstrip('.')}. What Java says stands above. Check the "
+            "properties in spark.yml, and that Java is 17 or newer."
         )
     return (
         "Spark needs Java 17 or newer and found none, neither in JAVA_HOME nor on PATH. On Debian or Ubuntu: "
