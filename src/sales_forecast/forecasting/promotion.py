@@ -122,9 +122,13 @@ def _no_better(verdict: str, promotion: PromotionParams) -> list[str]:
 
 def _worse_parts(parts: pd.DataFrame, promotion: PromotionParams) -> list[str]:
     worse = parts[parts["worse_by"] > promotion.part_worse_by_at_most]
+    if worse.empty:
+        return []
+    most = worse.loc[worse["worse_by"].idxmax()]
     return [
-        f"{part['by']} {part['value']} gets worse by {part['worse_by']:.1%}"
-        for part in worse.to_dict("records")
+        f"{len(worse)} of {len(parts)} departments and regions get worse by more than "
+        f"{promotion.part_worse_by_at_most:.0%}, most of all {most['by']} {most['value']} "
+        f"({most['worse_by']:.1%})"
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +92,7 @@ def _registries(env: str) -> Iterator[dict[str, Registry]]:
 
 def _client(env: str) -> Any:
     """A client of the store that ``mlflow.yml`` of the environment names."""
+    logging.disable(logging.INFO)  # Kedro tells how it logs
     from kedro.config import OmegaConfigLoader
     from kedro.framework.startup import bootstrap_project
     from kedro.utils import find_kedro_project

@@ -15,6 +15,7 @@ from kedro.io import AbstractDataset
 from sales_forecast import tracking
 from sales_forecast.registry.packages import Package, log_package, open_package
 from sales_forecast.registry.store import Registry
+from sales_forecast.tracking import flatten
 
 UNTRACKED = "untracked"
 
@@ -29,7 +30,7 @@ class Submission:
         promote: Whether it takes over.
         why: In words.
         data_version: Of the raw files it was made from.
-        tags: Further ones for the version.
+        promotion: The decision's numbers, nested as deep as they are; lists are left out.
     """
 
     package: Package
@@ -37,7 +38,17 @@ class Submission:
     promote: bool
     why: str
     data_version: str
-    tags: dict[str, str] = field(default_factory=dict)
+    promotion: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the version is marked with."""
+        numbers = {
+            f"promotion.{name}": f"{value:.6g}"
+            for name, value in flatten(self.promotion)
+            if isinstance(value, float)
+        }
+        return {"data_version": self.data_version, "decision": self.why[:1000]} | numbers
 
 
 @dataclass(frozen=True)
@@ -116,9 +127,8 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
         module, registry = import_module(self._module), self._registry()
         with tracking.same_run():
             for submission in data:
-                tags = {"data_version": submission.data_version, "decision": submission.why[:1000]}
                 registered = log_package(
-                    submission.package, module, registry, submission.card, tags | submission.tags
+                    submission.package, module, registry, submission.card, submission.tags
                 )
                 number = str(registered.version)
                 registry.challenge(number)

@@ -74,11 +74,15 @@ def test_a_search_that_was_stopped_goes_on_and_another_question_begins_anew(tabl
     assert _tune(tables, tmp_path, other)["finished"] == 3
 
 
-def test_the_file_that_is_written_changes_the_next_runs_method(tables, tmp_path):
-    written = write_parameters({"best": {"level": 99.5}}, TUNING)
+def test_the_file_that_is_written_changes_the_next_runs_method():
+    written = write_parameters({"best": {"level": 99.5}}, {"verdict": "open"}, TUNING)
     assert written == {
         "turnover": {"methods": {"blend": {"members": {"one": {"level": 99.5}, "two": {"level": 99.5}}}}}
     }
+
+
+def test_options_that_do_harm_on_weeks_that_no_trial_has_seen_are_not_used():
+    assert write_parameters({"best": {"level": 99.5}}, {"verdict": "worse"}, TUNING) == {}
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ def submit(
             promotion["promote"],
             why,
             data_version["version"],
+            promotion,
         )
     ]
 

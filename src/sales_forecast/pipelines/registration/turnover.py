@@ -206,6 +206,7 @@ def submit(
             promote,
             why,
             data_version["version"],
+            promotion,
         )
 
     new = TurnoverModel(**model)

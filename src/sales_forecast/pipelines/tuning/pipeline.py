@@ -29,7 +29,7 @@ TURNOVER = [
         ["tuned", *PAST, "params:backtest", "params:methods", "params:level_shifts", "params:tuning"],
         "tuning_judgement",
     ),
-    step(write_parameters, ["tuned", "params:tuning"], "tuned_parameters"),
+    step(write_parameters, ["tuned", "tuning_judgement", "params:tuning"], "tuned_parameters"),
     step(report_tuning, ["tuned", "tuning_judgement", "params:tuning"], "tuning_report"),
 ]
 

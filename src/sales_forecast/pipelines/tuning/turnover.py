@@ -236,13 +236,18 @@ def judge_tuning(
     return errors | {"difference": found.wape, "low": found.low, "high": found.high, "verdict": found.verdict}
 
 
-def write_parameters(tuned: dict[str, Any], tuning: TurnoverTuningParams) -> dict[str, Any]:
+def write_parameters(
+    tuned: dict[str, Any], tuning_judgement: dict[str, Any], tuning: TurnoverTuningParams
+) -> dict[str, Any]:
     """The best options as a parameter file, which the next run reads beside the others.
 
     Args:
         tuned: As ``tune`` returns it.
+        tuning_judgement: As ``judge_tuning`` returns it; options that do harm beyond chance are not written.
         tuning: Where each option belongs.
     """
+    if tuning_judgement["verdict"] == "worse":
+        return {}
     method: dict[str, Any] = {}
     for name, value in tuned["best"].items():
         for path in tuning.space[name].of:

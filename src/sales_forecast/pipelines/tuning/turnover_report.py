@@ -10,6 +10,12 @@ from sales_forecast.pipelines.tuning.params import TurnoverTuningParams
 from sales_forecast.reporting import Section, Table
 
 
+WRITTEN = (
+    "The options are in conf/local/parameters/turnover_tuned.yml and are used from the next run on; delete that "
+    "file to go back."
+)
+
+
 def report_tuning(
     tuned: dict[str, Any], tuning_judgement: dict[str, Any], tuning: TurnoverTuningParams
 ) -> Section:
@@ -22,9 +28,9 @@ def report_tuning(
     """
     found = tuning_judgement
     words = {
-        "better": "tuning helps, beyond chance",
-        "worse": "tuning does harm, beyond chance",
-        "open": "that may be chance",
+        "better": f"tuning helps, beyond chance. {WRITTEN}",
+        "worse": "tuning does harm, beyond chance. So the next run goes on with the present options.",
+        "open": f"that may be chance. {WRITTEN}",
     }[found["verdict"]]
     options = pd.DataFrame({"without": tuned["current"], "with": tuned["best"]}).rename_axis("option")
     errors = pd.DataFrame(
@@ -43,9 +49,7 @@ def report_tuning(
         answers=(
             f"On the windows of the backtest, which no trial has seen, the best options change the WAPE by "
             f"**{found['difference']:+.2%}** (95 % between {found['low']:+.2%} and {found['high']:+.2%}): "
-            f"{words}.",
-            "They are in conf/local/parameters/turnover_tuned.yml and are used from the next run on. Delete "
-            "that file to go back.",
+            f"{words}",
         ),
         blocks=(
             Table(errors, "Mean over windows.", {"without": ".2%", "with": ".2%"}),
