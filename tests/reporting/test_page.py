@@ -97,3 +97,11 @@ def test_small_multiples_grow_with_their_panels():
 
     assert four.layout.height - two.layout.height == 2 * 230
     assert small_multiples("Years", [], "month", "index").data == ()
+
+
+def test_where_figures_came_from_stands_at_the_foot_of_the_page():
+    stamped = Section(title="A", lead="b", stamp="Version 7 <of a model>.")
+    fragments = {"turnover.inference": render_section(stamped, "turnover.inference")}
+    foot = render_page(fragments).partition("<footer>")[2]
+    assert "Version 7 &lt;of a model&gt;." in foot
+    assert "<br>" not in render_page({}).partition("<footer>")[2]

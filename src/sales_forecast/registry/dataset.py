@@ -74,6 +74,10 @@ class Served:
         """What its forecasts are marked with."""
         return {"model_version": self.version, "run_id": self.run_id, "data_version": self.data_version}
 
+    def __str__(self) -> str:
+        """For the foot of a page."""
+        return f"{self.name} version {self.version}, made by run {self.run_id} from data {self.data_version}."
+
 
 class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
     """One registered model.

@@ -19,6 +19,7 @@ LANES = {"turnover": "Turnover", "marketing": "Marketing"}
 STAGES = ("eda", "evaluation", "tuning", "registration", "inference", "deployment")
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
+_STAMP = re.compile(r'<p class="stamp" hidden>(.*?)</p>')
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
@@ -120,5 +121,6 @@ def render_page(fragments: dict[str, str]) -> str:
     template = _environment().get_template("page.html.jinja")
     return template.render(
         lanes=[lane for lane in lanes if lane["fragments"]],
+        stamps=[Markup(stamp) for name in sorted(fragments) for stamp in _STAMP.findall(fragments[name])],
         plotly=Markup(get_plotlyjs()),
     )

@@ -50,9 +50,11 @@ class Section:
         lead: What the section is about and on which data, one or two sentences.
         answers: The findings, one sentence each; shown first.
         blocks: Text, tables and charts in reading order.
+        stamp: Which model, run and data it came from; stands at the foot of the page.
     """
 
     title: str
     lead: str
     answers: tuple[str, ...] = ()
     blocks: tuple[Text | Chart | Table, ...] = ()
+    stamp: str = ""

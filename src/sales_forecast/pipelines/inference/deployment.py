@@ -45,11 +45,12 @@ def check_forecasts(serving: Served, forecasts: pd.DataFrame) -> tuple[pd.DataFr
         blocks=(
             Table(
                 table.rename(columns={"largest_difference": "largest difference"}),
-                "",
+                "Figure by figure",
                 {"forecasts": ",d", "equal": ",d", "largest difference": ".3g"},
                 collapsed=True,
             ),
         ),
+        stamp=f"Forecasts: {serving}",
     )
 
 
@@ -79,4 +80,5 @@ def check_predictions(
         lead=f"models:/{serving.name}/{serving.version}, asked through MLflow for the test campaigns.",
         answers=(same,),
         blocks=(Table(table, "Errors in units of the file.", {"evaluated": ".6g", "deployed": ".6g"}),),
+        stamp=f"Budgets: {serving}",
     )
