@@ -4,11 +4,16 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
+
+
+WITH_TOOLS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+"""MLflow calls uvicorn and python by their bare names."""
 
 
 def free_port() -> int:
@@ -26,7 +31,7 @@ def serving(
     with log.open("wb") as output:
         server = subprocess.Popen(
             command,
-            env=os.environ | dict(environment or {}),
+            env=os.environ | WITH_TOOLS | dict(environment or {}),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 
 from projects import Project, copy_finished
 from sales_forecast.registry.store import Registry
-from servers import free_port, serving
+from servers import WITH_TOOLS, free_port, serving
 
 pytestmark = pytest.mark.xdist_group("lifecycle")
 
@@ -51,6 +51,7 @@ def command(project: Project, *arguments: str) -> subprocess.CompletedProcess[st
         [sys.executable, "-m", *arguments],
         cwd=project.folder,
         env=os.environ
+        | WITH_TOOLS
         | {
             "PYTHONPATH": str(project.folder / "src"),
             "MLFLOW_TRACKING_URI": tracking_uri(project),
