@@ -74,4 +74,4 @@ lock: ## Renew requirements.lock (needs uv)
 
 clean: ## Remove everything that a run produced; data/01_raw and .venv stay
 	@find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -type f -delete
-	@rm -rf build .viz mlruns mlflow.db
+	@rm -rf build .viz mlruns mlflow.db conf/local/parameters/turnover_tuned.yml
