@@ -1,8 +1,18 @@
 """Errors read like a colleague's message."""
 
-from kedro.validation.exceptions import ParameterValidationError
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-from sales_forecast.cli import message_of
+import click
+import pytest
+from click.testing import CliRunner
+from kedro.validation.exceptions import ParameterValidationError
+from mlflow.exceptions import MlflowException
+
+from projects import copy_project
+from sales_forecast.cli import _with_one_message, message_of
 
 REPORT = """Parameter validation failed:
 - Parameter 'turnover.ranges': Failed to instantiate RangeParams for parameter 'turnover.ranges': 2 validation errors for RangeParams
@@ -30,3 +40,48 @@ def test_each_complaint_about_parameters_is_one_line_with_its_path() -> None:
 def test_a_report_of_another_kind_is_left_as_it_is() -> None:
     said = "something else went wrong"
     assert message_of(ParameterValidationError(said)) == said
+
+
+LISTED = """
+import sys
+from kedro.framework.cli.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print("imported:", *sorted({"mlflow", "lightgbm"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("command", [["run", "--help"], ["registry", "list"], ["--help"]])
+def test_a_command_that_runs_nothing_does_not_wait_for_heavy_libraries(
+    command: list[str], tmp_path: Path
+) -> None:
+    """Listing pipelines imports their nodes, and with them plotly: a tenth of a second."""
+    project = copy_project(tmp_path / "project")
+    done = subprocess.run(
+        [sys.executable, "-c", LISTED, *command],
+        cwd=project.folder,
+        env=os.environ | {"PYTHONPATH": str(project.folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("imported:"), done.stdout[-500:]
+
+
+def test_the_plugins_own_commands_are_still_there(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    assert "mlflow" in project.kedro("--help").stdout
+    assert "--host" in project.kedro("mlflow", "ui", "--help").stdout
+
+
+def test_a_tracking_server_that_dies_under_way_is_one_sentence() -> None:
+    @click.command()
+    def run() -> None:
+        raise MlflowException("API request failed: connection refused")
+
+    result = CliRunner().invoke(_with_one_message(run))
+    assert result.exit_code == 1
+    assert "Error: the tracking server failed while the run was under way: API request" in result.output

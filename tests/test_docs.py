@@ -50,6 +50,8 @@ def test_the_method_of_the_docs_forecasts() -> None:
         "docs/your-own-data.md",
         "docs/your-own-method.md",
         "docs/benchmarks.md",
+        "docs/lifecycle.md",
+        "docs/scaling.md",
         "docs/adr/README.md",
     ],
 )

@@ -73,6 +73,12 @@ def _with_one_message(command: click.Command) -> click.Command:
         except EXPECTED as error:
             logging.getLogger(__name__).debug("Stopped by", exc_info=error)
             raise click.ClickException(message_of(error)) from error
+        except Exception as error:
+            if not type(error).__module__.startswith("mlflow."):  # whose import takes longer than the rest
+                raise
+            raise click.ClickException(
+                f"the tracking server failed while the run was under way: {error}"
+            ) from error
 
     command.callback = run
     return command

@@ -25,6 +25,9 @@ warnings.filterwarnings("ignore", message="register_new_resolver", category=User
 # Of MLflow's own evaluation models, at import.
 warnings.filterwarnings("ignore", message=".*Add type hints to the `predict` method", category=UserWarning)
 
+# A tracking server that is gone is gone: MLflow would try for minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+
 # Of a few small files.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
