@@ -92,13 +92,19 @@ def does_not_answer(uri: str) -> str | None:
     """Why a tracking server does not answer; None if it does, or is a file of ours."""
     if not uri.startswith(("http://", "https://")):
         return None
-    from urllib.error import URLError
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.parse import urlsplit
     from urllib.request import urlopen
 
+    place = urlsplit(uri)
+    health = place._replace(netloc=place.netloc.rpartition("@")[2], path=f"{place.path.rstrip('/')}/health")
     try:
-        with urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER):
+        with urlopen(health.geturl(), timeout=SECONDS_TO_ANSWER):
             return None
-    except (URLError, OSError) as error:
+    except HTTPError as error:  # one that wants to know who asks is there
+        return None if error.code in {401, 403} else str(error.reason)
+    except (OSError, HTTPException) as error:
         return str(getattr(error, "reason", error))
 
 

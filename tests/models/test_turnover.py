@@ -85,6 +85,13 @@ def test_what_if_takes_the_place_of_the_plan_in_the_weeks_asked_about(package):
     assert _ask(package, store=[7], department="bikes", horizon=[1])["forecast"].tolist() == [100]
 
 
+def test_what_if_leaves_the_plan_where_nothing_is_said(package):
+    answer = _ask(package, store=[7, 7], department="bikes", horizon=[1, 2], promotion=[1.0, np.nan])
+    assert answer["forecast"].tolist() == [200, 150]
+    with pytest.raises(InputError, match=r"1 question.* again about the same store"):
+        _ask(package, store=[7, 7], department="bikes", horizon=[1, 1], promotion=[0.0, 1.0])
+
+
 def test_labels_are_known_as_text_and_as_numbers(package):
     answer = _ask(package, store=["7"], department="bikes", horizon=[1])
     assert answer["store"].tolist() == [7]

@@ -16,6 +16,10 @@ SEEN_EIGHT_TIMES_IN_TEN = 1.96 + 0.84
 """Standard errors between no difference and one that a 95 % interval tells from zero with 80 % power."""
 
 
+MIN_STORES = 5
+"""From fewer, draws say nothing about chance."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """WAPE of a method less that of another, mean over windows; negative: the method is better.
@@ -27,6 +31,7 @@ class Difference:
         low: Lower end of the 95 % interval.
         high: Its upper end.
         detectable: The smallest true difference that would have been found eight times in ten.
+        stores: From how many was drawn.
     """
 
     wape: float
@@ -35,10 +40,13 @@ class Difference:
     low: float
     high: float
     detectable: float
+    stores: int = MIN_STORES
 
     @property
     def verdict(self) -> str:
-        """``better``, ``worse``, or ``open`` where the interval holds zero."""
+        """``better``, ``worse``, or ``open`` where the interval holds zero or rests on next to no stores."""
+        if self.stores < MIN_STORES:
+            return "open"
         return "better" if self.high < 0 else "worse" if self.low > 0 else "open"
 
 
@@ -84,6 +92,7 @@ def compare(
         low=float(low),
         high=float(high),
         detectable=float(detectable),
+        stores=len(stores),
     )
 
 

@@ -81,8 +81,9 @@ class TurnoverPackage:
         return {"horizon": "long"} | dict.fromkeys(self.columns_ahead, "double")
 
     def example(self) -> pd.DataFrame:
-        """A question for two series that it can answer."""
-        return self.targets[KEYS].drop_duplicates().head(2).reset_index(drop=True)
+        """A question about two weeks that it can answer."""
+        asked = self.targets[[*KEYS, "week"]].head(2).reset_index(drop=True)
+        return asked[KEYS].assign(horizon=weeks_ahead(asked, self.market.cutoff))
 
 
 TABLES = ("panel", "stores", "calendar", "known_ahead", "targets", "backtest")
@@ -117,13 +118,16 @@ class TurnoverForecaster:
             InputError: A store or department is unknown, or a horizon no number of weeks.
         """
         asked = self._asked(model_input)
+        keys = pd.MultiIndex.from_frame(asked[[*KEYS, "week"]])
         what_if = [name for name in self._package.columns_ahead if name in asked]
         if what_if:
-            return self._forecast(asked, self._with_plan(asked, what_if))
-        keys = pd.MultiIndex.from_frame(asked[[*KEYS, "week"]])
-        if keys.isin(self._known.index).all():
-            return self._known.loc[keys].reset_index()[ANSWER]
-        return self._forecast(asked, self._package.market)
+            answers = self._forecast(asked, self._with_plan(asked, what_if))
+        elif keys.isin(self._known.index).all():
+            answers = self._known
+        else:
+            new = self._forecast(asked, self._package.market)
+            answers = pd.concat([self._known, new[~new.index.isin(self._known.index)]])
+        return answers.loc[keys].reset_index()[ANSWER]
 
     def _asked(self, model_input: pd.DataFrame) -> pd.DataFrame:
         """The targets, one row a week, with the types of the tables."""
@@ -158,21 +162,26 @@ class TurnoverForecaster:
         return found.astype(known.dtype)
 
     def _with_plan(self, asked: pd.DataFrame, columns: list[str]) -> Market:
-        """The market with the values asked about in place of the plan's."""
+        """The market with the values asked about, where there are any, in place of the plan's."""
+        if (twice := asked.duplicated([*KEYS, "week"])).any():
+            raise InputError(
+                f"{twice.sum()} question(s) ask again about the same store, department and week, with values "
+                f"of {', '.join(columns)}: ask about each week once"
+            )
         market = self._package.market
         plan = market.known_ahead.set_index([*KEYS, "week"])
         new = asked.set_index([*KEYS, "week"])[columns]
         changed = plan.reindex(plan.index.union(new.index))
-        changed.loc[new.index, columns] = new
+        changed.loc[new.index, columns] = new.fillna(changed.loc[new.index, columns])
         return self._package.model.market(market.panel, market.stores, market.calendar, changed.reset_index())
 
     def _forecast(self, asked: pd.DataFrame, market: Market) -> pd.DataFrame:
-        """Forecast what is asked among all that is known, so that young series find their peers."""
-        wanted = asked[[*KEYS, "week"]]
-        usual = self._package.targets[[*KEYS, "week"]]
-        targets = pd.concat([wanted, usual], ignore_index=True).drop_duplicates(ignore_index=True)
-        answers = self._package.model.forecast(market, targets).set_index([*KEYS, "week"])
-        return answers.loc[pd.MultiIndex.from_frame(wanted)].reset_index()[ANSWER]
+        """Forecast what is asked among all series, so that young ones find their peers in every week."""
+        wanted, usual = asked[[*KEYS, "week"]], self._package.targets[[*KEYS, "week"]]
+        weeks = wanted[["week"]].drop_duplicates()
+        peers = usual[KEYS].drop_duplicates().merge(weeks, how="cross")
+        targets = pd.concat([wanted, usual, peers], ignore_index=True).drop_duplicates(ignore_index=True)
+        return self._package.model.forecast(market, targets).set_index([*KEYS, "week"])
 
 
 forecaster = TurnoverForecaster

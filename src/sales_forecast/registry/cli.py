@@ -133,8 +133,9 @@ def _history(registry: Registry) -> Table:
     table = Table("when", "what", "version", "before", "who", "why", title="Changes of the champion")
     champion = registry.champion()
     events = registry.history()
-    for event in events:
-        happened = event is not events[-1] or (champion and str(champion.version) == event.version)
+    then = [event.previous for event in events[1:]] + [str(champion.version) if champion else None]
+    for event, served_then in zip(events, then, strict=True):
+        happened = event.version == served_then
         what = event.action if happened else f"{event.action}, interrupted"
         table.add_row(event.when, what, event.version, event.previous or "-", event.who, event.why)
     return table

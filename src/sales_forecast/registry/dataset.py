@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -13,9 +14,12 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from sales_forecast import tracking
+from sales_forecast.forecasting.errors import InputError
 from sales_forecast.registry.packages import Package, log_package, open_package
 from sales_forecast.registry.store import Registry
 from sales_forecast.tracking import flatten
+
+logger = logging.getLogger(__name__)
 
 UNTRACKED = "untracked"
 
@@ -30,6 +34,7 @@ class Submission:
         promote: Whether it takes over.
         why: In words.
         data_version: Of the raw files it was made from.
+        against: Version of the model that it was compared with; it takes over only if that still serves.
         promotion: The decision's numbers, nested as deep as they are; lists are left out.
     """
 
@@ -38,6 +43,7 @@ class Submission:
     promote: bool
     why: str
     data_version: str
+    against: str | None = None
     promotion: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,6 +67,7 @@ class Served:
         version: In the registry, or ``untracked``.
         run_id: Of the tracked run that made it, or ``untracked``.
         data_version: Of the raw files it was made from.
+        known_data: Versions of all data that a registered model was made from.
     """
 
     name: str
@@ -68,6 +75,11 @@ class Served:
     version: str
     run_id: str
     data_version: str
+    known_data: frozenset[str] = frozenset()
+
+    def is_news(self, data_version: str) -> bool:
+        """Whether no model was made from these data yet; else going back would be undone by the next run."""
+        return data_version not in self.known_data | {self.data_version}
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -82,47 +94,67 @@ class Served:
 class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
     """One registered model.
 
-    Where nothing is tracked, the last submission serves, from a local folder.
+    Where nothing is tracked, the submission that took over last serves, from a local folder. What is loaded
+    once stays for the run, whoever promotes another one meanwhile.
 
     Args:
         model: Name in the registry.
         package: Dotted path of the package's class, in its module of ``sales_forecast.models``.
         folder: For a model that could not be tracked.
+        required: Whether there must be one that serves.
         metadata: For kedro-viz.
     """
 
     def __init__(
-        self, *, model: str, package: str, folder: str, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        model: str,
+        package: str,
+        folder: str,
+        required: bool = False,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         module, _, kind = package.rpartition(".")
         self._name, self._module, self._kind = model, module, kind
-        self._folder = Path(folder)
+        self._folder, self._required = Path(folder), required
         self._opened: Served | None = None
         self.metadata = metadata
 
     def load(self) -> Served | None:
-        """Return the model that serves; None before the first one."""
+        """Return the model that serves; None before the first one.
+
+        Raises:
+            InputError: There is none, and one is required.
+        """
+        if self._opened is None:
+            self._opened = self._open()
+        if self._opened is None and self._required:
+            raise InputError(f"no version of {self._name} serves yet. Make one: kedro run")
+        return self._opened
+
+    def _open(self) -> Served | None:
         kind = getattr(import_module(self._module), self._kind)
         if tracking.is_off():
             if not self._folder.exists():
                 return None
             stamp = json.loads((self._folder / "stamp.json").read_text(encoding="utf-8"))
             return Served(self._name, kind.read(self._folder), UNTRACKED, UNTRACKED, stamp["data_version"])
-        champion = self._registry().champion()
+        registry = self._registry()
+        champion = registry.champion()
         if champion is None:
             return None
-        if self._opened is None or self._opened.version != str(champion.version):
-            self._opened = Served(
-                self._name,
-                open_package(champion, kind),
-                str(champion.version),
-                str(champion.run_id),
-                champion.tags.get("data_version", ""),
-            )
-        return self._opened
+        return Served(
+            self._name,
+            open_package(champion, kind),
+            str(champion.version),
+            str(champion.run_id),
+            champion.tags.get("data_version", ""),
+            frozenset(version.tags.get("data_version", "") for version in registry.versions()),
+        )
 
     def save(self, data: list[Submission]) -> None:
         """Register each submission, and promote those that take over."""
+        self._opened = None
         if tracking.is_off():
             for submission in data:
                 if submission.promote:
@@ -134,10 +166,21 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
                 registered = log_package(
                     submission.package, module, registry, submission.card, submission.tags
                 )
-                number = str(registered.version)
-                registry.challenge(number)
-                if submission.promote:
-                    registry.promote(number, submission.why, who="kedro run")
+                self._settle(registry, str(registered.version), submission)
+
+    def _settle(self, registry: Registry, number: str, submission: Submission) -> None:
+        if not submission.promote:
+            registry.challenge(number)
+            return
+        serving = registry.champion()
+        if (str(serving.version) if serving else None) == submission.against:
+            registry.promote(number, submission.why, who="kedro run")
+            return
+        logger.warning(
+            "%s version %s does not take over: it was compared with version %s, and another serves by now.",
+            *(self._name, number, submission.against),
+        )
+        registry.challenge(number)
 
     def _registry(self) -> Registry:
         from mlflow import MlflowClient
@@ -145,14 +188,18 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
         return Registry(MlflowClient(), self._name)
 
     def _keep(self, submission: Submission) -> None:
-        part = self._folder.with_name(f".{self._folder.name}.{os.getpid()}.part")
+        part, old = (
+            self._folder.with_name(f".{self._folder.name}.{os.getpid()}.{end}") for end in ("part", "old")
+        )
         try:
             submission.package.write(part)
             (part / "stamp.json").write_text(json.dumps({"data_version": submission.data_version}))
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._folder.exists():
+                self._folder.replace(old)
             part.replace(self._folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
     def _exists(self) -> bool:
         return self._folder.exists() if tracking.is_off() else self._registry().champion() is not None

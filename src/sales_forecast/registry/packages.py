@@ -63,7 +63,9 @@ def log_package(
         answer = module._load_pyfunc(str(folder)).predict(example)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")
-            signature = infer_signature(example, answer)
+            signature = infer_signature(
+                example.drop(columns=list(package.options()), errors="ignore"), answer
+            )
         logged = mlflow.pyfunc.log_model(
             name=registry.name.rpartition(".")[2],
             loader_module=module.__name__,

@@ -1,5 +1,6 @@
 """Which data a run has seen."""
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,31 @@ from sales_forecast.pipelines.data_processing.data_version import (
     describe_marketing_files,
     describe_turnover_files,
 )
+from sales_forecast.pipelines.data_processing.params import (
+    CalendarParams,
+    ReadMarketingParams,
+    ReadTurnoverParams,
+    RepairParams,
+)
+from sales_forecast.pipelines.params import Params
 
 SALES = pd.DataFrame({"store": [1, 2, 1], "week": pd.to_datetime(["2016-01-02", "2016-01-02", "2016-01-09"])})
 STORES = pd.DataFrame({"store": [1, 2]})
+OPTIONS = (
+    ReadTurnoverParams(
+        files={"sales": "a.csv", "targets": "b.csv", "stores": "c.csv"},
+        columns={
+            "sales": {"store": "s", "week": "w", "turnover": "t"},
+            "targets": {"store": "s", "week": "w"},
+            "stores": {"store": "s"},
+        },
+        date_format="%Y-%m-%d",
+        week_starts_on="saturday",
+        bad_rows="stop",
+    ),
+    RepairParams(impossible_above_times_series_mean=50, impossible_above_times_department_mean=50),
+    CalendarParams(country="FR"),
+)
 FILES = {"sales": "a.csv", "targets": "b.csv", "stores": "c.csv"}
 
 
@@ -23,8 +46,8 @@ def hashes(tmp_path: Path) -> FileHashesDataset:
     return FileHashesDataset(folder=str(tmp_path), files=FILES)
 
 
-def _version(hashes: FileHashesDataset) -> str:
-    described = describe_turnover_files(hashes.load(), SALES, SALES.head(1), STORES)
+def _version(hashes: FileHashesDataset, options: tuple[Params, ...] = OPTIONS) -> str:
+    described = describe_turnover_files(hashes.load(), SALES, SALES.head(1), STORES, *options)
     return str(described["version"])
 
 
@@ -36,8 +59,16 @@ def test_the_same_bytes_are_the_same_version_and_one_byte_more_is_another(hashes
     assert _version(hashes) != before
 
 
+def test_the_same_files_read_otherwise_are_other_data(hashes):
+    read, repair, calendar = OPTIONS
+    until = read.model_copy(update={"to_date": date(2017, 6, 30)})
+    elsewhere = CalendarParams(country="US")
+    versions = {_version(hashes), _version(hashes, (until, repair, calendar))}
+    assert len(versions | {_version(hashes, (read, repair, elsewhere))}) == 3
+
+
 def test_each_file_is_described(hashes):
-    files = describe_turnover_files(hashes.load(), SALES, SALES.head(1), STORES)["files"]
+    files = describe_turnover_files(hashes.load(), SALES, SALES.head(1), STORES, *OPTIONS)["files"]
     assert files["sales"] | {"sha256": ""} == {
         "sha256": "",
         "rows": 3,
@@ -49,5 +80,6 @@ def test_each_file_is_described(hashes):
 
 
 def test_a_file_of_campaigns_has_rows_alone():
-    described = describe_marketing_files({"budgets": "abc"}, pd.DataFrame({"tv": [1.0, 2.0]}))
+    read = ReadMarketingParams(file="a.csv", columns={"tv": "TV", "sales": "Sales"}, bad_rows="stop")
+    described = describe_marketing_files({"budgets": "abc"}, pd.DataFrame({"tv": [1.0, 2.0]}), read)
     assert described["files"] == {"budgets": {"sha256": "abc", "rows": 2}}

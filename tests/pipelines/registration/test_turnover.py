@@ -1,6 +1,7 @@
 """The best method of a run: fitted, compared with what serves, and handed over."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.naive import SeasonalNaive
 from sales_forecast.forecasting.promotion import PromotionParams
 from sales_forecast.forecasting.ranges import RangeParams
+from sales_forecast.forecasting.ridge import Ridge
 from sales_forecast.forecasting.workers import HERE
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.registration.turnover import (
@@ -87,7 +89,7 @@ def _served(panel: pd.DataFrame, method: str, data: str = "data 1") -> Served:
         *(TurnoverModel(**_fit(panel, method)), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _targets()),
         backtest[backtest["method"] == method],
     )
-    return Served("sales_forecast.turnover", package, "4", "a run", data)
+    return Served("sales_forecast.turnover", package, "4", "a run", data, frozenset({data, "data 0"}))
 
 
 def _targets() -> pd.DataFrame:
@@ -103,7 +105,7 @@ def _decide(panel: pd.DataFrame, method: str, defender: Served | None, data: str
 
 def _defend(panel: pd.DataFrame, method: str, defender: Served | None) -> pd.DataFrame:
     tables = (panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
-    return backtest_defender(defender, _backtest(panel), {"method": method}, *tables)
+    return backtest_defender(defender, _backtest(panel), {"method": method}, _targets(), *tables)
 
 
 def _submit(panel: pd.DataFrame, method: str, defender: Served | None, data: str) -> list[Submission]:
@@ -141,6 +143,9 @@ def test_the_same_method_takes_over_only_with_newer_data(panel):
     defender = _served(panel, "mean")
     assert _decide(panel, "mean", defender, data="data 1")["decision"] == "refused"
     assert _decide(panel, "mean", defender, data="data 2")["decision"] == "refit"
+    assert _decide(panel, "mean", defender, data="data 0")["decision"] == "refused", "has been seen before"
+    earlier = panel[panel["week"] < WEEKS[-1]]
+    assert _decide(earlier, "mean", defender, data="data 2")["decision"] == "refused", "ends earlier"
 
 
 def test_what_served_is_measured_anew_where_the_data_have_changed(panel):
@@ -153,10 +158,29 @@ def test_what_served_is_measured_anew_where_the_data_have_changed(panel):
     np.testing.assert_allclose(anew["turnover"], same["turnover"] + 1)
 
 
+def test_one_that_cannot_answer_what_is_asked_makes_way(panel):
+    defender = _served(panel, "twice")
+    short = Ridge(
+        partition=("department",),
+        max_horizon_weeks=1,
+        origin_spacing_weeks=3,
+        season_width_weeks=8,
+        penalty=1,
+    )
+    model = defender.package.model.model_copy(update={"method": short})
+    unable = replace(defender, package=replace(defender.package, model=model))
+    assert _defend(panel, "mean", unable).empty
+    decided = _decide(panel, "mean", unable)
+    assert (decided["decision"], decided["promote"]) == ("unable", True)
+
+
 def test_a_refused_method_on_newer_data_comes_with_the_one_that_serves_fitted_anew(panel):
     later = panel.assign(turnover=panel["turnover"] + 1)
     refused, refitted = _submit(later, "twice", _served(panel, "mean"), "data 2")
     assert (refused.promote, refitted.promote) == (False, True)
+    assert (refused.against, refitted.against) == ("4", "4")
+    assert "promotion.difference.wape" in refused.tags
+    assert set(refitted.tags) == {"data_version", "decision"}
     model = refitted.package.model
     assert model.name == "mean"
     assert model.fitted["mean"] == pytest.approx(later["turnover"].mean())

@@ -82,7 +82,9 @@ def test_the_file_that_is_written_changes_the_next_runs_method():
 
 
 def test_options_that_do_harm_on_weeks_that_no_trial_has_seen_are_not_used():
-    assert write_parameters({"best": {"level": 99.5}}, {"verdict": "worse"}, TUNING) == {}
+    tuned = {"best": {"level": 99.5}, "current": {"level": 50.0}}
+    written = write_parameters(tuned, {"verdict": "worse"}, TUNING)
+    assert written["turnover"]["methods"]["blend"]["members"]["one"] == {"level": 50.0}
 
 
 @pytest.mark.parametrize(

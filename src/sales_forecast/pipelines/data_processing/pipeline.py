@@ -23,14 +23,21 @@ TURNOVER = [
     step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=CHECKED_FIRST),
     step(read_targets, ["raw_targets", "stores", "sales", "params:read"], "targets", tags=CHECKED_FIRST),
     step(gather_known_ahead, ["sales", "targets", "params:read"], "known_ahead"),
-    step(describe_turnover_files, ["raw_hashes", "sales", "targets", "stores"], "data_version"),
+    step(
+        describe_turnover_files,
+        [
+            *("raw_hashes", "sales", "targets", "stores"),
+            *("params:read", "params:repair", "params:calendar"),
+        ],
+        "data_version",
+    ),
     step(build_panel, ["sales", "params:repair"], "panel"),
     step(build_calendar, ["sales", "targets", "stores", "params:calendar"], "calendar"),
 ]
 
 MARKETING = [
     step(read_budgets, ["raw_budgets", "params:read"], ["budgets", "rejected"], tags=CHECKED_FIRST),
-    step(describe_marketing_files, ["raw_hashes", "budgets"], "data_version"),
+    step(describe_marketing_files, ["raw_hashes", "budgets", "params:read"], "data_version"),
 ]
 
 

@@ -26,6 +26,17 @@ def check_forecasts(serving: Served, forecasts: pd.DataFrame) -> tuple[pd.DataFr
         ``figure, forecasts, equal, largest_difference``, a row for the forecast and each end of its ranges;
         and the report's section.
     """
+    cutoff = forecasts["week"] - pd.to_timedelta(7 * forecasts["horizon"], unit="D")
+    if (cutoff != serving.package.market.cutoff).any():
+        return pd.DataFrame({"figure": ENDS, "forecasts": 0, "equal": 0, "largest_difference": 0.0}), Section(
+            title="Turnover: the deployed model",
+            lead=f"models:/{serving.name}/{serving.version} was made up to {serving.package.model.cutoff}.",
+            answers=(
+                "It is older than the data, so what it answers elsewhere are **other weeks**. Fit it: "
+                "kedro run.",
+            ),
+            stamp=f"Forecasts: {serving}",
+        )
     deployed = ask(serving, forecasts[["store", "department", "horizon"]])
     gaps = (deployed[ENDS] - forecasts[ENDS]).abs()
     table = pd.DataFrame(

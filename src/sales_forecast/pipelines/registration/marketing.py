@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sales_forecast.forecasting.comparison import compare
-from sales_forecast.models.marketing import BudgetPackage
+from sales_forecast.models.marketing import BudgetPackage, score_budgets
 from sales_forecast.pipelines.registration.params import BudgetPromotionParams
 from sales_forecast.registry.dataset import Served, Submission
 
@@ -63,7 +64,7 @@ def decide_promotion(
     if found.verdict == "better":
         reasons = ["its error on the test campaigns is lower, beyond chance"]
         return {"decision": "better", "promote": True, "reasons": reasons} | decided
-    newer = data_version["version"] != defender.data_version
+    newer = defender.is_news(data_version["version"])
     if newer and _settings(best_settings) == _settings(defender.package.settings):
         reasons = ["the same settings, fitted on newer data"]
         return {"decision": "refit", "promote": True, "reasons": reasons} | decided
@@ -84,32 +85,45 @@ def _settings(chosen: dict[str, Any]) -> dict[str, Any]:
 def submit(
     tuned_model: Pipeline,
     best_settings: dict[str, Any],
+    defender: Served | None,
     train: pd.DataFrame,
-    metrics: dict[str, Any],
+    test: pd.DataFrame,
     promotion: dict[str, Any],
     data_version: dict[str, Any],
 ) -> list[Submission]:
-    """Hand this run's model to the registry.
+    """Hand this run's model to the registry; if it is refused on new data, the one that serves, refitted.
 
     Args:
         tuned_model: This run's.
         best_settings: What was chosen for it.
+        defender: The model that serves; None before the first one.
         train: Campaigns it has learnt from.
-        metrics: Errors on the test campaigns, for the model card.
+        test: Campaigns kept aside, for the model card.
         promotion: As ``decide_promotion`` returns it.
         data_version: Of this run's file.
     """
-    why = f"{promotion['decision']}: {'; '.join(promotion['reasons'])}"
-    return [
-        Submission(
-            BudgetPackage(tuned_model, train, best_settings),
-            _card(train, metrics["tuned"], data_version),
-            promotion["promote"],
+
+    def submission(
+        model: Pipeline, settings: dict[str, Any], decided: dict[str, Any], *, promote: bool, why: str
+    ) -> Submission:
+        errors = score_budgets(test["sales"], pd.Series(model.predict(test[["tv"]]), test.index))
+        return Submission(
+            BudgetPackage(model, train, settings),
+            _card(train, errors, data_version),
+            promote,
             why,
             data_version["version"],
-            promotion,
+            defender.version if defender else None,
+            decided,
         )
-    ]
+
+    why = f"{promotion['decision']}: {'; '.join(promotion['reasons'])}"
+    submissions = [submission(tuned_model, best_settings, promotion, promote=promotion["promote"], why=why)]
+    if defender is None or promotion["promote"] or not defender.is_news(data_version["version"]):
+        return submissions
+    again = clone(defender.package.model).fit(train[["tv"]], train["sales"])
+    why = f"refit: version {defender.version} on newer data, as this run's settings were refused"
+    return [*submissions, submission(again, defender.package.settings, {}, promote=True, why=why)]
 
 
 def _card(train: pd.DataFrame, errors: dict[str, float], data_version: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ TURNOVER = [
     ),
     step(
         turnover.backtest_defender,
-        ["defender", "backtest", "champion", "panel", "stores", "calendar", "known_ahead"],
+        ["defender", "backtest", "champion", "targets", "panel", "stores", "calendar", "known_ahead"],
         "defender_backtest",
     ),
     step(
@@ -74,7 +74,7 @@ MARKETING = [
     ),
     step(
         marketing.submit,
-        ["tuned_model", "best_settings", "train", "metrics", "promotion", "data_version"],
+        ["tuned_model", "best_settings", "defender", "train", "test", "promotion", "data_version"],
         "serving",
     ),
     step(report_budget_promotion, ["promotion", "serving"], "registration_report"),

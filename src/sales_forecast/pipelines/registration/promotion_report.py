@@ -13,6 +13,7 @@ WORDS = {
     "first": "it is the first one",
     "better": "it is better than the one before, beyond chance",
     "refit": "it is the method of the one before, fitted on newer data",
+    "unable": "the one before cannot answer what is asked now",
     "refused": "this run's model was refused",
 }
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pandas as pd
 
 from sales_forecast.forecasting.backtest import BacktestParams, backtest_fold
+from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.levels import LevelWidths
-from sales_forecast.forecasting.market import Market, targets_after
-from sales_forecast.forecasting.method import Methods
+from sales_forecast.forecasting.levels import LevelWidths, learn_level_widths
+from sales_forecast.forecasting.market import Market, targets_after, weeks_ahead
+from sales_forecast.forecasting.method import Methods, Needs
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.promotion import PromotionParams, judge, same_rows
 from sales_forecast.forecasting.ranges import RangeParams, Widths, learn_widths, origins
@@ -18,6 +20,8 @@ from sales_forecast.forecasting.workers import WorkersParams, fit_ahead
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.registration.turnover_card import write_card
 from sales_forecast.registry.dataset import Served, Submission
+
+logger = logging.getLogger(__name__)
 
 
 def fit_best(
@@ -75,6 +79,7 @@ def backtest_defender(
     defender: Served | None,
     backtest: pd.DataFrame,
     champion: dict[str, Any],
+    targets: pd.DataFrame,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
@@ -86,34 +91,41 @@ def backtest_defender(
         defender: The model that serves; None before the first one.
         backtest: Every forecast of this run's past.
         champion: The evaluation's choice, whose rows say what was asked.
+        targets: The weeks that are wanted.
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
         known_ahead: Columns of the retailer's own, of past and future weeks.
 
     Returns:
-        Rows as in ``backtest``. What the model brought along, where it was asked the same of the same data.
+        Rows as in ``backtest``. What the model brought along, where it was asked the same of the same data;
+        no rows if it cannot answer what is asked.
     """
     asked: pd.DataFrame = backtest[backtest["method"] == champion["method"]]
     if defender is None:
         return asked.head(0)
     package: TurnoverPackage = defender.package
     model = package.model
-    known: pd.DataFrame = package.backtest
-    if same_rows(known, asked):
-        return known
+    methods, horizon_weeks = Methods({model.name: model.method}), int(asked["horizon"].max())
     today = model.market(panel, stores, calendar, known_ahead)
-    horizon_weeks = int(asked["horizon"].max())
-    folds = [
-        rows
-        for cutoff in sorted(asked["cutoff"].unique())
-        for rows, _ in backtest_fold(
-            today.at(cutoff),
-            Methods({model.name: model.method}),
-            targets_after(panel, cutoff, horizon_weeks),
-            model.ranges,
-        )
-    ]
+    wanted = {"the backtest": horizon_weeks}
+    if len(targets):
+        wanted["the file of weeks to forecast"] = int(weeks_ahead(targets, today.cutoff).max())
+    try:
+        methods.refuse_problems(Needs(wanted, ["department", *stores.columns]))
+        known: pd.DataFrame = package.backtest
+        if same_rows(known, asked):
+            return known
+        folds = [
+            rows
+            for cutoff in sorted(asked["cutoff"].unique())
+            for rows, _ in backtest_fold(
+                today.at(cutoff), methods, targets_after(panel, cutoff, horizon_weeks), model.ranges
+            )
+        ]
+    except InputError as error:
+        logger.warning("Version %s cannot answer what is asked now: %s", defender.version, error)
+        return asked.head(0)
     return pd.concat(folds, ignore_index=True)
 
 
@@ -138,9 +150,9 @@ def decide_promotion(
         promotion: What is asked of a challenger.
 
     Returns:
-        ``decision`` (``first``, ``better``, ``refit`` or ``refused``), ``promote``, ``reasons``, ``method``,
-        ``defender`` (its version and method), ``data`` (versions of both), and what ``promotion.judge``
-        found.
+        ``decision`` (``first``, ``better``, ``refit``, ``unable`` or ``refused``), ``promote``, ``reasons``,
+        ``method``, ``defender`` (its version and method), ``data`` (versions of both), and what
+        ``promotion.judge`` found.
     """
     decided: dict[str, Any] = {
         "method": model["name"],
@@ -152,14 +164,24 @@ def decide_promotion(
     served: TurnoverModel = defender.package.model
     decided["defender"] = {"version": defender.version, "method": served.name}
     decided["data"]["champion"] = defender.data_version
+    if defender_backtest.empty:
+        reasons = ["the one before cannot answer what is asked now"]
+        return {"decision": "unable", "promote": True, "reasons": reasons} | decided
     own = backtest[backtest["method"] == model["name"]]
     found = judge(own, defender_backtest, stores, promotion)
     decision = "better" if found["promote"] else "refused"
-    newer = data_version["version"] != defender.data_version
+    newer = _newer(model, served, defender, data_version)
     if decision == "refused" and newer and model["method"] == served.model_dump(mode="json")["method"]:
         found |= {"promote": True, "reasons": ["the same method, fitted on newer data"]}
         decision = "refit"
     return {"decision": decision} | decided | found
+
+
+def _newer(
+    model: dict[str, Any], served: TurnoverModel, defender: Served, data_version: dict[str, Any]
+) -> bool:
+    """Whether this run's data are news, and not those of an earlier day."""
+    return defender.is_news(data_version["version"]) and model["cutoff"] >= f"{served.cutoff:%Y-%m-%d}"
 
 
 def submit(
@@ -199,24 +221,31 @@ def submit(
         "targets": targets,
     }
 
-    def submission(fitted: TurnoverModel, rows: pd.DataFrame, *, promote: bool, why: str) -> Submission:
+    def submission(
+        fitted: TurnoverModel, rows: pd.DataFrame, decided: dict[str, Any], *, promote: bool, why: str
+    ) -> Submission:
         return Submission(
             TurnoverPackage(fitted, backtest=rows.reset_index(drop=True), **tables),
             write_card(fitted, rows, past, data_version),
             promote,
             why,
             data_version["version"],
-            promotion,
+            defender.version if defender else None,
+            decided,
         )
 
     new = TurnoverModel(**model)
     why = "; ".join(promotion["reasons"])
     own = backtest[backtest["method"] == new.name]
-    submissions = [submission(new, own, promote=promotion["promote"], why=f"{promotion['decision']}: {why}")]
-    newer = defender is not None and defender.data_version != data_version["version"]
-    if defender is not None and newer and not promotion["promote"]:
-        served: TurnoverModel = defender.package.model
+    why = f"{promotion['decision']}: {why}"
+    submissions = [submission(new, own, promotion, promote=promotion["promote"], why=why)]
+    if defender is None or promotion["promote"]:
+        return submissions
+    served: TurnoverModel = defender.package.model
+    if _newer(model, served, defender, data_version):
         again = served.refit(served.market(panel, stores, calendar, known_ahead))
+        sums = {"level_widths": learn_level_widths(defender_backtest, panel, stores)}
         why = f"refit: version {defender.version} on newer data, as {new.name} was refused"
-        submissions.append(submission(again, defender_backtest, promote=True, why=why))
+        refitted = again.model_copy(update=sums)
+        submissions.append(submission(refitted, defender_backtest, {}, promote=True, why=why))
     return submissions

@@ -116,17 +116,17 @@ def tune(
     markets = [today.at(cutoff) for cutoff in plan_cutoffs(panel, plan)]
     asked = [targets_after(panel, market.cutoff, backtest.horizon_weeks) for market in markets]
     study = optuna.create_study(
-        study_name=_name(method, tuning, data_version, backtest),
+        study_name=_name(method, tuning, data_version, backtest, level_shifts),
         storage=f"sqlite:///{study_path}",
-        sampler=optuna.samplers.TPESampler(seed=tuning.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         load_if_exists=True,
     )
     current = {
         name: float(_at(declare(method), span.of[0], name)[name]) for name, span in tuning.space.items()
     }
-    if not study.trials:
-        study.enqueue_trial(current, skip_if_exists=True)
+    study.sampler = optuna.samplers.TPESampler(seed=tuning.seed + len(study.trials))
+    if not _of_current(study, current):
+        study.enqueue_trial(current)
 
     def judge(trial: Trial) -> float:
         options = {name: _suggest(trial, name, span) for name, span in tuning.space.items()}
@@ -142,24 +142,33 @@ def tune(
 
     _optimise(study, judge, tuning.trials)
     states = [trial.state.name for trial in study.trials]
-    first = study.trials[0].value
     return {
         "best": dict(study.best_params),
         "current": current,
-        "wape": {TUNED: study.best_value, CURRENT: first},
+        "wape": {TUNED: study.best_value, CURRENT: _of_current(study, current)[0].value},
         "finished": states.count("COMPLETE"),
         "pruned": states.count("PRUNED"),
     }
 
 
 def _name(
-    method: Method, tuning: TurnoverTuningParams, data_version: dict[str, Any], backtest: BacktestParams
+    method: Method,
+    tuning: TurnoverTuningParams,
+    data_version: dict[str, Any],
+    backtest: BacktestParams,
+    level_shifts: LevelShiftParams,
 ) -> str:
     """Trials can be compared only if all but the options was the same."""
     asked = tuning.model_dump(mode="json", exclude={"trials"})
-    same = [declare(method), asked, data_version["version"], backtest.horizon_weeks]
+    shifts = level_shifts.model_dump(mode="json")
+    same = [declare(method), asked, data_version["version"], backtest.horizon_weeks, shifts]
     digest = hashlib.sha256(json.dumps(same, sort_keys=True, default=str).encode()).hexdigest()
     return f"{tuning.method} {digest[:12]}"
+
+
+def _of_current(study: Study, current: dict[str, float]) -> list[Any]:
+    """Finished trials of the present options."""
+    return [trial for trial in study.trials if trial.state.name == "COMPLETE" and trial.params == current]
 
 
 def _suggest(trial: Trial, name: str, span: Span) -> float:
@@ -170,7 +179,7 @@ def _suggest(trial: Trial, name: str, span: Span) -> float:
 
 def _optimise(study: Study, judge: Any, trials: int) -> None:
     """Run the trials that are missing, each a nested run."""
-    done = sum(trial.state.is_finished() for trial in study.trials)
+    done = sum(trial.state.name in {"COMPLETE", "PRUNED"} for trial in study.trials)
     with Progress(*Progress.get_default_columns(), "{task.fields[best]}") as progress:
         task = progress.add_task("Tuning", total=trials, completed=done, best="")
 
@@ -243,13 +252,14 @@ def write_parameters(
 
     Args:
         tuned: As ``tune`` returns it.
-        tuning_judgement: As ``judge_tuning`` returns it; options that do harm beyond chance are not written.
+        tuning_judgement: As ``judge_tuning`` returns it; where the best options do harm beyond chance,
+            the present ones are written.
         tuning: Where each option belongs.
     """
-    if tuning_judgement["verdict"] == "worse":
-        return {}
+    options = tuned["current" if tuning_judgement["verdict"] == "worse" else "best"]
     method: dict[str, Any] = {}
-    for name, value in tuned["best"].items():
+    for name, chosen in options.items():
+        value = int(chosen) if tuning.space[name].whole else chosen
         for path in tuning.space[name].of:
             place = method
             for step in path.split("."):
