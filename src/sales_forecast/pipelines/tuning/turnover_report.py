@@ -10,8 +10,8 @@ from sales_forecast.pipelines.tuning.params import TurnoverTuningParams
 from sales_forecast.reporting import Section, Table
 
 WRITTEN = (
-    "The options are in conf/local/parameters/turnover_tuned.yml and are used from the next run on; delete "
-    "that file to go back."
+    "The options are in conf/local/parameters/turnover_tuned.yml and are used from the next run without "
+    "--env on; delete that file to go back."
 )
 
 
