@@ -34,12 +34,15 @@ class BacktestParams(BaseModel, frozen=True, extra="forbid"):
         return cutoffs
 
 
-def plan_cutoffs(panel: pd.DataFrame, backtest: BacktestParams) -> list[pd.Timestamp]:
+def plan_cutoffs(
+    panel: pd.DataFrame, backtest: BacktestParams, option: str = "turnover.backtest.cutoffs"
+) -> list[pd.Timestamp]:
     """Check the cutoffs against the panel's weeks.
 
     Args:
         panel: For its weeks.
         backtest: Cutoffs and horizon.
+        option: What the cutoffs are called in the parameters.
 
     Returns:
         The cutoffs, oldest first.
@@ -53,7 +56,7 @@ def plan_cutoffs(panel: pd.DataFrame, backtest: BacktestParams) -> list[pd.Times
     unusable = [cutoff for cutoff in cutoffs if cutoff not in weeks or cutoff > last]
     if unusable:
         raise InputError(
-            f"turnover.backtest.cutoffs: {len(unusable)} of {len(cutoffs)} cannot be used, e.g. "
+            f"{option}: {len(unusable)} of {len(cutoffs)} cannot be used, e.g. "
             f"{unusable[0]:%Y-%m-%d}. A cutoff must be a week of the panel between {weeks.min():%Y-%m-%d} "
             f"and {last:%Y-%m-%d}, {backtest.horizon_weeks} weeks before its last."
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 import sales_forecast
+from sales_forecast.forecasting.errors import InputError
 from sales_forecast.registry.store import Registry
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ def open_package(found: ModelVersion, kind: Any) -> Any:
     Args:
         found: The version.
         kind: Class of the package, whose ``read`` reads a folder.
+
+    Raises:
+        InputError: This code cannot read it, such as a method that is no more.
     """
     import mlflow
 
@@ -112,4 +116,11 @@ def open_package(found: ModelVersion, kind: Any) -> Any:
         folder = mlflow.artifacts.download_artifacts(
             artifact_uri=f"models:/{found.name}/{found.version}/data", dst_path=temporary
         )
-        return kind.read(Path(folder) / PACKAGE)
+        try:
+            return kind.read(Path(folder) / PACKAGE)
+        except (ValueError, TypeError, OSError) as error:
+            lane = found.name.rpartition(".")[2]
+            raise InputError(
+                f"version {found.version} of {found.name} cannot be read by this code: {error}. Let another "
+                f"one serve: sales-forecast models promote {lane} VERSION"
+            ) from error

@@ -113,7 +113,7 @@ def tune(
     method = methods.root[tuning.method]
     today = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
     plan = BacktestParams(horizon_weeks=backtest.horizon_weeks, cutoffs=tuning.cutoffs)
-    markets = [today.at(cutoff) for cutoff in plan_cutoffs(panel, plan)]
+    markets = [today.at(cutoff) for cutoff in plan_cutoffs(panel, plan, "turnover.tuning.cutoffs")]
     asked = [targets_after(panel, market.cutoff, backtest.horizon_weeks) for market in markets]
     study = optuna.create_study(
         study_name=_name(method, tuning, data_version, backtest, level_shifts),
