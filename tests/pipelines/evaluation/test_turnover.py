@@ -198,12 +198,15 @@ def test_coverage_counts_the_weeks_in_their_range(backtest):
     assert table.loc[("naive", "horizon", "1"), "coverage_95"] == 0
 
 
-def test_the_champion_is_compared_with_each_other_method(backtest):
-    table = compare_with_champion(backtest, {"method": "model"}, AGAINST_NAIVE)
+@pytest.mark.parametrize(("stores", "verdict"), [(1, "open"), (8, "better")])
+def test_the_champion_is_compared_with_each_other_method(backtest, stores, verdict):
+    """One store says nothing about chance."""
+    chain = pd.concat([backtest.assign(store=store) for store in range(stores)], ignore_index=True)
+    table = compare_with_champion(chain, {"method": "model"}, AGAINST_NAIVE)
     (row,) = table.to_dict("records")
     assert row["method"] == "naive"
     assert row["difference"] == pytest.approx(0.1 - 0.25)
-    assert row["verdict"] == "better"
+    assert row["verdict"] == verdict
 
 
 @pytest.mark.parametrize("chart", [chart_windows, chart_horizons, chart_departments])
