@@ -78,7 +78,7 @@ def test_the_last_usable_cutoff_depends_on_the_horizon(panel):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"cutoffs": ["2016-10-01", "2016-10-01"]}, "turnover.backtest.cutoffs names a week twice"),
+        ({"cutoffs": ["2016-10-01", "2016-10-01"]}, "names a week twice"),
         ({"cutoffs": []}, "cutoffs"),
         ({"horizon_weeks": 0}, "horizon_weeks"),
         ({"horizn_weeks": 8}, "horizn_weeks"),

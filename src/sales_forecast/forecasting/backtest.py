@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterator
 from datetime import date
 from time import perf_counter
+from typing import Annotated
 
 import pandas as pd
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.grid import KEYS
@@ -20,18 +21,21 @@ from sales_forecast.forecasting.ranges import RANGE_COLUMNS, RangeParams, add_ra
 logger = logging.getLogger(__name__)
 
 
+def _once_each(cutoffs: tuple[date, ...]) -> tuple[date, ...]:
+    if len(set(cutoffs)) < len(cutoffs):
+        raise ValueError("names a week twice")
+    return cutoffs
+
+
+Cutoffs = Annotated[tuple[date, ...], Field(min_length=1), AfterValidator(_once_each)]
+"""Last weeks that may be seen, each once."""
+
+
 class BacktestParams(BaseModel, frozen=True, extra="forbid"):
     """Which weeks the backtest may look at."""
 
     horizon_weeks: int = Field(gt=0)
-    cutoffs: tuple[date, ...] = Field(min_length=1)
-
-    @field_validator("cutoffs")
-    @classmethod
-    def _once_each(cls, cutoffs: tuple[date, ...]) -> tuple[date, ...]:
-        if len(set(cutoffs)) < len(cutoffs):
-            raise ValueError("turnover.backtest.cutoffs names a week twice")
-        return cutoffs
+    cutoffs: Cutoffs
 
 
 def plan_cutoffs(

@@ -235,9 +235,8 @@ def submit(
         )
 
     new = TurnoverModel(**model)
-    why = "; ".join(promotion["reasons"])
     own = backtest[backtest["method"] == new.name]
-    why = f"{promotion['decision']}: {why}"
+    why = f"{promotion['decision']}: {'; '.join(promotion['reasons'])}"
     submissions = [submission(new, own, promotion, promote=promotion["promote"], why=why)]
     if defender is None or promotion["promote"]:
         return submissions

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from pydantic import Field, model_validator
 
-from pydantic import Field, field_validator, model_validator
-
+from sales_forecast.forecasting.backtest import Cutoffs
 from sales_forecast.pipelines.params import Params
 
 
@@ -31,17 +30,10 @@ class TurnoverTuningParams(Params):
     """What is tried, and where it is judged."""
 
     method: str
-    cutoffs: tuple[date, ...] = Field(min_length=1)
+    cutoffs: Cutoffs
     """Their windows must not touch those of the backtest."""
 
     trials: int = Field(gt=0)
     seed: int
     space: dict[str, Span] = Field(min_length=1)
     """Option -> its span."""
-
-    @field_validator("cutoffs")
-    @classmethod
-    def _once_each(cls, cutoffs: tuple[date, ...]) -> tuple[date, ...]:
-        if len(set(cutoffs)) < len(cutoffs):
-            raise ValueError("turnover.tuning.cutoffs names a week twice")
-        return cutoffs
