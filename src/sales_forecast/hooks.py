@@ -133,9 +133,12 @@ class ProjectHooks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Stop before anything is written, or tracked, if a raw file or a parameter is bad."""
+        """Stop before anything is written, or tracked, if an input is bad or the database does not answer."""
         gc.freeze()  # what was imported need not be looked at again
         check_inputs(pipeline, catalog)
+        for name in sorted(pipeline.all_outputs()):
+            if make_ready := getattr(catalog.get(name), "make_ready", None):
+                make_ready()
 
     @hook_impl
     def before_node_run(self) -> None:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
 from sales_forecast import tracking
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.registry.packages import Package, log_package, open_package
-from sales_forecast.registry.store import Registry
+from sales_forecast.registry.store import Event, Registry
 from sales_forecast.tracking import flatten
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 logger = logging.getLogger(__name__)
 
 UNTRACKED = "untracked"
+
+METRIC = "metric."
+"""Tags of a version that say how good it was begin so; then come window and metric."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Submission:
         data_version: Of the raw files it was made from.
         against: Version of the model that it was compared with; it takes over only if that still serves.
         promotion: The decision's numbers, nested as deep as they are; lists are left out.
+        metrics: Window -> metric -> value: how good it was.
     """
 
     package: Package
@@ -45,6 +53,7 @@ class Submission:
     data_version: str
     against: str | None = None
     promotion: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -54,7 +63,13 @@ class Submission:
             for name, value in flatten(self.promotion)
             if isinstance(value, float)
         }
-        return {"data_version": self.data_version, "decision": self.why[:1000]} | numbers
+        measured = {
+            f"{METRIC}{window}.{name}": repr(value)
+            for window, found in self.metrics.items()
+            for name, value in found.items()
+            if math.isfinite(value)
+        }
+        return {"data_version": self.data_version, "decision": self.why[:1000]} | numbers | measured
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,8 @@ class Served:
         version: In the registry, or ``untracked``.
         run_id: Of the tracked run that made it, or ``untracked``.
         data_version: Of the raw files it was made from.
-        known_data: Versions of all data that a registered model was made from.
+        versions: All that are registered, newest first.
+        events: Every change of the champion, oldest first.
     """
 
     name: str
@@ -75,11 +91,13 @@ class Served:
     version: str
     run_id: str
     data_version: str
-    known_data: frozenset[str] = frozenset()
+    versions: tuple[ModelVersion, ...] = ()
+    events: tuple[Event, ...] = ()
 
     def is_news(self, data_version: str) -> bool:
         """Whether no model was made from these data yet; else going back would be undone by the next run."""
-        return data_version not in self.known_data | {self.data_version}
+        known = {version.tags.get("data_version", "") for version in self.versions}
+        return data_version not in known | {self.data_version}
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -149,7 +167,8 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
             str(champion.version),
             str(champion.run_id),
             champion.tags.get("data_version", ""),
-            frozenset(version.tags.get("data_version", "") for version in registry.versions()),
+            tuple(registry.versions()),
+            tuple(registry.history()),
         )
 
     def save(self, data: list[Submission]) -> None:

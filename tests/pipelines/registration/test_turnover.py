@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,7 +91,8 @@ def _served(panel: pd.DataFrame, method: str, data: str = "data 1") -> Served:
         *(TurnoverModel(**_fit(panel, method)), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _targets()),
         backtest[backtest["method"] == method],
     )
-    return Served("sales_forecast.turnover", package, "4", "a run", data, frozenset({data, "data 0"}))
+    known: Any = tuple(SimpleNamespace(tags={"data_version": one}) for one in (data, "data 0"))
+    return Served("sales_forecast.turnover", package, "4", "a run", data, known)
 
 
 def _targets() -> pd.DataFrame:

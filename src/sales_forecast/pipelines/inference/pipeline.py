@@ -10,6 +10,7 @@ from sales_forecast.pipelines.inference.marketing import (
     recommend_budget,
     write_recommendation,
 )
+from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
 from sales_forecast.pipelines.inference.turnover import (
     chart_forecasts,
     forecast_targets,
@@ -51,6 +52,9 @@ TURNOVER = [
         ],
         "inference_report",
     ),
+    step(
+        publish_forecasts, ["serving", "forecasts", "forecasts_by_level", "reasons", "panel"], "publication"
+    ),
     step(check_forecasts, ["serving", "forecasts"], ["deployed_table", "deployment_report"]),
 ]
 
@@ -63,6 +67,7 @@ MARKETING = [
         ["budget_curve", "recommendation", "test", "budget_chart", "params:curve"],
         "inference_report",
     ),
+    step(publish_curve, ["serving", "budget_curve", "recommendation"], "publication"),
     step(check_predictions, ["serving", "test", "metrics"], ["deployed_table", "deployment_report"]),
 ]
 

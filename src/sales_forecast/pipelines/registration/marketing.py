@@ -115,6 +115,7 @@ def submit(
             data_version["version"],
             defender.version if defender else None,
             decided,
+            {"test": errors},
         )
 
     why = f"{promotion['decision']}: {'; '.join(promotion['reasons'])}"

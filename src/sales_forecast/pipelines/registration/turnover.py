@@ -18,7 +18,7 @@ from sales_forecast.forecasting.promotion import PromotionParams, judge, same_ro
 from sales_forecast.forecasting.ranges import RangeParams, Widths, learn_widths, origins
 from sales_forecast.forecasting.workers import WorkersParams, fit_ahead
 from sales_forecast.models.turnover import TurnoverPackage
-from sales_forecast.pipelines.registration.turnover_card import write_card
+from sales_forecast.pipelines.registration.turnover_card import score_windows, write_card
 from sales_forecast.registry.dataset import Served, Submission
 
 logger = logging.getLogger(__name__)
@@ -232,6 +232,7 @@ def submit(
             data_version["version"],
             defender.version if defender else None,
             decided,
+            score_windows(rows),
         )
 
     new = TurnoverModel(**model)

@@ -11,6 +11,21 @@ from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.ranges import count_inside
 
 
+def score_windows(backtest: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Errors and coverage by window, which its cutoff names.
+
+    Args:
+        backtest: What one method would have forecast, with what came true.
+    """
+    windows = {f"{cutoff:%Y-%m-%d}": score(rows) for cutoff, rows in backtest.groupby("cutoff")}
+    for held in count_inside(backtest, ["cutoff"]).itertuples():
+        windows[f"{held.cutoff:%Y-%m-%d}"] |= {
+            "coverage_80": held.coverage_80,
+            "coverage_95": held.coverage_95,
+        }
+    return windows
+
+
 def write_card(
     model: TurnoverModel, backtest: pd.DataFrame, panel: pd.DataFrame, data_version: dict[str, Any]
 ) -> str:
@@ -24,7 +39,7 @@ def write_card(
     """
     series = len(panel[["store", "department"]].drop_duplicates())
     windows = "\n".join(
-        f"| {cutoff:%Y-%m-%d} | {score(rows)['wape']:.1%} |" for cutoff, rows in backtest.groupby("cutoff")
+        f"| {cutoff} | {found['wape']:.1%} |" for cutoff, found in score_windows(backtest).items()
     )
     held = count_inside(backtest.assign(all="all"), ["all"]).iloc[0]
     return f"""# Turnover: {model.name}

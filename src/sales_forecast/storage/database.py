@@ -1,0 +1,145 @@
+"""Connections, and the migrations that bring an older database up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from alembic import command
+from alembic.config import Config
+from filelock import FileLock
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from sales_forecast.forecasting.errors import InputError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 5_104_201_776
+"""Any number; PostgreSQL lets one process at a time hold it."""
+
+SECONDS_TO_ANSWER = 5
+
+
+def open_database(url: str, *, pool_size: int = 5) -> Engine:
+    """Make an engine; it connects when it is first used.
+
+    Args:
+        url: ``sqlite:///file`` or ``postgresql://user:password@host/name``.
+        pool_size: Connections that are kept open.
+
+    Raises:
+        InputError: It is no such address.
+    """
+    try:
+        place = make_url(url)
+        if place.drivername in ("postgresql", "postgres"):
+            place = place.set(drivername="postgresql+psycopg")
+        if place.get_backend_name() not in ("sqlite", "postgresql"):
+            raise NoSuchModuleError(place.get_backend_name())
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InputError(
+            "SALES_FORECAST_DATABASE_URL (database_url in globals.yml) is no address of a database: write "
+            "postgresql://user:password@host/name or sqlite:///path/to/file"
+        ) from error
+    is_file = place.get_backend_name() == "sqlite"
+    waits = {"timeout": 30, "check_same_thread": False} if is_file else {"connect_timeout": SECONDS_TO_ANSWER}
+    if is_file and place.database:
+        Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        place,
+        connect_args=waits,
+        pool_size=pool_size,
+        max_overflow=10,
+        pool_pre_ping=not is_file,
+        pool_timeout=SECONDS_TO_ANSWER,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+    )
+    if is_file:
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_now)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    """Readers and one writer at the same time; what is committed survives a power cut."""
+    connection.isolation_level = None  # transactions begin where SQLAlchemy says so
+    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
+        connection.execute(f"pragma {pragma}")
+
+
+def _begin_now(connection: Connection) -> None:
+    """A transaction that will write takes the lock at once: two that both read first could not both go on."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("begin immediate" if writes else "begin")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes: all of it or nothing."""
+    with engine.execution_options(writes=True).begin() as connection:
+        yield connection
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables up to date; other processes wait meanwhile.
+
+    Raises:
+        InputError: The database does not answer, or was made by a newer version of this project.
+    """
+    with answering(engine):
+        if engine.dialect.name == "sqlite":
+            with FileLock(f"{engine.url.database}.lock", timeout=60), writing(engine) as connection:
+                _migrate(connection)
+            return
+        with writing(engine) as connection:
+            connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            _migrate(connection)
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic.util import CommandError
+
+    try:
+        command.upgrade(configuration(connection), "head")
+    except CommandError as error:
+        raise InputError(
+            f"the database was made by a newer version of this project ({error}): update the project"
+        ) from error
+
+
+def configuration(connection: Connection) -> Config:
+    """Alembic's, with the connection that it is to use."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def answering(engine: Engine) -> Iterator[None]:
+    """Turn the driver's error into one sentence."""
+    try:
+        yield
+    except DBAPIError as error:
+        place = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise InputError(
+            f"the database {place} does not answer: {reason}. Start it, or name another one with "
+            "SALES_FORECAST_DATABASE_URL"
+        ) from error
+
+
+def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows; where the key is there already, replace the other columns."""
+    if not rows:
+        return
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    insert = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    others = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=others), rows)

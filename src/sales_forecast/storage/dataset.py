@@ -1,0 +1,67 @@
+"""The database in the catalog: saving publishes, loading tells what is published."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from kedro.io import AbstractDataset
+from sqlalchemy import Engine, make_url
+
+from sales_forecast.storage.database import open_database, upgrade
+from sales_forecast.storage.publications import Publication, publish
+from sales_forecast.storage.queries import Run, newest_run
+
+logger = logging.getLogger(__name__)
+
+
+class PublicationDataset(AbstractDataset[Publication, Run | None]):
+    """The forecasts of one lane in the database.
+
+    Args:
+        url: ``sqlite:///file`` or ``postgresql://user:password@host/name``.
+        lane: ``turnover`` or ``marketing``.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(self, *, url: str, lane: str, metadata: dict[str, Any] | None = None) -> None:
+        self._url, self._lane = url, lane
+        self.metadata = metadata
+
+    def make_ready(self) -> None:
+        """Bring the database up to date; called before a run does anything.
+
+        Raises:
+            InputError: It does not answer.
+        """
+        with self._database():
+            pass
+
+    @contextmanager
+    def _database(self) -> Iterator[Engine]:
+        engine = open_database(self._url)
+        try:
+            upgrade(engine)
+            yield engine
+        finally:
+            engine.dispose()
+
+    def load(self) -> Run | None:
+        """Return the run whose forecasts are the newest; None before the first one."""
+        with self._database() as engine, engine.connect() as connection:
+            return newest_run(connection, self._lane)
+
+    def save(self, data: Publication) -> None:
+        """Publish in one transaction."""
+        with self._database() as engine:
+            if not publish(engine, data, datetime.now(UTC)):
+                logger.info("The %s forecasts in the database are the same already.", self._lane)
+
+    def _exists(self) -> bool:
+        return self.load() is not None
+
+    def _describe(self) -> dict[str, Any]:
+        return {"database": make_url(self._url).render_as_string(hide_password=True), "lane": self._lane}

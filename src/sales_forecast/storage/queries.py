@@ -1,0 +1,91 @@
+"""What is read from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, func, select
+
+from sales_forecast.storage import schema
+
+Rows = Sequence[Row[Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Forecasts that were made together.
+
+    Args:
+        id: Its number in the database.
+        lane: ``turnover`` or ``marketing``.
+        made_at: When.
+        model_name: In the registry.
+        model_version: In the registry.
+        run_id: Of the tracked run that made the model.
+        data_version: Of the raw files the model was made from.
+        summary: What else there is to say, such as the recommended budget.
+        digest: Equal for equal forecasts by the same model.
+    """
+
+    id: int
+    lane: str
+    made_at: datetime
+    model_name: str
+    model_version: str
+    run_id: str
+    data_version: str
+    summary: dict[str, Any]
+    digest: str
+
+
+def newest_run(connection: Connection, lane: str, as_of: datetime | None = None) -> Run | None:
+    """The newest forecasts; with ``as_of``, the newest ones of then."""
+    runs = schema.forecast_runs
+    columns = [runs.c[name] for name in Run.__dataclass_fields__]
+    asked = select(*columns).where(runs.c.lane == lane)
+    if as_of is not None:
+        asked = asked.where(runs.c.made_at <= as_of)
+    found = connection.execute(asked.order_by(runs.c.made_at.desc(), runs.c.id.desc()).limit(1)).first()
+    return None if found is None else Run(**found._mapping)
+
+
+def rows_of_run(
+    connection: Connection, table: Table, run: Run, where: dict[str, Any], limit: int, offset: int
+) -> tuple[Rows, int]:
+    """Rows of one run in the order of their keys, and how many there are in all.
+
+    Args:
+        connection: Open.
+        table: ``schema.forecasts``, ``schema.level_forecasts`` or ``schema.budget_curves``.
+        run: Whose rows.
+        where: Column -> value; None means any.
+        limit: At most so many.
+        offset: After so many.
+    """
+    wanted = [
+        table.c.run == run.id,
+        *(table.c[name] == value for name, value in where.items() if value is not None),
+    ]
+    keys = list(table.primary_key)
+    found = connection.execute(select(table).where(*wanted).order_by(*keys).limit(limit).offset(offset)).all()
+    if len(found) < limit and (found or not offset):
+        return found, offset + len(found)
+    return found, connection.execute(select(func.count()).select_from(table).where(*wanted)).scalar_one()
+
+
+def model_rows(connection: Connection) -> dict[str, Rows]:
+    """Versions, metrics and promotions of all models, by table."""
+    order: dict[Table, Select[Any]] = {
+        table: select(table).order_by(*table.primary_key)
+        for table in (schema.models, schema.model_metrics, schema.promotions)
+    }
+    return {table.name: connection.execute(asked).all() for table, asked in order.items()}
+
+
+def turnover_since(connection: Connection, week: date) -> Rows:
+    """``store, department, week, turnover`` from a week on."""
+    table = schema.weekly_turnover
+    return connection.execute(select(table).where(table.c.week >= week)).all()

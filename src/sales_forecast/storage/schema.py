@@ -1,0 +1,201 @@
+"""The tables. A change here needs a migration in ``migrations/versions``; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from sales_forecast.forecasting.ranges import RANGE_COLUMNS
+from sales_forecast.forecasting.reasons import PARTS
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment; SQLite, which knows no zones, holds it in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC."""
+        if value is None:
+            return None
+        return (
+            value.astimezone(UTC) if dialect.name != "sqlite" else value.astimezone(UTC).replace(tzinfo=None)
+        )
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """With its zone."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _label(name: str, **options: Any) -> Column[str]:
+    """Stores, departments, regions: whatever the retailer calls them, as text."""
+    return Column(name, Text, nullable=False, **options)
+
+
+def _amount(name: str, *, nullable: bool = False) -> Column[float]:
+    """Currency units per week, or units of the file."""
+    return Column(name, Float(53), nullable=nullable)
+
+
+def _run(**options: Any) -> Column[int]:
+    return Column("run", ForeignKey("forecast_runs.id", ondelete="CASCADE"), nullable=False, **options)
+
+
+weekly_turnover = Table(
+    "weekly_turnover",
+    metadata,
+    _label("store", primary_key=True),
+    _label("department", primary_key=True),
+    Column("week", Date, primary_key=True),
+    _amount("turnover"),
+)
+"""What was sold, repaired, without the weeks that are gaps; always as the newest data have it."""
+
+forecast_runs = Table(
+    "forecast_runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("lane", String(20), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Index("ix_forecast_runs_lane_made_at", "lane", "made_at"),
+)
+"""Each time other forecasts were made; the newest one counts."""
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    _run(primary_key=True),
+    _label("store", primary_key=True),
+    _label("department", primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("horizon", Integer, nullable=False),
+    *(_amount(name) for name in ("forecast", *RANGE_COLUMNS)),
+    Column("cold_start", Boolean, nullable=False),
+    Column("method", Text, nullable=False),
+    *(_amount(part) for part in PARTS),
+    Index("ix_forecasts_run_department", "run", "department"),
+)
+"""Single series, with the parts that add up to each forecast."""
+
+level_forecasts = Table(
+    "level_forecasts",
+    metadata,
+    _run(primary_key=True),
+    Column("level", String(40), primary_key=True),
+    _label("key", primary_key=True),
+    _label("department", primary_key=True),
+    Column("week", Date, primary_key=True),
+    *(_amount(name) for name in ("forecast", *RANGE_COLUMNS)),
+)
+"""Sums: departments, regions, zones, the whole chain."""
+
+budget_curves = Table(
+    "budget_curves",
+    metadata,
+    _run(primary_key=True),
+    Column("tv", Float(53), primary_key=True),
+    *(_amount(name) for name in ("sales", "sales_low", "sales_high", "marginal_sales")),
+)
+"""Predicted sales over the TV budgets learnt from, in units of the file."""
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("made_at", UtcDateTime, nullable=True),
+    Column("decision", Text, nullable=False),
+    Column("card", Text, nullable=False),
+)
+"""Every version in the registry, with its card."""
+
+model_metrics = Table(
+    "model_metrics",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("window", Text, primary_key=True),
+    Column("metric", Text, primary_key=True),
+    Column("value", Float(53), nullable=False),
+)
+"""How good each version was: turnover by window of the backtest (its cutoff), marketing on ``test``."""
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("happened_at", UtcDateTime, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("action", String(20), nullable=False),
+    Column("previous", Text, nullable=True),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+"""Every change of a champion."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=True),
+    Column("revoked_at", UtcDateTime, nullable=True),
+)
+"""Who may call; of the secret itself only a SHA-256."""
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("request_id", String(36), primary_key=True),
+    Column("arm", String(20), primary_key=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("key_id", String(32), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("input", JSON, nullable=False),
+    Column("output", JSON, nullable=False),
+    Column("other_output", JSON, nullable=True),
+    Column("latency_ms", Float(53), nullable=False),
+)
+"""Every answer: a row a request and arm. ``other_output`` is what the other arm would have said."""
