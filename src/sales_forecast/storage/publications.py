@@ -111,9 +111,8 @@ def _insert(connection: Connection, name: str, rows: pd.DataFrame) -> None:
     table = schema.metadata.tables[name]
     columns = [column.name for column in table.c]
     for start in range(0, len(rows), ROWS_AT_A_TIME):
-        connection.execute(
-            insert(table), rows[columns].iloc[start : start + ROWS_AT_A_TIME].to_dict("records")
-        )
+        part = rows[columns].iloc[start : start + ROWS_AT_A_TIME]
+        connection.execute(insert(table), _records(part))
 
 
 def _replace_turnover(connection: Connection, panel: pd.DataFrame) -> None:

@@ -18,11 +18,9 @@ def score_windows(backtest: pd.DataFrame) -> dict[str, dict[str, float]]:
         backtest: What one method would have forecast, with what came true.
     """
     windows = {f"{cutoff:%Y-%m-%d}": score(rows) for cutoff, rows in backtest.groupby("cutoff")}
-    for held in count_inside(backtest, ["cutoff"]).itertuples():
-        windows[f"{held.cutoff:%Y-%m-%d}"] |= {
-            "coverage_80": held.coverage_80,
-            "coverage_95": held.coverage_95,
-        }
+    for held in count_inside(backtest, ["cutoff"]).to_dict("records"):
+        inside = {name: float(held[name]) for name in ("coverage_80", "coverage_95")}
+        windows[f"{held['cutoff']:%Y-%m-%d}"] |= inside
     return windows
 
 
