@@ -7,7 +7,7 @@ export KEDRO_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run test acceptance bench check format viz viz-site mlflow sample lock clean
+.PHONY: help setup spark run serve load test acceptance bench check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ run: setup ## Forecast from the sample in data/01_raw: all stages, both lanes
 	@echo "Running every stage of both lanes on $${RAW_FOLDER:-data/01_raw} (about a minute) ..."
 	@$(BIN)/kedro run $(if $(RAW_FOLDER),--params raw_folder=$(RAW_FOLDER))
 	@echo "Open next: data/08_reporting/report.html (the answers), then 'make viz' (how they came about)."
+
+serve: setup ## Answer over HTTP from what make run has left, and print a call to try
+	@$(BIN)/sales-forecast serve
 
 test: setup ## Run the tests
 	@echo "Running the tests (some minutes) ..."

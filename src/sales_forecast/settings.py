@@ -36,7 +36,7 @@ HOOKS = (SparkHooks(), ProjectHooks(), TrackingHooks())
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
-    "config_patterns": {"spark": ["spark*"], "mlflow": ["mlflow*"]},
+    "config_patterns": {"spark": ["spark*"], "mlflow": ["mlflow*"], "service": ["service*"]},
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
     "custom_resolvers": {"project_root": project_root, "oc.env": oc.env},
 }

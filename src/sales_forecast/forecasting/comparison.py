@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from sales_forecast.forecasting.grid import Matrix
 
@@ -30,6 +29,7 @@ class Difference:
         other: WAPE of the other.
         low: Lower end of the 95 % interval.
         high: Its upper end.
+        deviation: Standard deviation of the difference over draws: its standard error.
         detectable: The smallest true difference that would have been found eight times in ten.
         stores: From how many was drawn.
     """
@@ -39,6 +39,7 @@ class Difference:
     other: float
     low: float
     high: float
+    deviation: float
     detectable: float
     stores: int = MIN_STORES
 
@@ -84,14 +85,15 @@ def compare(
     )
     gaps = own - others
     low, high = np.quantile(gaps[1:], [0.025, 0.975])
-    detectable = SEEN_EIGHT_TIMES_IN_TEN * gaps[1:].std()
+    deviation = float(gaps[1:].std())
     return Difference(
         wape=float(gaps[0]),
         own=float(own[0]),
         other=float(others[0]),
         low=float(low),
         high=float(high),
-        detectable=float(detectable),
+        deviation=deviation,
+        detectable=SEEN_EIGHT_TIMES_IN_TEN * deviation,
         stores=len(stores),
     )
 
@@ -144,6 +146,8 @@ def diebold_mariano(backtest: pd.DataFrame, method: str, other: str) -> DieboldM
         Diebold and Mariano (1995), Comparing Predictive Accuracy, Journal of Business & Economic Statistics
         13(3), 253-263; variance with the weights of Newey and West (1987), Econometrica 55(3), 703-708.
     """
+    from scipy import stats
+
     errors = backtest.assign(error=(backtest["turnover"] - backtest["forecast"]).abs())
     losses = errors.pivot_table(index=["cutoff", "week"], columns="method", values="error", aggfunc="sum")
     differences = losses[method] - losses[other]

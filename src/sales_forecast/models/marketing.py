@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sales_forecast.forecasting.errors import InputError
@@ -56,6 +57,62 @@ class BudgetPackage:
     def example(self) -> pd.DataFrame:
         """A question that it can answer."""
         return self.train[["tv"]].head(2).reset_index(drop=True)
+
+
+SMALLEST_SPREAD = 0.1
+"""Of the mean spread: where the line through the errors would fall to zero, the range must not."""
+
+
+@dataclass(frozen=True)
+class BudgetRange:
+    """How far sales stray from the line, which changes with the budget.
+
+    Args:
+        spread: A line from ``tv`` to the size of errors.
+        floor: The least spread.
+        low: Where the range begins, in spreads from the prediction; below zero.
+        high: Where it ends.
+    """
+
+    spread: Any
+    floor: float
+    low: float
+    high: float
+
+    @classmethod
+    def learn(cls, package: BudgetPackage, share: float, folds: int) -> BudgetRange:
+        """Learn from errors on campaigns that a model had not seen.
+
+        Each fold of the training campaigns is predicted by a line fitted on the others. How the size of these
+        errors changes with the budget is estimated by a line of its own; errors divided by that size are
+        comparable, and their quantiles times the size at a budget make the range there.
+
+        Args:
+            package: Model and campaigns, in random order.
+            share: Of campaigns that the range should hold.
+            folds: How many parts are held out, one at a time.
+        """
+        from sklearn.linear_model import LinearRegression
+        from sklearn.model_selection import cross_val_predict
+
+        train = package.train
+        # scikit-learn fits a copy of the model on each fold; the one passed in stays as it is
+        seen_by_none = cross_val_predict(package.model, train[["tv"]], train["sales"], cv=folds)
+        errors = train["sales"] - seen_by_none
+        spread = LinearRegression().fit(train[["tv"]], errors.abs())
+        floor = float(max(SMALLEST_SPREAD * errors.abs().mean(), np.finfo(float).tiny))
+        relative = errors / np.maximum(spread.predict(train[["tv"]]), floor)
+        beyond = (1 - share) / 2
+        low, high = np.quantile(relative, [beyond, 1 - beyond])
+        return cls(spread, floor, float(low), float(high))
+
+    def around(self, predicted: pd.DataFrame) -> pd.DataFrame:
+        """Add ``sales_low, sales_high``, not below zero, to ``tv, sales``."""
+        width = np.maximum(self.spread.predict(predicted[["tv"]]), self.floor)
+        return predicted.assign(
+            sales_low=np.maximum(predicted["sales"] + self.low * width, 0),
+            sales_high=np.maximum(predicted["sales"] + self.high * width, 0),
+        )
 
 
 class BudgetForecaster:

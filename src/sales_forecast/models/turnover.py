@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,44 @@ class TurnoverPackage:
         """The retailer's own columns that are known ahead."""
         return list(self.known_ahead.columns.difference([*KEYS, "week"]))
 
+    def with_series(self, stores: pd.DataFrame, recent: pd.DataFrame) -> TurnoverPackage:
+        """The package as it would be, had the retailer's files held these stores and weeks, too.
+
+        Args:
+            stores: New ones, ``store`` and any attributes; what is missing stays unknown.
+            recent: ``store, department, week, turnover``; takes the place of what is known of these weeks.
+
+        Raises:
+            InputError: A week is not one of the panel's, up to the last week seen.
+        """
+        weeks = pd.date_range(self.panel["week"].min(), self.market.cutoff, freq="7D")
+        off = recent.loc[~recent["week"].isin(weeks), "week"]
+        if len(off):
+            raise InputError(
+                f"{len(off)} week(s) that the model cannot know, e.g. {off.iloc[0]:%Y-%m-%d}: weeks begin on "
+                f"{weeks[0]:%A}s, from {weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}"
+            )
+        rows = [
+            _every_week(recent, weeks),
+            self.panel,
+            recent,
+        ]  # where they say the same, the last one counts
+        panel = pd.concat(rows).drop_duplicates([*KEYS, "week"], keep="last")
+        places = pd.concat([self.stores, self._placed(stores)]).drop_duplicates("store", keep="last")
+        return replace(
+            self,
+            panel=panel.sort_values([*KEYS, "week"], ignore_index=True),
+            stores=places.reset_index(drop=True),
+        )
+
+    def _placed(self, stores: pd.DataFrame) -> pd.DataFrame:
+        """New stores have the school holidays of their neighbours: by postcode, or of most stores."""
+        area = self.stores["postcode"].str[:2]
+        near = self.stores.groupby(area)["school_zone"].agg(lambda zones: zones.mode()[0])
+        zones = stores["postcode"].str[:2].map(near).fillna(self.stores["school_zone"].mode()[0])
+        whole = stores.assign(school_zone=zones).reindex(columns=self.stores.columns)
+        return whole.astype(self.stores.dtypes.to_dict())
+
     def options(self) -> dict[str, str]:
         """Columns that a question may have, with MLflow's names of their types."""
         return {"horizon": "long"} | dict.fromkeys(self.columns_ahead, "double")
@@ -84,6 +122,13 @@ class TurnoverPackage:
         """A question about two weeks that it can answer."""
         asked = self.targets[[*KEYS, "week"]].head(2).reset_index(drop=True)
         return asked[KEYS].assign(horizon=weeks_ahead(asked, self.market.cutoff))
+
+
+def _every_week(recent: pd.DataFrame, weeks: pd.DatetimeIndex) -> pd.DataFrame:
+    """The weeks of every series from its first to the last week seen, their turnover unknown."""
+    first = recent.groupby(KEYS, as_index=False).agg(first=("week", "min"))
+    whole = first.merge(pd.DataFrame({"week": weeks}), how="cross")
+    return whole.loc[whole["week"] >= whole["first"], [*KEYS, "week"]].assign(turnover=np.nan)
 
 
 TABLES = ("panel", "stores", "calendar", "known_ahead", "targets", "backtest")
@@ -100,6 +145,12 @@ class TurnoverForecaster:
         """All forecasts that were made with the package: with few targets, young series lack peers."""
         model, market = self._package.model, self._package.market
         return model.forecast(market, self._package.targets[[*KEYS, "week"]]).set_index([*KEYS, "week"])
+
+    @cached_property
+    def labels(self) -> dict[str, dict[str, Any]]:
+        """Stores and departments that the model knows: as text, since 7 and "7" are the same, and as ours."""
+        known = {"store": self._package.stores["store"], "department": self._package.panel["department"]}
+        return {key: {str(value): value for value in values.unique()} for key, values in known.items()}
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Forecast series.
@@ -134,9 +185,15 @@ class TurnoverForecaster:
         if missing := [key for key in KEYS if key not in model_input]:
             raise InputError(f"column(s) missing: {', '.join(missing)}")
         asked = model_input.reset_index(drop=True)
-        known = {"store": self._package.stores["store"], "department": self._package.panel["department"]}
-        for key, values in known.items():
-            asked[key] = self._as_known(asked[key], values)
+        for key, ours in self.labels.items():
+            found = asked[key].astype(str).map(ours)
+            if found.isna().any():
+                unknown = asked.loc[found.isna(), key]
+                raise InputError(
+                    f"column '{key}': {len(unknown)} value(s) that the model does not know, e.g. "
+                    f"'{unknown.iloc[0]}'"
+                )
+            asked[key] = found.astype(self._package.panel[key].dtype)
         cutoff, weeks = self._package.market.cutoff, self._package.horizon_weeks
         if "horizon" not in asked:
             asked = asked.merge(pd.DataFrame({"horizon": np.arange(1, weeks + 1)}), how="cross")
@@ -147,19 +204,6 @@ class TurnoverForecaster:
                 f"{asked.loc[bad, 'horizon'].iloc[0]}"
             )
         return asked.assign(week=cutoff + pd.to_timedelta(7 * asked["horizon"].astype(int), unit="D"))
-
-    @staticmethod
-    def _as_known(given: pd.Series[Any], known: pd.Series[Any]) -> pd.Series[Any]:
-        """Labels that are text where ours are numbers, or the other way round, are the same labels."""
-        ours = {str(value): value for value in known.unique()}
-        found = given.astype(str).map(ours)
-        if found.isna().any():
-            unknown = given[found.isna()]
-            raise InputError(
-                f"column '{given.name}': {len(unknown)} value(s) that the model does not know, e.g. "
-                f"'{unknown.iloc[0]}'"
-            )
-        return found.astype(known.dtype)
 
     def _with_plan(self, asked: pd.DataFrame, columns: list[str]) -> Market:
         """The market with the values asked about, where there are any, in place of the plan's."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +13,9 @@ from rich.table import Table
 
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.registry.store import CHALLENGER, CHAMPION, Registry
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 LANES = ("turnover", "marketing")
 SHOWN_TAGS = ("data_version", "decision")
@@ -90,29 +91,28 @@ def _registries(env: str) -> Iterator[dict[str, Registry]]:
         raise typer.Exit(1) from error
 
 
-def _client(env: str) -> Any:
+def _client(env: str) -> MlflowClient:
     """A client of the store that ``mlflow.yml`` of the environment names."""
-    logging.disable(logging.INFO)  # Kedro tells how it logs
-    from kedro.config import OmegaConfigLoader
-    from kedro.framework.startup import bootstrap_project
-    from kedro.utils import find_kedro_project
+    from sales_forecast.configuration import load_configuration
 
-    project = find_kedro_project(Path.cwd())
-    if project is None:
-        raise InputError("this is no folder of the project; go there first")
-    bootstrap_project(project)
-    from sales_forecast.settings import CONFIG_LOADER_ARGS
+    return open_tracking(load_configuration(env))
+
+
+def open_tracking(configuration: Any) -> MlflowClient:
+    """A client of the tracking server that ``mlflow.yml`` names.
+
+    Raises:
+        InputError: It does not answer.
+    """
     from sales_forecast.tracking import does_not_answer
 
-    if not (project / "conf" / env).is_dir():
-        raise InputError(f"there is no environment conf/{env}")
-    conf = OmegaConfigLoader(str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
-    uri = conf["mlflow"]["server"]["mlflow_tracking_uri"]
+    uri = configuration["mlflow"]["server"]["mlflow_tracking_uri"]
     if reason := does_not_answer(uri):
         raise InputError(f"the tracking server {uri} does not answer: {reason}")
-    from mlflow import MlflowClient
+    import mlflow
 
-    return MlflowClient(tracking_uri=uri)
+    mlflow.set_tracking_uri(uri)  # artifacts are found by it
+    return mlflow.MlflowClient(tracking_uri=uri)
 
 
 def _versions(registry: Registry) -> Table:

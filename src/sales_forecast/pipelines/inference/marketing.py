@@ -11,25 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import cross_val_predict
 
-from sales_forecast.models.marketing import BudgetPackage
+from sales_forecast.models.marketing import BudgetPackage, BudgetRange
 from sales_forecast.pipelines.inference.params import CurveParams
 from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
-SMALLEST_SPREAD = 0.1
-"""Of the mean spread: where the line through the errors would fall to zero, the range must not."""
-
 
 def draw_budget_curve(serving: Served, curve: CurveParams) -> pd.DataFrame:
     """Predict sales over the budgets trained on, with a range that is as wide as the errors there.
-
-    The range comes from errors on campaigns that the model had not seen: each fold of the training
-    campaigns is predicted by a line fitted on the others. How the size of these errors changes with the
-    budget is estimated by a line of its own; errors divided by that size are comparable, and their
-    quantiles times the size at a budget make the range there.
 
     Args:
         serving: The registry's champion, with the campaigns it was fitted on, in random order.
@@ -40,24 +30,11 @@ def draw_budget_curve(serving: Served, curve: CurveParams) -> pd.DataFrame:
         ``sales_low, sales_high``, not below zero; ``marginal_sales``, more sales a unit of budget more.
     """
     package: BudgetPackage = serving.package
-    model, train = package.model, package.train
+    train = package.train
     budgets = pd.DataFrame({"tv": np.linspace(train["tv"].min(), train["tv"].max(), curve.points)})
-    sales = model.predict(budgets)
-    # scikit-learn fits a copy of the model on each fold; the one passed in stays as it is
-    seen_by_none = cross_val_predict(model, train[["tv"]], train["sales"], cv=curve.folds)
-    errors = train["sales"] - seen_by_none
-    spread = LinearRegression().fit(train[["tv"]], errors.abs())
-    floor = max(SMALLEST_SPREAD * errors.abs().mean(), np.finfo(float).tiny)
-    relative = errors / np.maximum(spread.predict(train[["tv"]]), floor)
-    beyond = (1 - curve.range_share) / 2
-    low, high = np.quantile(relative, [beyond, 1 - beyond])
-    width = np.maximum(spread.predict(budgets), floor)
-    return budgets.assign(
-        sales=sales,
-        sales_low=np.maximum(sales + low * width, 0),
-        sales_high=np.maximum(sales + high * width, 0),
-        marginal_sales=np.gradient(sales, budgets["tv"]),
-    )
+    sales = package.model.predict(budgets)
+    ranged = BudgetRange.learn(package, curve.range_share, curve.folds).around(budgets.assign(sales=sales))
+    return ranged.assign(marginal_sales=np.gradient(sales, budgets["tv"]))
 
 
 def recommend_budget(budget_curve: pd.DataFrame) -> dict[str, Any]:

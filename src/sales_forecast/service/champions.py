@@ -1,0 +1,129 @@
+"""The models that answer: loaded from the registry, and exchanged under way when another one is promoted."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import Gauge
+
+from sales_forecast.models import marketing, turnover
+from sales_forecast.registry.packages import open_package
+from sales_forecast.registry.store import CHALLENGER, CHAMPION, Registry
+
+logger = logging.getLogger(__name__)
+
+KINDS: dict[str, Any] = {"turnover": turnover.TurnoverPackage, "marketing": marketing.BudgetPackage}
+FORECASTERS: dict[str, Any] = {"turnover": turnover.forecaster, "marketing": marketing.forecaster}
+
+SERVING = Gauge("sales_forecast_serving_version", "Version that answers.", ["model", "arm"])
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One model that answers.
+
+    Args:
+        name: ``champion`` or ``challenger``.
+        model_name: In the registry.
+        version: In the registry.
+        package: Model and tables.
+        forecaster: What is asked.
+    """
+
+    name: str
+    model_name: str
+    version: str
+    package: Any
+    forecaster: Any
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Which version the registry lets serve, or asks to."""
+
+    model_name: str
+    alias: str
+    version: str
+
+
+class Champions:
+    """Champions of both lanes, and the turnover lane's challenger while an experiment is on.
+
+    Args:
+        registries: By lane.
+        challenger_share: Of the stores, answered by the challenger.
+        salt: Decides which.
+    """
+
+    def __init__(self, registries: dict[str, Registry], challenger_share: float, salt: str) -> None:
+        self._registries, self._share, self._salt = registries, challenger_share, salt
+        self._arms: dict[tuple[str, str], Arm] = {}
+        self.aliases: tuple[Alias, ...] = ()
+        self.problems: dict[str, str] = {"models": "they are still being loaded"}
+        self._stopped = threading.Event()
+
+    def champion(self, lane: str) -> Arm | None:
+        """The lane's champion; None as long as there is none."""
+        return self._arms.get((lane, CHAMPION))
+
+    def challenger(self) -> Arm | None:
+        """The turnover lane's challenger, if an experiment is on."""
+        return self._arms.get(("turnover", CHALLENGER))
+
+    def is_challengers(self, store: str) -> bool:
+        """Whether a store is answered by the challenger: always the same stores, whatever the department."""
+        digest = hashlib.sha256(f"{self._salt}\n{store}".encode()).digest()
+        return int.from_bytes(digest[:8]) < self._share * 2**64
+
+    def watch(self, seconds: float) -> threading.Thread:
+        """Look at the registry again and again, beginning now."""
+
+        def look() -> None:
+            self.refresh()
+            while not self._stopped.wait(seconds):
+                self.refresh()
+
+        thread = threading.Thread(target=look, name="registry", daemon=True)
+        thread.start()
+        return thread
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+
+    def refresh(self) -> None:
+        """Load what the registry names and is not loaded yet; what fails leaves the old model serving."""
+        arms, problems, aliases = dict(self._arms), {}, []
+        for lane, registry in self._registries.items():
+            for alias in (CHAMPION, CHALLENGER):
+                try:
+                    found = registry.champion() if alias == CHAMPION else registry.challenger()
+                    if found is not None:
+                        aliases.append(Alias(registry.name, alias, str(found.version)))
+                    if alias == CHAMPION or (self._share and lane == "turnover"):
+                        self._exchange(arms, lane, alias, found)
+                except Exception as error:  # a model may fail in any way
+                    logger.exception("%s@%s cannot be loaded", registry.name, alias)
+                    problems[f"{lane} {alias}"] = f"{registry.name}@{alias} cannot be loaded: {error}"
+            if (lane, CHAMPION) not in arms and f"{lane} {CHAMPION}" not in problems:
+                problems[f"{lane} {CHAMPION}"] = f"no version of {registry.name} serves yet"
+        self._arms, self.aliases, self.problems = arms, tuple(aliases), problems
+
+    def _exchange(self, arms: dict[tuple[str, str], Arm], lane: str, alias: str, found: Any) -> None:
+        if found is None:
+            if alias == CHALLENGER:  # a champion goes on serving, whatever becomes of its alias
+                arms.pop((lane, alias), None)
+            return
+        present = arms.get((lane, alias))
+        if present is not None and present.version == str(found.version):
+            return
+        package = open_package(found, KINDS[lane])
+        forecaster = FORECASTERS[lane](package)
+        forecaster.predict(package.example())  # what is computed once is computed before anybody waits
+        arms[lane, alias] = Arm(alias, found.name, str(found.version), package, forecaster)
+        SERVING.labels(found.name, alias).set(float(found.version))
+        logger.info("Version %s of %s is loaded as %s", found.version, found.name, alias)

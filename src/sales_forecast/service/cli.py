@@ -1,0 +1,140 @@
+"""``sales-forecast serve`` and ``sales-forecast ab``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine, select
+
+from sales_forecast.configuration import load_configuration
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.storage.database import open_database, upgrade, writing
+from sales_forecast.storage.keys import create_key, list_keys
+from sales_forecast.storage.queries import newest_run
+from sales_forecast.storage.schema import forecasts
+
+ab = typer.Typer(no_args_is_help=True, help="Champion and challenger side by side.")
+
+Environment = Annotated[str, typer.Option("--env", help="Folder in conf/ with service.yml and the stores.")]
+
+CONNECTIONS = 20
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Instead of the one in service.yml.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of the one in service.yml.")] = None,
+    production: Annotated[
+        bool | None, typer.Option("--production", help="Make no key; accept no default.")
+    ] = None,
+    env: Environment = "local",
+) -> None:
+    """Answer over HTTP until stopped; see /docs."""
+    import uvicorn
+
+    from sales_forecast.registry.cli import open_tracking
+    from sales_forecast.service.app import create_app
+    from sales_forecast.service.logs import log_as_json
+    from sales_forecast.service.settings import read_settings
+
+    try:
+        configuration = load_configuration(env)
+        settings = read_settings(configuration["service"], host=host, port=port, production=production)
+        engine = open_database(configuration["globals"]["database_url"], pool_size=CONNECTIONS)
+        upgrade(engine)
+        key = _key(engine, production=settings.production)
+        client = open_tracking(configuration)
+    except InputError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+    app = create_app(settings, engine, client, configuration["parameters"]["marketing"]["curve"])
+    if key is not None:
+        _say_how(engine, f"http://{settings.host}:{settings.port}", key)
+    log_as_json()
+    uvicorn.run(
+        app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False
+    )
+
+
+def _key(engine: Engine, *, production: bool) -> str | None:
+    """A key for today, unless this is production, which must have one.
+
+    Raises:
+        InputError: It has none.
+    """
+    now = datetime.now(UTC)
+    if production:
+        with engine.connect() as connection:
+            valid = [
+                key
+                for key in list_keys(connection)
+                if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+            ]
+        if not valid:
+            raise InputError("there is no valid API key; make one: sales-forecast keys create NAME")
+        return None
+    with writing(engine) as connection:
+        return create_key(
+            connection, "made by serve, for a day", ["read", "predict", "admin"], now, now + timedelta(days=1)
+        )
+
+
+def _say_how(engine: Engine, address: str, key: str) -> None:
+    """Print calls that work."""
+    with engine.connect() as connection:
+        run = newest_run(connection, "turnover")
+        row = None
+        if run is not None:
+            row = connection.execute(select(forecasts).where(forecasts.c.run == run.id).limit(1)).first()
+    typer.echo(f"Open {address}/docs, or try (the key is valid for a day):", err=True)
+    if row is None:
+        typer.echo("No forecasts are stored yet; make some: kedro run", err=True)
+        return
+    series = {"store": row.store, "department": row.department}
+    curl = f'  curl -s -H "Authorization: Bearer {key}"'
+    typer.echo(f'{curl} "{address}/v1/turnover/forecasts?{urlencode(series)}"', err=True)
+    asked = shlex.quote(json.dumps({"series": [series]}))
+    typer.echo(
+        f"{curl} -H 'Content-Type: application/json' {address}/v1/turnover/predict -d {asked}", err=True
+    )
+
+
+@ab.command()
+def report(
+    since: Annotated[
+        datetime | None, typer.Option(help="When the experiment began, UTC; the challenger's first answer.")
+    ] = None,
+    env: Environment = "local",
+) -> None:
+    """Compare the arms on the weeks whose turnover has arrived, and say whether the experiment may stop."""
+    from sales_forecast.service.experiment import compare_arms
+    from sales_forecast.service.settings import read_settings
+
+    try:
+        configuration = load_configuration(env)
+        settings = read_settings(configuration["service"])
+        engine = open_database(configuration["globals"]["database_url"])
+        upgrade(engine)
+        found = compare_arms(engine, settings.ab, since.replace(tzinfo=UTC) if since else None)
+    except InputError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+    table = Table("week", "stores", "champion", "challenger", "difference", "interval", title=found.title)
+    for look in found.looks:
+        table.add_row(
+            f"{look.week:%Y-%m-%d}",
+            str(look.stores),
+            f"{look.champion:.2%}",
+            f"{look.challenger:.2%}",
+            f"{100 * look.difference:+.2f}",
+            f"{100 * look.low:+.2f} to {100 * look.high:+.2f}",
+        )
+    console = Console()
+    console.print(table)
+    console.print(found.words)

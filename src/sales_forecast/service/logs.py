@@ -1,0 +1,22 @@
+"""Logs as JSON lines in Elastic's common schema, to standard output."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import ecs_logging
+
+
+def log_as_json() -> None:
+    """Replace every other way of logging; uvicorn's line a request is left out, since we write our own."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(ecs_logging.StdlibFormatter(extra={"service": {"name": "sales_forecast"}}))
+    for name in [None, *logging.root.manager.loggerDict]:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.root.addHandler(handler)
+    logging.root.setLevel(logging.INFO)
+    for noisy in ("uvicorn.access", "alembic", "kedro", "mlflow", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

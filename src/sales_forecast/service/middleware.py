@@ -1,0 +1,115 @@
+"""Around every request: its id, limits of size and time, one log line, and what Prometheus counts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import perf_counter_ns
+from uuid import uuid4
+
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sales_forecast.service.problems import ProblemError, render, unavailable
+from sales_forecast.service.settings import ServiceSettings
+
+logger = logging.getLogger("sales_forecast.requests")
+
+LATENCY = Histogram(
+    "sales_forecast_request_seconds",
+    "From the request's first byte to the end of its answer.",
+    ["method", "route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+GIVEN_UP = Counter("sales_forecast_requests_given_up_total", "Requests that took too long.")
+
+
+class EachRequest:
+    """ASGI middleware; the outermost one, so that nothing leaves without an id and a log line."""
+
+    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+        self._app, self._settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, answer = perf_counter_ns(), _Answer(send)
+        scope.setdefault("state", {}).update(request_id=(request_id := str(uuid4())), start=start)
+        answer.request_id = request_id
+        work = asyncio.create_task(self._answer(scope, receive, answer.send))
+        done, _ = await asyncio.wait({work}, timeout=self._settings.max_seconds)
+        if not done:  # a thread cannot be stopped; its answer is thrown away
+            GIVEN_UP.inc()
+            seconds = f"{self._settings.max_seconds:g}"
+            late = unavailable(f"no answer within {seconds} seconds; ask for less at once, or try again")
+            if not answer.begun:
+                answer.given_up = True
+                await render(scope, late)(scope, receive, answer.send_at_last)
+        elif error := work.exception():
+            raise error
+        self._tell(scope, answer.status, perf_counter_ns() - start)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await self._read(receive)
+        except ProblemError as problem:
+            await render(scope, problem)(scope, receive, send)
+            return
+        given = iter([body])
+
+        async def replay() -> Message:
+            content = next(given, None)
+            return {"type": "http.request", "body": content} if content is not None else await receive()
+
+        await self._app(scope, replay, send)
+
+    async def _read(self, receive: Receive) -> bytes:
+        body, limit = bytearray(), self._settings.max_body_bytes
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise ProblemError(413, f"the body has more than {limit:,} bytes; send less at once")
+            if message["type"] == "http.disconnect" or not message.get("more_body"):
+                return bytes(body)
+
+    def _tell(self, scope: Scope, status: int, nanoseconds: int) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        LATENCY.labels(scope["method"], route, status).observe(nanoseconds / 1e9)
+        state = scope["state"]
+        logger.info(
+            "%s %s %s",
+            *(scope["method"], scope["path"], status),
+            extra={
+                "http.request.method": scope["method"],
+                "http.request.id": state["request_id"],
+                "http.response.status_code": status,
+                "url.path": scope["path"],
+                "event.duration": nanoseconds,
+                "user.id": state.get("key_id"),
+                "client.ip": scope["client"][0] if scope.get("client") else None,
+            },
+        )
+
+
+class _Answer:
+    """What was sent, and whether somebody still waits for more."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.request_id = ""
+        self.begun = self.given_up = False
+        self.status = 500
+
+    async def send(self, message: Message) -> None:
+        if not self.given_up:
+            await self.send_at_last(message)
+
+    async def send_at_last(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun, self.status = True, message["status"]
+            MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
+        await self._send(message)

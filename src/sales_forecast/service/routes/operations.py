@@ -1,0 +1,152 @@
+"""How the service is: its models, its health, its numbers, and what it has answered."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from sales_forecast.registry.store import CHALLENGER, CHAMPION
+from sales_forecast.service.champions import KINDS
+from sales_forecast.service.contracts import (
+    AuditedAnswer,
+    AuditedAnswers,
+    Check,
+    Health,
+    Models,
+    ModelVersion,
+    Promotion,
+    Readiness,
+)
+from sales_forecast.service.dependencies import Admin, AService, Reader, Service
+from sales_forecast.service.problems import ProblemError, documented
+from sales_forecast.storage.queries import model_rows, newest_run
+from sales_forecast.storage.schema import audit_log
+
+router = APIRouter()
+
+READY = Gauge("sales_forecast_ready", "1 green, 0.5 yellow, 0 red.")
+FORECAST_AGE = Gauge("sales_forecast_forecast_age_seconds", "Since the stored forecasts were made.", ["lane"])
+
+LEVELS = {"green": 1.0, "yellow": 0.5, "red": 0.0}
+
+
+@router.get("/v1/models", responses=documented())
+def read_models(request: Request, caller: Reader, service: AService) -> Models:
+    """Versions with aliases and metrics, changes of the champion, and how requests are split."""
+    with service.engine.connect() as connection:
+        found = model_rows(connection)
+    metrics: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    for row in found["model_metrics"]:
+        metrics.setdefault((row.name, row.version), {}).setdefault(row.window, {})[row.metric] = row.value
+    aliases: dict[tuple[str, str], list[str]] = {}
+    for each in service.champions.aliases:
+        aliases.setdefault((each.model_name, each.version), []).append(each.alias)
+    share = service.settings.ab.challenger_share if service.champions.challenger() else 0.0
+    return Models(
+        request_id=request.state.request_id,
+        split={CHAMPION: 1 - share, CHALLENGER: share},
+        versions=[
+            ModelVersion(
+                **{name: value for name, value in row._mapping.items() if name != "card"},
+                aliases=aliases.get((row.name, row.version), []),
+                metrics=metrics.get((row.name, row.version), {}),
+            )
+            for row in found["models"]
+        ],
+        promotions=[Promotion(**row._mapping) for row in found["promotions"]],
+    )
+
+
+@router.get("/v1/audit/{request_id}", responses=documented(404))
+def read_audit(
+    caller: Admin, service: AService, request_id: Annotated[str, Path(max_length=36)]
+) -> AuditedAnswers:
+    """What one request was answered, and by which model."""
+    with service.engine.connect() as connection:
+        impossible = "\x00" in request_id
+        asked = select(audit_log).where(audit_log.c.request_id == request_id)
+        rows = [] if impossible else connection.execute(asked).all()
+    if not rows:
+        raise ProblemError(
+            404, f"no answer with the request id '{request_id}' is on record", "path.request_id"
+        )
+    return AuditedAnswers(answers=[AuditedAnswer(**row._mapping) for row in rows])
+
+
+@router.get("/health")
+def read_health() -> Health:
+    """Whether the process runs."""
+    return Health(status="ok", version=version("sales_forecast"))
+
+
+@router.get("/ready", responses={503: {"model": Readiness, "description": "Red: it cannot answer."}})
+def read_readiness(service: AService, response: Response) -> Readiness:
+    """Whether it can answer, and whether somebody should look: database, models, age of the forecasts."""
+    checks = _checks(service)
+    worst = min((check.status for check in checks.values()), key=LEVELS.__getitem__)
+    READY.set(LEVELS[worst])
+    if worst == "red":
+        response.status_code = 503
+    return Readiness(status=worst, checks=checks)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def read_metrics(service: AService) -> Response:
+    """Numbers for Prometheus."""
+    _checks(service)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _checks(service: Service) -> dict[str, Check]:
+    checks = {f"{lane} champion": _champion(service, lane) for lane in KINDS}
+    for name, reason in service.champions.problems.items():
+        if checks.get(name, Check(status="green", detail="")).status == "green":
+            checks[name] = Check(status="yellow", detail=reason)
+    try:
+        with service.engine.connect() as connection:
+            stored = {
+                f"{lane} forecasts": _forecasts(service, connection, lane)
+                for lane in ("turnover", "marketing")
+            }
+    except SQLAlchemyError:
+        return checks | {"database": Check(status="red", detail="it does not answer")}
+    return checks | stored | {"database": Check(status="green", detail="it answers")}
+
+
+def _champion(service: Service, lane: str) -> Check:
+    arm = service.champions.champion(lane)
+    if arm is None:
+        reason = service.champions.problems
+        return Check(
+            status="red", detail=reason.get(f"{lane} champion") or reason.get("models", "none is loaded")
+        )
+    return Check(status="green", detail=f"version {arm.version} of {arm.model_name}")
+
+
+def _forecasts(service: Service, connection: Connection, lane: str) -> Check:
+    run = newest_run(connection, lane)
+    if run is None:
+        return Check(status="yellow", detail="none are stored; make some: kedro run")
+    age: timedelta = datetime.now(UTC) - run.made_at
+    FORECAST_AGE.labels(lane).set(age.total_seconds())
+    if age > timedelta(days=(allowed := service.settings.forecasts_older_than_days)):
+        return Check(
+            status="yellow",
+            detail=f"made {age.days} days ago, more than {allowed:g}; make new ones: kedro run",
+        )
+    arm = service.champions.champion(lane)
+    if arm is not None and arm.version != run.model_version:
+        return Check(
+            status="yellow",
+            detail=f"made by version {run.model_version}, while version {arm.version} serves; make new ones: "
+            "kedro run --pipelines inference",
+        )
+    return Check(
+        status="green", detail=f"made {run.made_at:%Y-%m-%d %H:%M} UTC by version {run.model_version}"
+    )

@@ -1,0 +1,61 @@
+"""Writes the audit log: answers that wait at the same time share one transaction."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+
+from sqlalchemy import Engine
+
+from sales_forecast.storage import audit
+from sales_forecast.storage.database import writing
+
+TOGETHER = 200
+
+
+class AuditTrail:
+    """One thread that commits; callers wait until their answers are safe.
+
+    Args:
+        engine: Of the database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: queue.SimpleQueue[tuple[list[audit.Answer], Future[None]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
+        self._thread.start()
+
+    def record(self, answers: list[audit.Answer]) -> None:
+        """Return once the answers are committed.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: They are not; the answer must not leave.
+        """
+        done: Future[None] = Future()
+        self._waiting.put((answers, done))
+        done.result()
+
+    def close(self) -> None:
+        """Finish what waits, then stop."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _write(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            while len(batch) < TOGETHER and not self._waiting.empty():
+                if (more := self._waiting.get()) is None:
+                    self._waiting.put(None)
+                    break
+                batch.append(more)
+            try:
+                with writing(self._engine) as connection:
+                    audit.record(connection, [answer for answers, _ in batch for answer in answers])
+            except Exception as error:  # each caller answers for itself
+                for _, done in batch:
+                    done.set_exception(error)
+            else:
+                for _, done in batch:
+                    done.set_result(None)
