@@ -51,6 +51,10 @@ bench: setup ## Measure accuracy, ranges, speed and memory; RAW_FOLDER=... for f
 	@echo "Measuring every method side by side (about 45 minutes; goes on where it was stopped) ..."
 	@$(BIN)/python -m benchmarks $(if $(RAW_FOLDER),--raw $(RAW_FOLDER))
 
+load: setup ## Call the service as many callers would, and measure times and memory
+	@echo "Calling the service (about 13 minutes) ..."
+	@$(BIN)/python -m benchmarks.load
+
 check: setup ## Lint, types, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -75,6 +79,6 @@ lock: ## Renew requirements.lock (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev --extra bench --upgrade pyproject.toml -o requirements.lock
 	printf 'pyspark>=4.1,<5\npy4j\nzstandard\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-deps --upgrade - -o requirements-spark.lock
 
-clean: ## Remove everything that a run produced; data/01_raw and .venv stay
+clean: ## Remove what runs produced; data/01_raw, .venv and sales_forecast.db (keys, record) stay
 	@find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -type f -delete
 	@rm -rf build .viz mlruns mlflow.db conf/local/parameters/turnover_tuned.yml

@@ -52,6 +52,7 @@ def test_the_method_of_the_docs_forecasts() -> None:
         "docs/benchmarks.md",
         "docs/lifecycle.md",
         "docs/scaling.md",
+        "docs/service.md",
         "docs/adr/README.md",
     ],
 )

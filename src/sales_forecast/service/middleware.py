@@ -37,19 +37,21 @@ class EachRequest:
             await self._app(scope, receive, send)
             return
         start, answer = perf_counter_ns(), _Answer(send)
-        scope.setdefault("state", {}).update(request_id=(request_id := str(uuid4())), start=start)
-        answer.request_id = request_id
+        scope.setdefault("state", {}).update(request_id=answer.request_id, start=start)
         work = asyncio.create_task(self._answer(scope, receive, answer.send))
         done, _ = await asyncio.wait({work}, timeout=self._settings.max_seconds)
-        if not done:  # a thread cannot be stopped; its answer is thrown away
+        problem = None
+        if not done:
+            work.cancel()  # a thread goes on to its end; its answer is thrown away
             GIVEN_UP.inc()
+            answer.given_up = True
             seconds = f"{self._settings.max_seconds:g}"
-            late = unavailable(f"no answer within {seconds} seconds; ask for less at once, or try again")
-            if not answer.begun:
-                answer.given_up = True
-                await render(scope, late)(scope, receive, answer.send_at_last)
+            problem = unavailable(f"no answer within {seconds} seconds; ask for less at once, or try again")
         elif error := work.exception():
-            raise error
+            logger.error("Request %s failed", answer.request_id, exc_info=error)
+            problem = ProblemError(500, "the request failed here; report its request_id")
+        if problem is not None and not answer.begun:
+            await render(scope, problem)(scope, receive, answer.send_at_last)
         self._tell(scope, answer.status, perf_counter_ns() - start)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +102,7 @@ class _Answer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.request_id = ""
+        self.request_id = str(uuid4())
         self.begun = self.given_up = False
         self.status = 500
 

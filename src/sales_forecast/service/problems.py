@@ -116,14 +116,9 @@ def explain_errors(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeout)
     async def database(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, DBAPIError) and not _is_away(error):
-            return await unknown(request, error)
+            raise error
         logger.error("The database does not answer: %s", error)
         return render(request.scope, unavailable("the database does not answer; try again in some seconds"))
-
-    @app.exception_handler(Exception)
-    async def unknown(request: Request, error: Exception) -> JSONResponse:
-        logger.error("A request failed", exc_info=error)
-        return render(request.scope, ProblemError(500, "the request failed here; report its request_id"))
 
 
 def _is_away(error: DBAPIError) -> bool:

@@ -124,6 +124,7 @@ def _rows(
     impossible = any("\x00" in value for value in wanted.values() if value)  # PostgreSQL knows no such text
     rows, total = ([], 0) if impossible else rows_of_run(connection, table, run, wanted, limit, offset)
     if not total and any(wanted.values()):
-        named = ", ".join(f"{name} '{value}'" for name, value in wanted.items() if value)
-        raise ProblemError(404, f"no forecast is stored for {named}", f"query.{next(iter(wanted))}")
+        given = {name: value for name, value in wanted.items() if value}
+        named = ", ".join(f"{name} '{value}'" for name, value in given.items())
+        raise ProblemError(404, f"no forecast is stored for {named}", f"query.{list(given)[-1]}")
     return list(rows), total
