@@ -1,5 +1,6 @@
 """docs/service.md, block by block, against the real service."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -52,13 +53,11 @@ def guided(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Itera
     )
     here |= {"SERVICE": address, "KEY": made.stdout.strip(), "FOLDER": str(project.folder)}
     start = [*COMMAND, "serve", "--port", address.rpartition(":")[2]]
-    os_folder = Path.cwd()
-    try:
-        os.chdir(project.folder)
-        with serving(start, f"{address}/ready", folder / "serve.log", here):
-            yield here
-    finally:
-        os.chdir(os_folder)
+    with (
+        contextlib.chdir(project.folder),
+        serving(start, f"{address}/ready", folder / "serve.log", here),
+    ):
+        yield here | {"LOG": str(folder / "serve.log")}
 
 
 @pytest.mark.parametrize("position", range(len(blocks())))
@@ -72,6 +71,16 @@ def test_every_call_of_the_guide_works(guided: dict[str, str], position: int) ->
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "curl" not in code or done.stdout
+
+
+def test_the_calls_that_serve_prints_work(guided: dict[str, str]) -> None:
+    printed = [line for line in Path(guided["LOG"]).read_text().splitlines() if line.startswith("  curl")]
+    assert len(printed) == 2
+    for line in printed:
+        done = subprocess.run(
+            ["bash", "-c", line], env=os.environ | guided, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, '"forecast":' in done.stdout) == (0, True), done.stdout
 
 
 def test_the_figures_of_the_guide_are_those_of_the_sample(guided: dict[str, str]) -> None:
