@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 
-from benchmarks.measure import ROOT
+from benchmarks.measure import ROOT, code_version
 from sales_forecast.forecasting.comparison import compare
 from sales_forecast.forecasting.metrics import score
 from sales_forecast.pipelines.evaluation.turnover_checks import measure_coverage
@@ -21,6 +21,8 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 LIBRARIES = ("lightgbm", "scikit-learn", "statsforecast", "mlforecast", "pandas", "numpy", "kedro")
+OF_THE_SERVICE = ("fastapi", "uvicorn", "sqlalchemy", "pydantic", "pandas", "numpy", "locust")
+PAGE = ROOT / "docs/benchmarks.md"
 PICTURES = ROOT / "docs/pictures"
 GREY, ORANGE = "#8a8f98", "#d1603d"
 
@@ -198,13 +200,19 @@ def _code(work: Path) -> str:
     return "; ".join(f"`{commit}` ({', '.join(names)})" for commit, names in found.items())
 
 
-def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: bool) -> None:
-    """Write docs/benchmarks.md and its charts from what lies in the work folder."""
+def _machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
-    machine = (
+    return (
         f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}"
     )
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+
+
+def _versions(libraries: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {version(name)}" for name in libraries)
+
+
+def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: bool) -> None:
+    """Write docs/benchmarks.md and its charts from what lies in the work folder."""
     chosen = ["seasonal_naive", "growth_naive", wanted["champion"]]
     parts = {
         "accuracy": _accuracy(work, wanted),
@@ -220,15 +228,61 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: 
         "code": _code(work),
         "data": "the made-up sample" if sample else f"{_series(work, wanted):,} series of real stores",
         "today": f"{today:%Y-%m-%d}",
-        "machine": machine,
-        "libraries": libraries,
+        "machine": _machine(),
+        "libraries": _versions(LIBRARIES),
+        "service": _section("service", PAGE.read_text()),
     }
     for weeks in wanted["short_histories"]["weeks"]:
         for project in ("project", "sample"):
             parts[f"{project}{weeks}"] = _short(work, wanted, f"{project}{weeks}")
     _charts(work, wanted)
-    template = (ROOT / "benchmarks/page.md").read_text()
-    for name, text in parts.items():
-        template = template.replace("{{" + name + "}}", text)
-    (ROOT / "docs/benchmarks.md").write_text(template)
-    print(f"Written: {(ROOT / 'docs/benchmarks.md').relative_to(ROOT)} and two charts in docs/pictures")
+    PAGE.write_text(_filled("page.md", parts))
+    print(f"Written: {PAGE.relative_to(ROOT)} and two charts in docs/pictures")
+
+
+def _section(name: str, page: str) -> str:
+    """What stands between a section's marks, these included."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    return page[page.index(begin) : page.index(end) + len(end)]
+
+
+def write_section(name: str, text: str) -> None:
+    """Put a section in the place of the one on the page."""
+    page = PAGE.read_text()
+    marked = f"<!-- {name}: begin -->\n\n{text}\n\n<!-- {name}: end -->"
+    PAGE.write_text(page.replace(_section(name, page), marked))
+    print(f"Written: {PAGE.relative_to(ROOT)}")
+
+
+def service_section(
+    times: pd.DataFrame, memory: dict[str, float], ready: tuple[float, str], asked: str, today: pd.Timestamp
+) -> str:
+    """What calling the service has shown, as Markdown.
+
+    Args:
+        times: ``requests, a second, p50, p95, p99, aim for p95, failed``; milliseconds.
+        memory: ``start, after_a_minute, end`` in MB, ``slope`` in MB a minute.
+        ready: Seconds from start until the service could answer, and its status then.
+        asked: Of what, on which database.
+        today: When.
+    """
+    formats = {"": ",.1f", "a second": ",.4g", "aim for p95": ",.0f", "failed": ",.0f"}
+    parts = {
+        "asked": asked,
+        "today": f"{today:%Y-%m-%d}",
+        "machine": _machine(),
+        "libraries": _versions(OF_THE_SERVICE),
+        "code": code_version(),
+        "times": _markdown(times.set_index("requests"), formats),
+        "seconds": f"{ready[0]:.1f}",
+        "status": ready[1],
+        "slope": f"{memory['slope']:+.2f}",
+    } | {name: f"{memory[name]:,.0f}" for name in ("start", "after_a_minute", "end")}
+    return _filled("service.md", parts).strip()
+
+
+def _filled(template: str, parts: dict[str, str]) -> str:
+    text = (ROOT / "benchmarks" / template).read_text()
+    for name, part in parts.items():
+        text = text.replace("{{" + name + "}}", part)
+    return text

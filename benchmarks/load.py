@@ -1,0 +1,275 @@
+"""Call the real service over HTTP, and write what it took into docs/benchmarks.md.
+
+Every answer goes into the audit log; therefore the service runs on a copy of the database, unless
+SALES_FORECAST_DATABASE_URL names one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import numpy as np
+import pandas as pd
+import psutil
+from rich.progress import Progress
+from sqlalchemy import select
+
+from benchmarks.measure import ROOT
+from benchmarks.page import service_section, write_section
+from sales_forecast.storage.database import open_database
+from sales_forecast.storage.queries import newest_run
+from sales_forecast.storage.schema import forecasts, weekly_turnover
+
+CALLERS = Path(__file__).with_name("callers.py")
+DATABASE = "SALES_FORECAST_DATABASE_URL"
+SECONDS_TO_START = 180
+SECONDS_TO_FINISH = 10
+SECONDS_BETWEEN_SAMPLES = 2.0
+WEEKS_OF_A_NEW_STORE = 30
+MEGABYTE = 1024**2
+
+PACE_SECONDS = {"StoredForecasts": 0.5, "OneSeries": 1.0, "HundredSeries": 5.0, "NewStore": 20.0}
+"""How often one caller asks: longer than an answer takes, or it would be late for its next question."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Some time of one kind of load.
+
+    Args:
+        title: For people.
+        seconds: How long.
+        rates: Caller -> requests a second.
+        aim_ms: What 95 % of answers should stay below.
+    """
+
+    title: str
+    seconds: float
+    rates: dict[str, float]
+    aim_ms: float | None = None
+
+
+PHASES = [
+    Phase("stored forecasts, one series", 60, {"StoredForecasts": 200}, aim_ms=25),
+    Phase("live, one series", 30, {"OneSeries": 10}, aim_ms=60),
+    Phase("live, 100 series", 30, {"HundredSeries": 2}, aim_ms=300),
+    Phase(f"live, a new store with {WEEKS_OF_A_NEW_STORE} weeks", 30, {"NewStore": 0.5}),
+]
+MIXED = {"StoredForecasts": 50.0, "OneSeries": 4.0, "HundredSeries": 0.4, "NewStore": 0.1}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service under way.
+
+    Args:
+        process: Its process.
+        address: Where it answers.
+        seconds: From its start until it was ready.
+        status: ``green``, or ``yellow`` if somebody should look.
+    """
+
+    process: psutil.Process
+    address: str
+    seconds: float
+    status: str
+
+
+@contextmanager
+def serving(project: Path, work: Path, environment: dict[str, str]) -> Iterator[Running]:
+    """Start the service and wait until it can answer; stop it in the end."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [*_command("serve"), "--host", "127.0.0.1", "--port", str(port)]
+    start = monotonic()
+    with (work / "service.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        status = _wait_until_ready(process, address, work / "service.log")
+        yield Running(psutil.Process(process.pid), address, monotonic() - start, status)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "sales_forecast", *arguments]
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> str:
+    last = "no answer"
+    for _ in range(round(SECONDS_TO_START / 0.05)):
+        if process.poll() is not None:
+            raise SystemExit(f"the service ended; see {log}")
+        try:
+            with urlopen(f"{address}/ready", timeout=SECONDS_TO_START) as answer:
+                return str(json.load(answer)["status"])
+        except HTTPError as error:
+            last = error.read().decode()
+        except URLError:
+            pass
+        sleep(0.05)
+    raise SystemExit(f"the service is not ready after {SECONDS_TO_START} seconds: {last}; see {log}")
+
+
+def _database(project: Path, work: Path) -> str:
+    """The database that the environment names, or else a copy of the project's."""
+    if DATABASE in os.environ:
+        return os.environ[DATABASE]
+    file = project / "sales_forecast.db"
+    if not file.exists():
+        raise SystemExit(f"there is no {file}; make one first: make run")
+    for old in work.glob("sales_forecast.db*"):
+        old.unlink()
+    with (
+        closing(sqlite3.connect(file)) as source,
+        closing(sqlite3.connect(work / "sales_forecast.db")) as copy,
+    ):
+        source.backup(copy)
+    return f"sqlite:///{work / 'sales_forecast.db'}"
+
+
+def _key(project: Path, environment: dict[str, str]) -> str:
+    """A new key, valid for a day."""
+    command = [*_command("keys", "create", "make load"), "--scopes", "read,predict", "--days", "1"]
+    made = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise SystemExit(made.stderr)
+    return made.stdout.strip()
+
+
+def _what_to_ask(url: str) -> dict[str, Any]:
+    """Series whose forecasts are stored, and weeks that the model has seen."""
+    engine = open_database(url)
+    with engine.connect() as connection:
+        run = newest_run(connection, "turnover")
+        if run is None:
+            raise SystemExit("no forecasts are stored yet; make some: make run")
+        series = select(forecasts.c.store, forecasts.c.department).where(forecasts.c.run == run.id)
+        weeks = select(weekly_turnover.c.week).distinct().order_by(weekly_turnover.c.week.desc())
+        found = {
+            "series": [list(row) for row in connection.execute(series.distinct())],
+            "weeks": [f"{row.week}" for row in connection.execute(weeks.limit(WEEKS_OF_A_NEW_STORE))],
+        }
+    engine.dispose()
+    return found
+
+
+def call(phase: Phase, running: Running, plan: dict[str, Any], work: Path) -> tuple[pd.DataFrame, pd.Series]:
+    """Let callers loose on the service.
+
+    Returns:
+        ``caller, ms, problem`` of each answer; and the service's memory in MB by seconds since the start.
+    """
+    plan = plan | {"pace": PACE_SECONDS, "answers": str(work / "answers.json")}
+    (work / "plan.json").write_text(json.dumps(plan))
+    users = {name: max(1, round(rate * PACE_SECONDS[name])) for name, rate in phase.rates.items()}
+    fixed = [json.dumps({"user_class_name": name, "fixed_count": count}) for name, count in users.items()]
+    everybody = str(sum(users.values()))
+    command = [
+        *(sys.executable, "-m", "locust", "-f", str(CALLERS), "--headless", "--host", running.address),
+        *("-u", everybody, "-r", everybody, "-t", f"{phase.seconds:.0f}s", "-s", str(SECONDS_TO_FINISH)),
+        *("--exit-code-on-error", "0", "--only-summary", "--config-users", *fixed, "--", *users),
+    ]
+    environment = os.environ | {"LOAD_PLAN": str(work / "plan.json")}
+    memory, start = {}, monotonic()
+    with Progress() as progress, (work / "locust.log").open("w") as log:
+        bar = progress.add_task(phase.title, total=phase.seconds)
+        locust = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            while locust.poll() is None:
+                seconds = monotonic() - start
+                memory[seconds] = running.process.memory_info().rss / MEGABYTE
+                progress.update(bar, completed=min(seconds, phase.seconds))
+                sleep(SECONDS_BETWEEN_SAMPLES)
+        finally:
+            locust.terminate()
+            locust.wait()
+        progress.update(bar, completed=phase.seconds)
+    if locust.returncode:
+        raise SystemExit(f"locust failed; see {work / 'locust.log'}")
+    rows = json.loads((work / "answers.json").read_text())
+    return pd.DataFrame(rows, columns=["caller", "ms", "problem"]), pd.Series(memory)
+
+
+def times(phase: Phase, answers: pd.DataFrame) -> dict[str, Any]:
+    """One row of the page: how many, how long they took, how many failed."""
+    p50, p95, p99 = np.quantile(answers["ms"], [0.5, 0.95, 0.99]) if len(answers) else [np.nan] * 3
+    problems = answers["problem"].dropna()
+    if len(problems):
+        print(f"  {len(problems)} failed, the first with {problems.iloc[0]}")
+    return {
+        "requests": phase.title,
+        "a second": len(answers) / phase.seconds,
+        "p50": p50,
+        "p95": p95,
+        "p99": p99,
+        "aim for p95": phase.aim_ms,
+        "failed": len(problems),
+    }
+
+
+def growth(memory: pd.Series) -> dict[str, float]:
+    """What memory did: MB at the start, after a minute and at the end, and MB a minute from then on."""
+    settled = memory[memory.index >= 60] if memory.index.max() > 120 else memory
+    slope = np.polyfit(settled.index / 60, settled, 1)[0] if len(settled) > 1 else np.nan
+    return {
+        "start": memory.iloc[0],
+        "after_a_minute": settled.iloc[0],
+        "end": memory.iloc[-1],
+        "slope": float(slope),
+    }
+
+
+def main() -> None:
+    """Read the command line, call, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
+    parser.add_argument("--project", type=Path, default=ROOT, help="folder that has had its make run")
+    parser.add_argument("--minutes", type=float, default=10, help="of mixed load, for memory")
+    parser.add_argument("--quick", action="store_true", help="a try of a minute, which writes nothing")
+    options = parser.parse_args()
+    shrink = 6 if options.quick else 1
+    minutes = 0.1 if options.quick else options.minutes
+    work = ROOT / "build/bench/load"
+    work.mkdir(parents=True, exist_ok=True)
+
+    url = _database(options.project, work)
+    environment = os.environ | {DATABASE: url}
+    plan = {"key": _key(options.project, environment)} | _what_to_ask(url)
+    print("Starting the service ...")
+    with serving(options.project, work, environment) as running:
+        print(f"Ready ({running.status}) after {running.seconds:.1f} s")
+        rows = []
+        for phase in PHASES:
+            shorter = replace(phase, seconds=phase.seconds / shrink)
+            answers, _ = call(shorter, running, plan, work)
+            rows.append(times(shorter, answers))
+        mixed = Phase(f"all of these mixed, {minutes:g} minutes", minutes * 60, MIXED)
+        answers, memory = call(mixed, running, plan, work)
+        rows.append(times(mixed, answers))
+    asked = f"{len(plan['series']):,} series, {url.partition(':')[0]}"
+    ready = (running.seconds, running.status)
+    section = service_section(pd.DataFrame(rows), growth(memory), ready, asked, pd.Timestamp.today())
+    print(f"\n{section}\n")
+    if not options.quick:
+        write_section("service", section)
+
+
+if __name__ == "__main__":
+    main()
