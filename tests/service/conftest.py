@@ -1,0 +1,43 @@
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from projects import Project, copy_finished
+from sales_forecast.storage.database import open_database
+from services import Shop, fill, opened
+
+
+@pytest.fixture(scope="session")
+def shop_project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """What is served; tests must not change its registry."""
+    return copy_finished(finished, tmp_path_factory.mktemp("shop") / "project")
+
+
+@pytest.fixture(scope="session")
+def new_database(
+    shop_project: Project,
+    new_postgres: Callable[[], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], str]:
+    """Makes a database of either kind that holds what the run has published."""
+
+    def new(kind: str) -> str:
+        if kind == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('database')}/shop.db"
+        else:
+            url = new_postgres()
+        engine = open_database(url)
+        fill(engine, shop_project)
+        engine.dispose()
+        return url
+
+    return new
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def shop(
+    request: pytest.FixtureRequest, shop_project: Project, new_database: Callable[[str], str]
+) -> Iterator[Shop]:
+    """The service on either database, with nothing but the sample's forecasts."""
+    with opened(shop_project, new_database(request.param)) as open_shop:
+        yield open_shop

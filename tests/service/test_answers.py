@@ -1,0 +1,324 @@
+"""Every endpoint answers what the run has made, to the last digit, on SQLite and on a real PostgreSQL."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from publications import publication
+from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.storage.publications import publish
+from services import Shop
+
+pytestmark = pytest.mark.xdist_group("lifecycle")
+
+KEYS = ["store", "department", "week"]
+RANGED = ["forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
+
+
+def by_key(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """In the order of text keys, weeks as text."""
+    weeks = pd.to_datetime(table["week"]).dt.strftime("%Y-%m-%d")
+    labels = dict.fromkeys([key for key in keys if key != "week"], str)
+    return table.astype(labels).assign(week=weeks).sort_values(keys, ignore_index=True)
+
+
+def series_of(shop: Shop) -> list[dict[str, Any]]:
+    """Every store and department, as the run's file names them."""
+    known = shop.output("turnover/forecasts")[["store", "department"]].drop_duplicates()
+    return [{"store": int(store), "department": int(department)} for store, department in known.to_numpy()]
+
+
+def whole(shop: Shop, path: str, **query: Any) -> list[dict[str, Any]]:
+    """All pages, one after the other."""
+    rows, offset = [], 0
+    while offset is not None:
+        page = shop.get(path, offset=offset, **query).json()
+        rows += page["forecasts"]
+        offset = page["next_offset"]
+    assert len(rows) == page["total"]
+    return rows
+
+
+# --- stored ------------------------------------------------------------------------------------------
+
+
+def test_stored_forecasts_are_those_of_the_run_with_their_reasons(shop: Shop) -> None:
+    found = by_key(pd.DataFrame(whole(shop, "/v1/turnover/forecasts", limit=500)), KEYS)
+    made = by_key(shop.output("turnover/forecasts"), KEYS)
+    columns = [*KEYS, "horizon", *RANGED, "cold_start", "method"]
+    pd.testing.assert_frame_equal(found[columns], made[columns], check_exact=True)
+    reasons = by_key(shop.output("turnover/reasons"), KEYS)
+    explained = pd.DataFrame(found["explanation"].tolist())
+    pd.testing.assert_frame_equal(explained[[*PARTS]], reasons[[*PARTS]], check_exact=True)
+
+
+def test_the_pages_follow_each_other_without_gap_or_repetition(shop: Shop) -> None:
+    asked = {"store": "105", "department": "117"}
+    one = shop.get("/v1/turnover/forecasts", **asked).json()
+    assert [row["horizon"] for row in one["forecasts"]] == list(range(1, 9))
+    assert (one["total"], one["next_offset"]) == (8, None)
+    pages = [shop.get("/v1/turnover/forecasts", limit=3, offset=at, **asked).json() for at in (0, 3, 6)]
+    assert [page["next_offset"] for page in pages] == [3, 6, None]
+    assert [row for page in pages for row in page["forecasts"]] == one["forecasts"]
+    beyond = shop.get("/v1/turnover/forecasts", offset=9000, **asked).json()
+    assert (beyond["forecasts"], beyond["total"], beyond["next_offset"]) == ([], 8, None)
+
+
+@pytest.mark.parametrize(
+    "level", ["department", "region", "region_and_department", "zone", "zone_and_department", "total"]
+)
+def test_sums_are_those_of_the_run(shop: Shop, level: str) -> None:
+    rows = whole(shop, f"/v1/turnover/forecasts/levels/{level}")
+    sums = shop.output("turnover/forecasts_by_level")
+    keys = ["key", "department", "week"]
+    made = by_key(sums[sums["level"] == level.replace("_", " ")], keys)
+    found = by_key(pd.DataFrame(rows), keys)
+    pd.testing.assert_frame_equal(found[[*keys, *RANGED]], made[[*keys, *RANGED]], check_exact=True)
+
+
+def test_the_budget_curve_and_its_recommendation_are_those_of_the_run(shop: Shop) -> None:
+    answer = shop.get("/v1/marketing/curve").json()
+    made = shop.output("marketing/budget_curve")
+    pd.testing.assert_frame_equal(pd.DataFrame(answer["curve"])[made.columns], made, check_exact=True)
+    path = shop.project.path("07_model_output/marketing/recommendation.json")
+    assert answer["recommendation"] == json.loads(path.read_text())
+
+
+def test_a_stored_answer_names_model_run_and_data(shop: Shop) -> None:
+    answer = shop.get("/v1/turnover/forecasts", limit=1).json()
+    made = shop.output("turnover/forecasts").iloc[0]
+    assert answer["model"] == {
+        "name": "sales_forecast.turnover",
+        "version": made["model_version"],
+        "run_id": made["run_id"],
+        "data_version": made["data_version"],
+    }
+
+
+def test_one_may_ask_what_was_known_then(shop: Shop) -> None:
+    then = datetime(2017, 10, 2, 6, tzinfo=UTC)
+    publish(shop.engine, publication(123.25, weekly_turnover=None), then)
+
+    def first(as_of: str) -> float:
+        answer = shop.get("/v1/turnover/forecasts", as_of=as_of, store="1")
+        assert answer.status_code == 200, answer.text
+        return float(answer.json()["forecasts"][0]["forecast"])
+
+    assert first("2017-10-02T06:00:00Z") == 123.25
+    assert first("2017-10-02T08:00:00+02:00") == 123.25
+    assert first("2017-10-02") == 123.25
+    before = shop.get("/v1/turnover/forecasts", as_of=(then - timedelta(seconds=1)).isoformat())
+    assert before.status_code == 404
+    assert before.json()["errors"][0]["field"] == "query.as_of"
+    assert len(whole(shop, "/v1/turnover/forecasts")) == len(shop.output("turnover/forecasts"))
+
+
+# --- live --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def deployed(shop: Shop) -> pd.DataFrame:
+    """What MLflow's own way to the champion says of every series."""
+    mlflow.set_tracking_uri(f"sqlite:///{shop.project.folder}/mlflow.db")
+    model = mlflow.pyfunc.load_model("models:/sales_forecast.turnover@champion")
+    return pd.DataFrame(model.predict(pd.DataFrame(series_of(shop))))
+
+
+def test_live_predictions_are_those_of_the_registered_model(shop: Shop, deployed: pd.DataFrame) -> None:
+    found = shop.predict(*series_of(shop))
+    assert len(found) == len(deployed) == 8 * len(series_of(shop))
+    for column in ("store", "department"):
+        assert found[column].tolist() == deployed[column].astype(str).tolist()
+    assert found["week"].tolist() == deployed["week"].dt.strftime("%Y-%m-%d").tolist()
+    np.testing.assert_array_equal(found[["horizon", *RANGED]], deployed[["horizon", *RANGED]])
+    assert found["cold_start"].tolist() == deployed["cold_start"].tolist()
+    assert set(found["arm"]) == {"champion"}
+    assert set(found["model_version"]) == {"1"}
+
+
+def test_live_and_stored_predictions_are_the_same(shop: Shop) -> None:
+    columns = [*KEYS, "horizon", *RANGED]
+    live = by_key(shop.predict(*series_of(shop)), KEYS)
+    made = by_key(shop.output("turnover/forecasts"), KEYS)
+    pd.testing.assert_frame_equal(live[columns], made[columns], check_exact=True)
+
+
+def test_answers_come_in_the_order_asked_whether_labels_are_numbers_or_text(shop: Shop) -> None:
+    asked = series_of(shop)[:5]
+    as_text = [{name: str(label) for name, label in one.items()} for one in reversed(asked)]
+    forwards, backwards = shop.predict(*asked), shop.predict(*as_text)
+    assert backwards["store"].drop_duplicates().tolist() == [
+        one["store"] for one in {each["store"]: each for each in as_text}.values()
+    ]
+    pd.testing.assert_frame_equal(by_key(forwards, KEYS), by_key(backwards, KEYS), check_exact=True)
+
+
+def test_live_budgets_are_those_of_the_registered_model(shop: Shop) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{shop.project.folder}/mlflow.db")
+    model = mlflow.pyfunc.load_model("models:/sales_forecast.marketing@champion")
+    curve = shop.output("marketing/budget_curve")
+    answer = shop.post("/v1/marketing/predict", {"budgets": curve["tv"].tolist()}).json()
+    found = pd.DataFrame(answer["predictions"])
+    assert found["sales"].tolist() == model.predict(curve[["tv"]])["sales"].tolist()
+    np.testing.assert_array_equal(
+        found[["tv", "sales", "sales_low", "sales_high"]], curve[["tv", "sales", "sales_low", "sales_high"]]
+    )
+    assert (answer["model"], answer["model_version"]) == ("sales_forecast.marketing", "1")
+    assert found["warning"].isna().all()
+
+
+def test_a_budget_that_was_never_tried_is_answered_with_a_warning(shop: Shop) -> None:
+    answer = shop.post("/v1/marketing/predict", {"budgets": [0.0, 1e6]}).json()
+    assert all("has learnt from budgets between" in one["warning"] for one in answer["predictions"])
+
+
+# --- the earlier system's calls ----------------------------------------------------------------------
+
+
+def test_the_earlier_systems_calls_have_the_same_figures(shop: Shop, deployed: pd.DataFrame) -> None:
+    for (store, department), rows in list(deployed.groupby(["store", "department"]))[:4]:
+        asked = {"but_num_business_unit": int(store), "dpt_num_department": int(department)}
+        weeks = rows["week"].dt.strftime("%Y-%m-%d")
+        eight = shop.post("/predict_8_weeks/", asked)
+        assert eight.json() == {"predictions": dict(zip(weeks, rows["forecast"], strict=True))}
+        one = shop.post(
+            "/predict/", asked | {"day_id": weeks.iloc[2], "but_postcode": 59000, "more": "ignored"}
+        )
+        assert one.json() == {"prediction": rows["forecast"].iloc[2]}
+
+
+# --- the service itself ------------------------------------------------------------------------------
+
+
+def test_models_are_listed_with_aliases_metrics_and_history(shop: Shop) -> None:
+    answer = shop.get("/v1/models").json()
+    assert {(each["name"], each["version"], *each["aliases"]) for each in answer["versions"]} == {
+        ("sales_forecast.turnover", "1", "champion"),
+        ("sales_forecast.marketing", "1", "champion"),
+    }
+    (turnover,) = (each for each in answer["versions"] if each["name"].endswith("turnover"))
+    assert all(0 < metrics["wape"] < 1 for metrics in turnover["metrics"].values())
+    assert {(each["name"], each["action"], each["version"]) for each in answer["promotions"]} == {
+        ("sales_forecast.turnover", "promote", "1"),
+        ("sales_forecast.marketing", "promote", "1"),
+    }
+    assert answer["split"] == {"champion": 1.0, "challenger": 0.0}
+
+
+def test_an_answer_can_be_looked_up_by_its_request_id(shop: Shop) -> None:
+    asked = {"store": "105", "department": "117"}
+    answer = shop.post("/v1/turnover/predict", {"series": [asked]})
+    said = answer.json()
+    assert answer.headers["X-Request-ID"] == said["request_id"]
+    (record,) = shop.get(f"/v1/audit/{said['request_id']}").json()["answers"]
+    assert record["input"] == {"series": [asked]}
+    assert record["output"] == [said["predictions"]]
+    assert (record["arm"], record["model_version"]) == ("champion", "1")
+    assert record["endpoint"] == "/v1/turnover/predict"
+    assert record["key_id"] == shop.key.split("_")[1]
+    assert record["other_output"] is None
+    assert record["latency_ms"] > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/turnover/forecasts", None),
+        ("/v1/turnover/forecasts/levels/total", None),
+        ("/v1/marketing/curve", None),
+        ("/v1/marketing/predict", {"budgets": [10]}),
+        ("/predict_8_weeks/", {"but_num_business_unit": 105, "dpt_num_department": 117}),
+    ],
+)
+def test_every_answer_is_on_record(shop: Shop, path: str, body: Any) -> None:
+    answer = shop.get(path) if body is None else shop.post(path, body)
+    assert answer.status_code == 200, answer.text
+    (record,) = shop.audited(answer.headers["X-Request-ID"])
+    assert record["endpoint"].split("{")[0] in path
+    assert record["output"]
+
+
+def test_health_and_readiness_need_no_key(shop: Shop) -> None:
+    health = shop.client.get("/health").json()
+    assert health["status"] == "ok"
+    ready = shop.client.get("/ready")
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "green", ready.text
+    assert set(ready.json()["checks"]) == {
+        *(f"{lane} {what}" for lane in ("turnover", "marketing") for what in ("champion", "forecasts")),
+        "database",
+    }
+
+
+def test_prometheus_reads_latency_version_and_age(shop: Shop) -> None:
+    shop.get("/v1/turnover/forecasts", store="105")
+    numbers = shop.client.get("/metrics").text
+    route = 'method="GET",route="/v1/turnover/forecasts",status="200"'
+    assert f"sales_forecast_request_seconds_count{{{route}}}" in numbers
+    assert 'sales_forecast_serving_version{arm="champion",model="sales_forecast.turnover"} 1.0' in numbers
+    assert 'sales_forecast_forecast_age_seconds{lane="turnover"}' in numbers
+    assert "sales_forecast_ready 1.0" in numbers
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_documentation_needs_no_internet(shop: Shop, page: str) -> None:
+    text = shop.client.get(page).text
+    loaded = [part.split('"')[1] for word in ("src=", "href=") for part in text.split(word)[1:]]
+    assert loaded
+    for address in loaded:
+        assert address.startswith("/"), address
+        assert shop.client.get(address).status_code == 200
+    assert "https://" not in text
+
+
+# --- new stores --------------------------------------------------------------------------------------
+
+NEW = {"store": 900001, "department": 117, "place": {}}
+
+
+def weeks_before(shop: Shop, weeks: int, turnover: float) -> list[dict[str, Any]]:
+    """The last weeks that the model knows, each with the same turnover."""
+    first = shop.output("turnover/forecasts").query("horizon == 1")["week"].iloc[0]
+    return [
+        {"week": f"{first - timedelta(weeks=back):%Y-%m-%d}", "turnover": turnover}
+        for back in range(weeks, 0, -1)
+    ]
+
+
+def test_a_new_store_is_forecast_as_its_peers_are_and_says_so(shop: Shop) -> None:
+    found = shop.predict(NEW)
+    assert found["cold_start"].all()
+    assert len(found) == 8
+    assert (found["forecast"] > 0).all()
+    where = {"postcode": "59000", "latitude": 50.6, "longitude": 3.1, "region": 10, "zone": 1}
+    assert len(shop.predict(NEW | {"place": where})) == 8
+
+
+def test_five_weeks_of_its_own_are_a_past(shop: Shop) -> None:
+    young = shop.predict(NEW | {"recent_weeks": weeks_before(shop, 4, 500.0)})
+    grown = shop.predict(NEW | {"recent_weeks": weeks_before(shop, 5, 500.0)})
+    assert young["cold_start"].all()
+    assert not grown["cold_start"].any()
+
+
+def test_a_store_that_sells_more_is_forecast_to_sell_more(shop: Shop) -> None:
+    little, much = (
+        shop.predict(NEW | {"recent_weeks": weeks_before(shop, 12, turnover)}) for turnover in (100.0, 1000.0)
+    )
+    assert much["forecast"].sum() > 3 * little["forecast"].sum()
+
+
+def test_recent_weeks_of_a_known_store_change_its_forecast_and_no_others(shop: Shop) -> None:
+    known, *others = series_of(shop)[:4]
+    before = shop.predict(known, *others)
+    changed = known | {"recent_weeks": weeks_before(shop, 8, 5000.0)}
+    after = shop.predict(changed, *others, NEW)
+    assert (after["forecast"][:8] > before["forecast"][:8]).all()
+    pd.testing.assert_frame_equal(after[8:32], before[8:], check_exact=True)
+    assert after["store"][32:].eq("900001").all()
+    pd.testing.assert_frame_equal(shop.predict(known, *others), before, check_exact=True)
