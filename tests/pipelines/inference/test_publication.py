@@ -1,0 +1,140 @@
+"""Both lanes: what a run leaves for others to ask for."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
+
+from publications import forecasts, sold, sums
+from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
+from sales_forecast.registry.dataset import UNTRACKED, Served, Submission
+from sales_forecast.registry.store import Event
+from sales_forecast.storage import schema
+from sales_forecast.storage.publications import Publication
+
+MADE = datetime(2017, 10, 2, 6, 0, 0, 5000, tzinfo=UTC)
+KEYS = ["store", "department", "week"]
+
+
+def version(number: str, windows: dict[str, dict[str, float]], card: str | None = None) -> ModelVersion:
+    """As the registry has it after a submission."""
+    submitted = Submission(None, "", True, "better", f"data {number}", metrics=windows)
+    tags = [ModelVersionTag(name, value) for name, value in submitted.tags.items()]
+    created = int(MADE.timestamp() * 1000)
+    return ModelVersion("turnover", number, created, description=card, run_id=f"run {number}", tags=tags)
+
+
+REGISTERED = Served(
+    "turnover",
+    None,
+    "2",
+    "run 2",
+    "data 2",
+    (version("2", {"2016-10-01": {"wape": 0.1 + 0.2, "bias": -1e-300}}, "# Blend"), version("1", {})),
+    (Event("promoted", "2", "1", "kedro run", "2017-10-02T06:00:00+00:00", "better"),),
+)
+UNREGISTERED = Served("turnover", None, UNTRACKED, UNTRACKED, "data 1")
+
+
+def published(serving: Served) -> Publication:
+    """Six stores and two sums, reasons in another order."""
+    whole = forecasts()
+    reasons = whole[[*KEYS, *PARTS]].sample(frac=1, random_state=0)
+    by_level = pd.concat([sums(), sums().assign(level="series")])
+    stamped = whole.drop(columns=list(PARTS)).assign(**serving.stamp)
+    return publish_forecasts(serving, stamped, by_level, reasons, sold(1.0, 2.0).assign(promotion=0))
+
+
+def test_forecasts_come_with_their_reasons() -> None:
+    pd.testing.assert_frame_equal(published(REGISTERED).tables["forecasts"], forecasts())
+
+
+def test_sums_are_published_and_single_series_only_once() -> None:
+    assert published(REGISTERED).tables["level_forecasts"]["level"].tolist() == ["department"]
+
+
+@pytest.mark.parametrize("name", ["forecasts", "level_forecasts"])
+def test_the_tables_have_what_the_database_wants(name: str) -> None:
+    wanted = {column.name for column in schema.metadata.tables[name].c} - {"run"}
+    assert set(published(REGISTERED).tables[name].columns) == wanted
+
+
+def test_what_was_sold_goes_along() -> None:
+    panel = published(REGISTERED).weekly_turnover
+    assert panel is not None
+    pd.testing.assert_frame_equal(panel, sold(1.0, 2.0))
+
+
+def test_a_forecast_whose_reasons_are_there_twice_is_refused() -> None:
+    whole = forecasts()
+    twice = pd.concat([whole, whole])[[*KEYS, *PARTS]]
+    with pytest.raises(pd.errors.MergeError):
+        publish_forecasts(
+            UNREGISTERED, whole.drop(columns=list(PARTS)).assign(**UNREGISTERED.stamp), sums(), twice, sold()
+        )
+
+
+def test_a_publication_says_which_model_run_and_data_made_it() -> None:
+    assert published(REGISTERED).made_by == {
+        "model_name": "turnover",
+        "model_version": "2",
+        "run_id": "run 2",
+        "data_version": "data 2",
+    }
+
+
+def test_every_registered_version_is_described() -> None:
+    second, first = published(REGISTERED).models
+    assert second == {
+        "name": "turnover",
+        "version": "2",
+        "run_id": "run 2",
+        "data_version": "data 2",
+        "made_at": MADE,
+        "decision": "better",
+        "card": "# Blend",
+    }
+    assert (first["version"], first["card"]) == ("1", "")
+
+
+def test_the_errors_that_a_version_is_marked_with_are_numbers_again() -> None:
+    by = {"name": "turnover", "version": "2", "window": "2016-10-01"}
+    assert published(REGISTERED).metrics == [
+        by | {"metric": "wape", "value": 0.1 + 0.2},
+        by | {"metric": "bias", "value": -1e-300},
+    ]
+
+
+def test_every_change_of_the_champion_is_told_with_its_moment() -> None:
+    assert published(REGISTERED).promotions == [
+        {
+            "name": "turnover",
+            "happened_at": datetime(2017, 10, 2, 6, tzinfo=UTC),
+            "version": "2",
+            "action": "promoted",
+            "previous": "1",
+            "who": "kedro run",
+            "why": "better",
+        }
+    ]
+
+
+def test_of_a_model_that_is_not_registered_its_name_is_known() -> None:
+    publication = published(UNREGISTERED)
+    (model,) = publication.models
+    assert (model["name"], model["version"], model["data_version"]) == ("turnover", UNTRACKED, "data 1")
+    assert set(model) == {column.name for column in schema.models.c}
+    assert (publication.metrics, publication.promotions) == ([], [])
+
+
+def test_the_curve_comes_with_its_recommendation() -> None:
+    curve = pd.DataFrame({"tv": [0.0, 1.0], "sales": [7.0, 7.1]})
+    publication = publish_curve(REGISTERED, curve, {"sales_per_budget_unit": 0.1})
+    assert publication.lane == "marketing"
+    assert list(publication.tables) == ["budget_curves"]
+    pd.testing.assert_frame_equal(publication.tables["budget_curves"], curve)
+    assert publication.summary == {"sales_per_budget_unit": 0.1}
+    assert publication.weekly_turnover is None
+    assert len(publication.models) == 2

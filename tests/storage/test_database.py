@@ -1,0 +1,150 @@
+"""Addresses, migrations and moments, on SQLite and on a real PostgreSQL."""
+
+import traceback
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, insert, inspect, make_url, select, text
+
+from processes import together, upgrade_it
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.storage import schema
+from sales_forecast.storage.database import configuration, open_database, upgrade, upsert, writing
+from servers import free_port
+
+pytestmark = pytest.mark.xdist_group("database")
+
+# --- migrations --------------------------------------------------------------------------------------
+
+
+def differences(engine: Engine) -> list[object]:
+    with engine.connect() as connection:
+        known = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        return list(compare_metadata(known, schema.metadata))
+
+
+def test_the_migrations_lead_to_the_tables_of_the_schema(engine: Engine) -> None:
+    assert differences(engine) == []
+    assert set(inspect(engine).get_table_names()) == {*schema.metadata.tables, "alembic_version"}
+
+
+def test_a_missing_column_would_be_noticed(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("alter table forecasts drop column method"))
+    assert len(differences(engine)) == 1
+
+
+def test_the_way_back_leaves_no_table_of_ours(engine: Engine) -> None:
+    with writing(engine) as connection:
+        command.downgrade(configuration(connection), "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    upgrade(engine)
+    assert differences(engine) == []
+
+
+def test_an_upgrade_of_what_is_up_to_date_keeps_the_rows(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(insert(schema.model_metrics), METRIC)
+    upgrade(engine)
+    assert differences(engine) == []
+    with engine.connect() as connection:
+        assert connection.execute(select(schema.model_metrics.c.value)).scalar_one() == 0.2
+
+
+METRIC = {"name": "blend", "version": "1", "window": "2016-10-01", "metric": "wape", "value": 0.2}
+
+
+def test_processes_that_upgrade_at_the_same_time_all_succeed(database_url: str, empty: Engine) -> None:
+    assert together(database_url, upgrade_it) == [0, 0, 0]
+    assert differences(empty) == []
+
+
+def test_a_database_of_a_newer_version_is_refused(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(InputError, match=r"newer version of this project.*'9999'.*update the project"):
+        upgrade(engine)
+
+
+# --- addresses ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "sales, secret, please",
+        "mysql://planner:secret@shop/sales",
+        "postgresql://planner:secret@shop:port/sales",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
+)
+def test_what_is_no_address_is_refused_with_what_to_write(url: str) -> None:
+    with pytest.raises(InputError, match=r"write postgresql://.* or sqlite:///path/to/file") as error:
+        open_database(url)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2"])
+def test_every_way_to_write_postgresql_is_understood(scheme: str, postgres_url: str) -> None:
+    upgrade(open_database(postgres_url.replace("postgresql", scheme, 1)))
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
+    database = open_database(f"postgresql://planner:secret@127.0.0.1:{free_port()}/sales")
+    with pytest.raises(InputError, match=r"planner:\*\*\*@127.* does not answer.*Start or mend it") as error:
+        upgrade(database)
+    assert "secret" not in "".join(traceback.format_exception(error.value))
+
+
+def test_a_postgresql_without_this_database_is_named(postgres_url: str) -> None:
+    name = str(make_url(postgres_url).database)
+    with pytest.raises(InputError, match='database "shop_of_nobody" does not exist'):
+        upgrade(open_database(postgres_url.replace(name, "shop_of_nobody")))
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shop.db").write_text("store,department,week\n" * 100)
+    with pytest.raises(InputError, match=r"shop\.db refuses: file is not a database"):
+        upgrade(open_database(f"sqlite:///{tmp_path}/shop.db"))
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("a file")
+    with pytest.raises(InputError, match=r"the folder .*/shop of the database cannot be made"):
+        open_database(f"sqlite:///{tmp_path}/shop/sales.db")
+
+
+def test_the_folder_of_a_new_file_is_made(tmp_path: Path) -> None:
+    upgrade(open_database(f"sqlite:///{tmp_path}/a/b/sales.db"))
+    assert (tmp_path / "a/b/sales.db").exists()
+
+
+# --- rows --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [0, 2, -11, 14])
+def test_a_moment_of_any_zone_comes_back_as_the_same_moment(engine: Engine, hours: int) -> None:
+    moment = datetime(2017, 10, 7, 23, 59, 59, 123456, tzinfo=timezone(timedelta(hours=hours)))
+    key = {"id": "k", "name": "planner", "digest": "d", "scopes": ["read"], "created_at": moment}
+    with writing(engine) as connection:
+        connection.execute(insert(schema.api_keys), key)
+    with engine.connect() as connection:
+        found = connection.execute(select(schema.api_keys)).one()
+    assert found.created_at == moment
+    assert found.created_at.tzinfo is UTC
+    assert found.revoked_at is None
+
+
+def test_rows_that_are_there_already_are_replaced(engine: Engine) -> None:
+    with writing(engine) as connection:
+        upsert(connection, schema.model_metrics, [METRIC])
+        upsert(connection, schema.model_metrics, [METRIC | {"value": 0.1}, METRIC | {"metric": "bias"}])
+        upsert(connection, schema.model_metrics, [])
+        found = connection.execute(select(schema.model_metrics).order_by(schema.model_metrics.c.metric)).all()
+    assert [(row.metric, row.value) for row in found] == [("bias", 0.2), ("wape", 0.1)]

@@ -1,0 +1,278 @@
+"""What is published is there to the last digit, whole or not at all, on SQLite and on a real PostgreSQL."""
+
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import IntegrityError
+
+from processes import killed_before, publish_there, together
+from publications import AWKWARD, WEEK, everything, forecasts, publication, rows, sold, sums
+from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.storage import schema
+from sales_forecast.storage.database import open_database
+from sales_forecast.storage.publications import publish
+from sales_forecast.storage.queries import Run, newest_run, rows_of_run
+
+pytestmark = pytest.mark.xdist_group("database")
+
+MONDAY = datetime(2017, 10, 2, 6, tzinfo=UTC)
+TUESDAY, WEDNESDAY = MONDAY + timedelta(days=1), MONDAY + timedelta(days=2)
+
+
+def run_of(engine: Engine, as_of: datetime | None = None, lane: str = "turnover") -> Run | None:
+    with engine.connect() as connection:
+        return newest_run(connection, lane, as_of)
+
+
+def first_forecast(engine: Engine, as_of: datetime | None = None) -> float:
+    """What the first store is to sell, as was known then."""
+    run = run_of(engine, as_of)
+    assert run is not None
+    with engine.connect() as connection:
+        found, _ = rows_of_run(connection, schema.forecasts, run, {"store": "1"}, limit=1, offset=0)
+    return float(found[0].forecast)
+
+
+# --- what is stored ----------------------------------------------------------------------------------
+
+
+def test_what_is_stored_equals_the_tables_to_the_last_digit(engine: Engine) -> None:
+    assert publish(engine, publication(), MONDAY)
+    found, wanted = pd.DataFrame(rows(engine, "forecasts")), forecasts()
+    assert found["forecast"].tolist() == [100.0, *AWKWARD[:-1]]
+    for column in ("horizon", "forecast", "lo_80", "hi_95", "cold_start", "method", *PARTS):
+        assert found[column].tolist() == wanted[column].tolist(), column
+    assert set(found["week"]) == {WEEK.date()}
+    (level,) = rows(engine, "level_forecasts")
+    assert (level["level"], level["forecast"], level["lo_80"]) == ("department", 100.0, 0.1 + 0.2)
+
+
+def test_a_run_says_who_made_it_and_when(engine: Engine) -> None:
+    publish(engine, publication(summary={"budget": 0.1 + 0.2, "why": ["é", None]}), MONDAY)
+    run = run_of(engine)
+    assert run is not None
+    made_by = (run.model_name, run.model_version, run.run_id, run.data_version)
+    assert made_by == ("blend", "1", "r1", "d1")
+    assert run.made_at == MONDAY
+    assert run.summary == {"budget": 0.1 + 0.2, "why": ["é", None]}
+
+
+@pytest.mark.parametrize("label", [7, "7", "north-7", "Liège"])
+def test_labels_are_text_whatever_the_retailer_calls_them(engine: Engine, label: Any) -> None:
+    tables = {
+        "forecasts": forecasts(series=2).assign(department=label),
+        "level_forecasts": sums().assign(key=label),
+    }
+    publish(engine, publication(tables=tables, weekly_turnover=sold(1.0, store=label)), MONDAY)
+    assert {row["department"] for row in rows(engine, "forecasts")} == {str(label)}
+    assert {row["key"] for row in rows(engine, "level_forecasts")} == {str(label)}
+    assert {row["store"] for row in rows(engine, "weekly_turnover")} == {str(label)}
+
+
+def test_more_rows_than_are_sent_at_a_time_all_arrive(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sales_forecast.storage.publications.ROWS_AT_A_TIME", 4)
+    publish(engine, publication(tables={"forecasts": forecasts(series=10)}), MONDAY)
+    assert len(rows(engine, "forecasts")) == 10
+
+
+# --- older and newer ---------------------------------------------------------------------------------
+
+
+def test_the_same_forecasts_again_change_nothing(engine: Engine) -> None:
+    publish(engine, publication(), MONDAY)
+    before = everything(engine)
+    assert not publish(engine, publication(), TUESDAY)
+    assert everything(engine) == before
+
+
+def test_other_forecasts_are_a_new_run_and_the_older_remain(engine: Engine) -> None:
+    publish(engine, publication(100.0), MONDAY)
+    assert publish(engine, publication(np.nextafter(100.0, 101.0)), TUESDAY)
+    assert len(rows(engine, "forecast_runs")) == 2
+    assert [row["forecast"] for row in rows(engine, "forecasts") if row["store"] == "1"] == [
+        100.0,
+        np.nextafter(100.0, 101.0),
+    ]
+
+
+def test_the_same_forecasts_by_another_version_are_a_new_run(engine: Engine) -> None:
+    publish(engine, publication(), MONDAY)
+    other = publication().made_by | {"model_version": "2"}
+    assert publish(engine, publication(made_by=other), TUESDAY)
+
+
+def test_going_back_to_the_former_forecasts_is_a_new_run(engine: Engine) -> None:
+    for day, first in enumerate((100.0, 200.0, 100.0)):
+        assert publish(engine, publication(first), MONDAY + timedelta(days=day))
+    assert len(rows(engine, "forecast_runs")) == 3
+    assert first_forecast(engine) == 100.0
+
+
+def test_one_may_ask_what_was_known_then(engine: Engine) -> None:
+    publish(engine, publication(100.0), MONDAY)
+    publish(engine, publication(200.0), WEDNESDAY)
+    assert run_of(engine, as_of=MONDAY - timedelta(seconds=1)) is None
+    assert first_forecast(engine, as_of=MONDAY) == 100.0
+    assert first_forecast(engine, as_of=TUESDAY) == 100.0
+    assert first_forecast(engine, as_of=WEDNESDAY) == 200.0
+    assert first_forecast(engine) == 200.0
+
+
+def test_each_lane_has_its_own_newest_run(engine: Engine) -> None:
+    publish(engine, publication(), MONDAY)
+    assert run_of(engine, lane="marketing") is None
+
+
+# --- what was sold -----------------------------------------------------------------------------------
+
+
+def turnover(engine: Engine) -> list[float]:
+    """Of one store's department, week by week."""
+    return [row["turnover"] for row in rows(engine, "weekly_turnover")]
+
+
+def test_only_the_weeks_that_changed_are_written(engine: Engine) -> None:
+    publish(engine, publication(weekly_turnover=sold(1.0, 2.0, 3.0)), MONDAY)
+    written: list[tuple[str, Any]] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if "weekly_turnover" in statement and not statement.startswith("SELECT"):
+            written.append((statement[:6], len(parameters) if isinstance(parameters, list) else 1))
+
+    publish(engine, publication(weekly_turnover=sold(1.0, 2.5, 3.0)), TUESDAY)
+    assert written == [("INSERT", 1)]
+    assert turnover(engine) == [1.0, 2.5, 3.0]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [(2.0, 3.0), (np.nan, 2.0, 3.0)],
+    ids=["a week that vanished", "a week that became a gap"],
+)
+def test_a_week_that_is_no_longer_in_the_data_is_gone(engine: Engine, now: Sequence[float]) -> None:
+    publish(engine, publication(weekly_turnover=sold(1.0, 2.0, 3.0)), MONDAY)
+    publish(engine, publication(weekly_turnover=sold(*now)), TUESDAY)
+    assert turnover(engine) == [2.0, 3.0]
+
+
+def test_gaps_are_not_stored(engine: Engine) -> None:
+    publish(engine, publication(weekly_turnover=sold(1.0, np.nan, 0.0, -2.0)), MONDAY)
+    assert turnover(engine) == [1.0, 0.0, -2.0]
+
+
+def test_what_was_sold_is_corrected_even_where_the_forecasts_stay(engine: Engine) -> None:
+    publish(engine, publication(), MONDAY)
+    assert not publish(engine, publication(weekly_turnover=sold(1.0, 2.0, 4.0)), TUESDAY)
+    assert turnover(engine) == [1.0, 2.0, 4.0]
+
+
+def test_a_lane_without_turnover_leaves_it_alone(engine: Engine) -> None:
+    publish(engine, publication(), MONDAY)
+    publish(engine, publication(lane="marketing", tables={}, weekly_turnover=None), MONDAY)
+    assert turnover(engine) == [1.0, 2.0, 3.0]
+
+
+# --- models ------------------------------------------------------------------------------------------
+
+VERSION = {"name": "blend", "version": "1"}
+MODEL = VERSION | {"run_id": "r1", "data_version": "d1", "made_at": MONDAY, "decision": "better", "card": ""}
+METRIC = VERSION | {"window": "2016-10-01", "metric": "wape", "value": 0.1 + 0.2}
+PROMOTION = VERSION | {"happened_at": MONDAY, "action": "promoted", "previous": None, "who": "me", "why": "x"}
+
+
+def test_models_metrics_and_promotions_are_replaced_and_not_doubled(engine: Engine) -> None:
+    def known(**changes: Any) -> None:
+        publish(
+            engine, publication(models=[MODEL | changes], metrics=[METRIC], promotions=[PROMOTION]), MONDAY
+        )
+
+    known()
+    known(card="# Blend")
+    assert rows(engine, "models") == [MODEL | {"card": "# Blend"}]
+    assert rows(engine, "model_metrics") == [METRIC]
+    assert rows(engine, "promotions") == [PROMOTION]
+
+
+# --- all or nothing ----------------------------------------------------------------------------------
+
+
+def test_a_publication_that_cannot_be_stored_changes_nothing_at_all(engine: Engine) -> None:
+    publish(engine, publication(), MONDAY)
+    before = everything(engine)
+    twice = pd.concat([sums(), sums()])
+    broken = publication(
+        tables={"forecasts": forecasts(200.0), "level_forecasts": twice},
+        weekly_turnover=sold(9.0),
+        models=[MODEL],
+        metrics=[METRIC],
+        promotions=[PROMOTION],
+    )
+    with pytest.raises(IntegrityError):
+        publish(engine, broken, TUESDAY)
+    assert everything(engine) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from weekly_turnover",
+        "insert into models",
+        "insert into forecast_runs",
+        "insert into forecasts",
+        "insert into level_forecasts",
+        "commit",
+    ],
+)
+def test_a_kill_while_publishing_leaves_the_old_forecasts_whole(
+    engine: Engine, database_url: str, statement: str
+) -> None:
+    publish(engine, publication(100.0), MONDAY)
+    before = everything(engine)
+    new = publication(200.0, weekly_turnover=sold(5.0, 6.0), models=[MODEL])
+    assert killed_before(statement, database_url, new, TUESDAY) == -signal.SIGKILL
+    assert everything(engine) == before
+    assert publish(engine, new, WEDNESDAY)
+    assert first_forecast(engine) == 200.0
+    assert len(rows(engine, "forecasts")) == 2 * len(forecasts())
+    assert turnover(engine) == [5.0, 6.0]
+
+
+def test_readers_see_the_old_forecasts_while_new_ones_are_written(engine: Engine, database_url: str) -> None:
+    publish(engine, publication(100.0), MONDAY)
+    reader, seen = open_database(database_url), []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def look(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement.startswith("INSERT INTO level_forecasts"):
+            seen.append((first_forecast(reader), turnover(reader)))
+
+    publish(engine, publication(200.0, weekly_turnover=sold(5.0)), TUESDAY)
+    assert seen == [(100.0, [1.0, 2.0, 3.0])]
+    assert (first_forecast(reader), turnover(reader)) == (200.0, [5.0])
+    reader.dispose()
+
+
+def test_who_reads_does_not_hold_up_a_publication(engine: Engine, database_url: str) -> None:
+    publish(engine, publication(100.0), MONDAY)
+    reader = open_database(database_url)
+    with reader.connect() as reading:
+        assert newest_run(reading, "turnover") is not None
+        assert publish(engine, publication(200.0), TUESDAY)
+    reader.dispose()
+
+
+def test_runs_that_publish_the_same_at_the_same_time_publish_it_once(
+    engine: Engine, database_url: str
+) -> None:
+    assert together(database_url, publish_there, publication(models=[MODEL]), MONDAY) == [0, 0, 0]
+    assert len(rows(engine, "forecast_runs")) == 1
+    assert len(rows(engine, "forecasts")) == len(forecasts())
