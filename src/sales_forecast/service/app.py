@@ -14,7 +14,7 @@ from sales_forecast.registry.store import Registry
 from sales_forecast.service.champions import KINDS, Champions
 from sales_forecast.service.dependencies import Service
 from sales_forecast.service.middleware import EachRequest
-from sales_forecast.service.problems import explain_errors
+from sales_forecast.service.problems import document_errors, explain_errors
 from sales_forecast.service.routes import compatible, live, marketing, operations, stored
 from sales_forecast.service.settings import ServiceSettings
 from sales_forecast.service.trail import AuditTrail
@@ -64,5 +64,6 @@ def create_app(
     for tag, module in ROUTERS.items():
         app.include_router(module.router, tags=[tag])
     explain_errors(app)
+    document_errors(app)
     app.add_middleware(EachRequest, settings=settings)
     return app

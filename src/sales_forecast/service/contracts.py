@@ -52,6 +52,7 @@ Moment = Annotated[
     ),
 ]
 ArmName = Literal["champion", "challenger"]
+Level = Literal["green", "yellow", "red"]
 LevelName = Literal["department", "region", "region_and_department", "zone", "zone_and_department", "total"]
 
 
@@ -88,8 +89,8 @@ class Place(_Asked):
 class Series(_Asked):
     """A store's department. A store that the model does not know needs a place."""
 
-    store: Label
-    department: Label
+    store: Label = Field(examples=["105"])
+    department: Label = Field(examples=["117"])
     place: Place | None = Field(default=None, description="For a store that the model does not know.")
     recent_weeks: list[RecentWeek] = Field(
         default=[], max_length=MAX_WEEKS, description="Take the place of what the model knows of these weeks."
@@ -116,11 +117,11 @@ class BudgetQuestion(_Asked):
 class _SeedSeries(BaseModel):
     """A store's department, as the retailer's files name things; what else is sent is ignored."""
 
-    but_num_business_unit: Label
-    dpt_num_department: Label
+    but_num_business_unit: Label = Field(examples=[105])
+    dpt_num_department: Label = Field(examples=[117])
     but_postcode: Label | None = None
-    but_latitude: float | None = None
-    but_longitude: float | None = None
+    but_latitude: Annotated[float, Field(strict=True)] | None = None
+    but_longitude: Annotated[float, Field(strict=True)] | None = None
     but_region_idr_region: Label | None = None
     zod_idr_zone_dgr: Label | None = None
 
@@ -128,7 +129,7 @@ class _SeedSeries(BaseModel):
 class SeedQuestion(_SeedSeries):
     """A store's department in one week."""
 
-    day_id: Day = Field(description="The week to forecast, as the files name weeks.")
+    day_id: Day = Field(description="The week to forecast, as the files name weeks.", examples=["2017-10-07"])
 
 
 class SeedSeriesQuestion(_SeedSeries):
@@ -317,14 +318,14 @@ class Health(BaseModel):
 class Check(BaseModel):
     """One thing that being ready takes."""
 
-    status: Literal["green", "yellow", "red"]
+    status: Level
     detail: str
 
 
 class Readiness(BaseModel):
     """Green: all is well. Yellow: it answers, but somebody should look. Red: it cannot answer."""
 
-    status: Literal["green", "yellow", "red"]
+    status: Level
     checks: dict[str, Check]
 
 

@@ -66,7 +66,7 @@ class Service:
         return self._range[1]
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:  # a function that is not async would cost a thread
     """The service that this request came to."""
     found: Service = request.app.state.service
     return found
@@ -115,6 +115,18 @@ def _may(scope: Scope) -> Callable[..., Caller]:
 Reader = Annotated[Caller, Depends(_may("read"))]
 Predictor = Annotated[Caller, Depends(_may("predict"))]
 Admin = Annotated[Caller, Depends(_may("admin"))]
+
+
+def only_known_queries(request: Request) -> None:
+    """Refuse a misspelt parameter: without it, '?stoer=105' would be answered with all stores.
+
+    Raises:
+        ProblemError: The route has no such parameter.
+    """
+    known = [each.alias for each in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            raise ProblemError(422, f"there is no '{name}'; there are {', '.join(known)}", f"query.{name}")
 
 
 def answer_of(

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+SHOWN = 100
+"""Of the things to put right; a body of nothing else could hold thousands."""
 
 TITLES = {
     401: "Who are you?",
@@ -99,14 +101,16 @@ def explain_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def not_understood(request: Request, error: RequestValidationError) -> JSONResponse:
         found = [
-            FieldProblem(field=".".join(str(part) for part in each["loc"]), problem=each["msg"])
+            FieldProblem(field=".".join(str(part) for part in each["loc"]), problem=_words(each))
             for each in error.errors()
         ]
         detail = f"{len(found)} thing(s) to put right, e.g. {found[0].field}: {found[0].problem}"
-        return render(request.scope, ProblemError(422, detail), found)
+        return render(request.scope, ProblemError(422, detail), found[:SHOWN])
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # FastAPI's word for bytes that are no text, and for endless numbers
+            return render(request.scope, ProblemError(422, "the body is no JSON that can be read", "body"))
         return render(
             request.scope,
             ProblemError(error.status_code, f"{error.detail}. See /docs", headers=dict(error.headers or {})),
@@ -121,11 +125,28 @@ def explain_errors(app: FastAPI) -> None:
         return render(request.scope, unavailable("the database does not answer; try again in some seconds"))
 
 
+def _words(error: dict[str, Any]) -> str:
+    """What is wrong with a field."""
+    if error["type"] == "json_invalid":
+        return f"this is no JSON: {error['ctx']['error']}"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
 def _is_away(error: DBAPIError) -> bool:
     """Operational errors are the database's; the others are ours."""
     from sqlalchemy.exc import InterfaceError, OperationalError
 
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def document_errors(app: FastAPI) -> None:
+    """Name the media type of problem details on the OpenAPI page; FastAPI would call them plain JSON."""
+    plain, details = "application/json", {"$ref": "#/components/schemas/ProblemDetails"}
+    operations = [each for path in app.openapi()["paths"].values() for each in path.values()]
+    for answer in [answer for each in operations for answer in each["responses"].values()]:
+        content = answer.get("content", {})
+        if content.get(plain) == {"schema": details}:
+            content[MEDIA_TYPE] = content.pop(plain)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -159,6 +159,10 @@ def _question(arm: Arm, series: list[Series], week: date | None) -> pd.DataFrame
     if week is not None:
         horizons = pd.DataFrame({"horizon": [horizon_of(arm, week, "body.day_id")]})
     question = asked.merge(horizons, how="cross")
+    columns = {name for one in series for ahead in one.known_ahead for name in ahead.values}
+    if unknown := sorted(columns.difference(arm.package.columns_ahead)):
+        known = ", ".join(arm.package.columns_ahead) or "none"
+        raise InputError(f"the model knows no column '{unknown[0]}' ahead; those it knows: {known}")
     planned = [
         {"store": one.store, "department": one.department, "horizon": _ahead(arm, ahead.week), **ahead.values}
         for one in series
@@ -167,9 +171,6 @@ def _question(arm: Arm, series: list[Series], week: date | None) -> pd.DataFrame
     if not planned:
         return question
     plan = pd.DataFrame(planned)
-    if unknown := sorted(set(plan.columns) - {*KEYS, "horizon", *arm.package.columns_ahead}):
-        known = ", ".join(arm.package.columns_ahead) or "none"
-        raise InputError(f"the model knows no column '{unknown[0]}' ahead; those it knows: {known}")
     if plan.duplicated([*KEYS, "horizon"]).any():
         raise InputError("known_ahead names a week of a series twice")
     return question.merge(plan, on=[*KEYS, "horizon"], how="left")
@@ -218,10 +219,7 @@ def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
         return found
     package, labels = arm.package, arm.forecaster.labels
     dtype = package.stores["store"].dtype
-    try:
-        ours = {one.store: labels["store"].get(one.store) or dtype.type(one.store) for one in series}
-    except ValueError as error:
-        raise InputError("stores are known by whole numbers here; give the new one a number, too") from error
+    ours = {one.store: labels["store"].get(one.store) or _new_label(one.store, dtype) for one in series}
     stores = pd.DataFrame(
         [
             {"store": ours[one.store], **one.place.model_dump()}
@@ -237,7 +235,22 @@ def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
             for week in one.recent_weeks
         ],
         columns=[*KEYS, "week", "turnover"],
-    ).astype({**package.panel[KEYS].dtypes, "week": "datetime64[ns]", "turnover": float})
+    ).astype({**package.panel[KEYS].dtypes, "week": "datetime64[s]", "turnover": float})
     if recent.duplicated([*KEYS, "week"]).any():
         raise InputError("recent_weeks names a week of a series twice")
     return TurnoverForecaster(package.with_series(stores.drop_duplicates("store"), recent))
+
+
+def _new_label(store: str, dtype: Any) -> Any:
+    """A new store's label as the tables would have it.
+
+    Raises:
+        InputError: It cannot be one of theirs.
+    """
+    try:
+        label = dtype.type(store)
+    except (ValueError, OverflowError):
+        label = None
+    if str(label) != store:  # '007' would be read as the number of another store
+        raise InputError(f"stores are known by whole numbers here; give the new one a number, not '{store}'")
+    return label

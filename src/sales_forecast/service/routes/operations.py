@@ -18,6 +18,7 @@ from sales_forecast.service.contracts import (
     AuditedAnswers,
     Check,
     Health,
+    Level,
     Models,
     ModelVersion,
     Promotion,
@@ -33,7 +34,7 @@ router = APIRouter()
 READY = Gauge("sales_forecast_ready", "1 green, 0.5 yellow, 0 red.")
 FORECAST_AGE = Gauge("sales_forecast_forecast_age_seconds", "Since the stored forecasts were made.", ["lane"])
 
-LEVELS = {"green": 1.0, "yellow": 0.5, "red": 0.0}
+LEVELS: dict[Level, float] = {"green": 1.0, "yellow": 0.5, "red": 0.0}
 
 
 @router.get("/v1/models", responses=documented())
@@ -89,8 +90,7 @@ def read_health() -> Health:
 def read_readiness(service: AService, response: Response) -> Readiness:
     """Whether it can answer, and whether somebody should look: database, models, age of the forecasts."""
     checks = _checks(service)
-    worst = min((check.status for check in checks.values()), key=LEVELS.__getitem__)
-    READY.set(LEVELS[worst])
+    worst = _worst(checks)
     if worst == "red":
         response.status_code = 503
     return Readiness(status=worst, checks=checks)
@@ -99,8 +99,12 @@ def read_readiness(service: AService, response: Response) -> Readiness:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def read_metrics(service: AService) -> Response:
     """Numbers for Prometheus."""
-    _checks(service)
+    READY.set(LEVELS[_worst(_checks(service))])
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _worst(checks: dict[str, Check]) -> Level:
+    return min((check.status for check in checks.values()), key=LEVELS.__getitem__)
 
 
 def _checks(service: Service) -> dict[str, Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Connection, Row, Table
 
 from sales_forecast.forecasting.reasons import PARTS
@@ -16,15 +16,15 @@ from sales_forecast.service.contracts import (
     Moment,
     StoredForecasts,
 )
-from sales_forecast.service.dependencies import AService, Reader, Service, answer_of
+from sales_forecast.service.dependencies import AService, Reader, Service, answer_of, only_known_queries
 from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.storage import schema
 from sales_forecast.storage.queries import Run, newest_run, rows_of_run
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(only_known_queries)])
 
 AsOf = Annotated[Moment | None, Query(description="What was known then; a date is the end of that day.")]
-Wanted = Annotated[str | None, Query(max_length=200, description="All, if it is left out.")]
+Wanted = Annotated[str | None, Query(min_length=1, max_length=200, description="All, if it is left out.")]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 
