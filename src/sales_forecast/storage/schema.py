@@ -195,7 +195,7 @@ audit_log = Table(
     Column("model_version", Text, nullable=False),
     Column("input", JSON, nullable=False),
     Column("output", JSON, nullable=False),
-    Column("other_output", JSON, nullable=True),
+    Column("other_output", JSON(none_as_null=True), nullable=True),
     Column("latency_ms", Float(53), nullable=False),
 )
 """Every answer: a row a request and arm. ``other_output`` is what the other arm would have said."""
