@@ -65,13 +65,13 @@ class TurnoverPackage:
         """What was known when it was made."""
         return self.model.market(self.panel, self.stores, self.calendar, self.known_ahead)
 
-    @property
+    @cached_property
     def horizon_weeks(self) -> int:
         """How many weeks ahead can be asked about."""
         wanted = weeks_ahead(self.targets, self.market.cutoff).max() if len(self.targets) else 0
         return max(self.model.horizon_weeks, int(wanted))
 
-    @property
+    @cached_property
     def columns_ahead(self) -> list[str]:
         """The retailer's own columns that are known ahead."""
         return list(self.known_ahead.columns.difference([*KEYS, "week"]))
@@ -147,6 +147,10 @@ class TurnoverForecaster:
         return model.forecast(market, self._package.targets[[*KEYS, "week"]]).set_index([*KEYS, "week"])
 
     @cached_property
+    def _targets(self) -> pd.MultiIndex:
+        return pd.MultiIndex.from_frame(self._package.targets[[*KEYS, "week"]])
+
+    @cached_property
     def labels(self) -> dict[str, dict[str, Any]]:
         """Stores and departments that the model knows: as text, since 7 and "7" are the same, and as ours."""
         known = {"store": self._package.stores["store"], "department": self._package.panel["department"]}
@@ -173,11 +177,12 @@ class TurnoverForecaster:
         what_if = [name for name in self._package.columns_ahead if name in asked]
         if what_if:
             answers = self._forecast(asked, self._with_plan(asked, what_if))
-        elif keys.isin(self._known.index).all():
+        elif (known := keys.isin(self._targets)).all():
             answers = self._known
         else:
-            new = self._forecast(asked, self._package.market)
-            answers = pd.concat([self._known, new[~new.index.isin(self._known.index)]])
+            answers = self._forecast(asked, self._package.market)
+            if known.any():
+                answers = pd.concat([self._known, answers[~answers.index.isin(self._targets)]])
         return answers.loc[keys].reset_index()[ANSWER]
 
     def _asked(self, model_input: pd.DataFrame) -> pd.DataFrame:

@@ -154,11 +154,13 @@ def _refuse_unknown(arm: Arm, one: Series, position: int) -> None:
 
 def _question(arm: Arm, series: list[Series], week: date | None) -> pd.DataFrame:
     """Store, department and horizon, and the columns known ahead that are given."""
-    asked = pd.DataFrame([(one.store, one.department) for one in series], columns=KEYS)
-    horizons = pd.DataFrame({"horizon": range(1, arm.package.horizon_weeks + 1)})
+    horizons = list(range(1, arm.package.horizon_weeks + 1))
     if week is not None:
-        horizons = pd.DataFrame({"horizon": [horizon_of(arm, week, "body.day_id")]})
-    question = asked.merge(horizons, how="cross")
+        horizons = [horizon_of(arm, week, "body.day_id")]
+    question = pd.DataFrame(
+        [(one.store, one.department, horizon) for one in series for horizon in horizons],
+        columns=[*KEYS, "horizon"],
+    )
     columns = {name for one in series for ahead in one.known_ahead for name in ahead.values}
     if unknown := sorted(columns.difference(arm.package.columns_ahead)):
         known = ", ".join(arm.package.columns_ahead) or "none"
