@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.storage.schema import api_keys
@@ -19,6 +19,7 @@ Scope = Literal["read", "predict", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _KEY = re.compile(r"sf_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
+_KEY_OF_ID = select(api_keys).where(api_keys.c.id == bindparam("id"))
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 
@@ -67,7 +68,7 @@ def find_caller(connection: Connection, key: str, now: datetime) -> Caller | Non
     parts = _KEY.fullmatch(key)
     found = None
     if parts is not None:
-        found = connection.execute(select(api_keys).where(api_keys.c.id == parts["id"])).first()
+        found = connection.execute(_KEY_OF_ID, {"id": parts["id"]}).first()
     right = hmac.compare_digest(found.digest if found else _NOBODY, _digest(parts["secret"] if parts else ""))
     if found is None or not right or found.revoked_at is not None:
         return None

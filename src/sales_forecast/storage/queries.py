@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, func, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, func, select
 
 from sales_forecast.storage import schema
 
@@ -43,13 +44,19 @@ class Run:
 
 def newest_run(connection: Connection, lane: str, as_of: datetime | None = None) -> Run | None:
     """The newest forecasts; with ``as_of``, the newest ones of then."""
+    asked = _newest_run(ever=as_of is None)
+    found = connection.execute(asked, {"lane": lane, "as_of": as_of}).first()
+    return None if found is None else Run(**found._mapping)
+
+
+@cache  # to put a statement together takes longer than SQLite takes to answer it
+def _newest_run(*, ever: bool) -> Select[Any]:
     runs = schema.forecast_runs
     columns = [runs.c[name] for name in Run.__dataclass_fields__]
-    asked = select(*columns).where(runs.c.lane == lane)
-    if as_of is not None:
-        asked = asked.where(runs.c.made_at <= as_of)
-    found = connection.execute(asked.order_by(runs.c.made_at.desc(), runs.c.id.desc()).limit(1)).first()
-    return None if found is None else Run(**found._mapping)
+    asked = select(*columns).where(runs.c.lane == bindparam("lane"))
+    if not ever:
+        asked = asked.where(runs.c.made_at <= bindparam("as_of"))
+    return asked.order_by(runs.c.made_at.desc(), runs.c.id.desc()).limit(1)
 
 
 def rows_of_run(
@@ -65,15 +72,23 @@ def rows_of_run(
         limit: At most so many.
         offset: After so many.
     """
-    wanted = [
-        table.c.run == run.id,
-        *(table.c[name] == value for name, value in where.items() if value is not None),
-    ]
-    keys = list(table.primary_key)
-    found = connection.execute(select(table).where(*wanted).order_by(*keys).limit(limit).offset(offset)).all()
+    wanted = {name: value for name, value in where.items() if value is not None} | {"run": run.id}
+    some, count = _rows_of_run(table, tuple(wanted))
+    found = connection.execute(some, wanted | {"first": offset, "most": limit}).all()
     if len(found) < limit and (found or not offset):
         return found, offset + len(found)
-    return found, connection.execute(select(func.count()).select_from(table).where(*wanted)).scalar_one()
+    return found, connection.execute(count, wanted).scalar_one()
+
+
+@cache
+def _rows_of_run(table: Table, columns: tuple[str, ...]) -> tuple[Select[Any], Select[int]]:
+    """Some rows, and how many there are in all, where each of the columns has a certain value."""
+    wanted = [table.c[name] == bindparam(name) for name in columns]
+    some = select(table).where(*wanted).order_by(*table.primary_key)
+    return (
+        some.limit(bindparam("most")).offset(bindparam("first")),
+        select(func.count()).select_from(table).where(*wanted),
+    )
 
 
 def model_rows(connection: Connection) -> dict[str, Rows]:
