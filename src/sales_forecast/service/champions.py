@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import threading
 from dataclasses import dataclass
 from typing import Any
 
+import skops.io  # noqa: F401  which looks through every module that is there: best before MLflow's thousands
 from prometheus_client import Gauge
 
 from sales_forecast.models import marketing, turnover
@@ -111,7 +113,10 @@ class Champions:
                     problems[f"{lane} {alias}"] = f"{registry.name}@{alias} cannot be loaded: {error}"
             if (lane, CHAMPION) not in arms and f"{lane} {CHAMPION}" not in problems:
                 problems[f"{lane} {CHAMPION}"] = f"no version of {registry.name} serves yet"
+        changed = arms != self._arms
         self._arms, self.aliases, self.problems = arms, tuple(aliases), problems
+        if changed:
+            _settle()
 
     def _exchange(self, arms: dict[tuple[str, str], Arm], lane: str, alias: str, found: Any) -> None:
         if found is None:
@@ -127,3 +132,10 @@ class Champions:
         arms[lane, alias] = Arm(alias, found.name, str(found.version), package, forecaster)
         SERVING.labels(found.name, alias).set(float(found.version))
         logger.info("Version %s of %s is loaded as %s", found.version, found.name, alias)
+
+
+def _settle() -> None:
+    """Have the garbage collector pass over what is here to stay: looking at it would stop all requests."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
