@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from sales_forecast.registry.store import Registry
@@ -63,6 +64,9 @@ def create_app(
     )
     for tag, module in ROUTERS.items():
         app.include_router(module.router, tags=[tag])
+    for route in app.routes:
+        if isinstance(route, APIRoute):  # on the page: what it does instead of what its function is called
+            route.summary, route.description = route.description.removesuffix("."), ""
     explain_errors(app)
     document_errors(app)
     app.add_middleware(EachRequest, settings=settings)

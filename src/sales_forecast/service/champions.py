@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import logging
+import re
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ FORECASTERS: dict[str, Any] = {"turnover": turnover.forecaster, "marketing": mar
 SERVING = Gauge("sales_forecast_serving_version", "Version that answers.", ["model", "arm"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arm:
     """One model that answers.
 
@@ -110,7 +111,9 @@ class Champions:
                         self._exchange(arms, lane, alias, found)
                 except Exception as error:  # a model may fail in any way
                     logger.exception("%s@%s cannot be loaded", registry.name, alias)
-                    problems[f"{lane} {alias}"] = f"{registry.name}@{alias} cannot be loaded: {error}"
+                    problems[f"{lane} {alias}"] = (
+                        f"{registry.name}@{alias} cannot be loaded: {_reason(error)}"
+                    )
             if (lane, CHAMPION) not in arms and f"{lane} {CHAMPION}" not in problems:
                 problems[f"{lane} {CHAMPION}"] = f"no version of {registry.name} serves yet"
         changed = arms != self._arms
@@ -139,3 +142,8 @@ def _settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, but not where on this machine: everybody may ask whether the service is ready."""
+    return re.sub(r"(\w+:/)?/\S*/", "", str(error).partition("\n")[0])

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from sales_forecast.service.contracts import (
-    SeedAnswer,
-    SeedQuestion,
-    SeedSeriesQuestion,
-    SeedWeeksAnswer,
-    Series,
-)
+from sales_forecast.service.answered import SeedAnswer, SeedWeeksAnswer
+from sales_forecast.service.asked import SeedQuestion, SeedSeriesQuestion, Series
 from sales_forecast.service.dependencies import AService, Predictor
 from sales_forecast.service.problems import documented
 from sales_forecast.service.routes.live import answer

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
-from typing import Any
 
-import pandas as pd
 from fastapi import APIRouter, Request
 
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.grid import KEYS
-from sales_forecast.models.turnover import TurnoverForecaster
+from sales_forecast.service.answered import Prediction, TurnoverAnswer
+from sales_forecast.service.asked import Series, TurnoverQuestion
 from sales_forecast.service.champions import Arm
-from sales_forecast.service.contracts import Prediction, Series, TurnoverAnswer, TurnoverQuestion
 from sales_forecast.service.dependencies import AService, Predictor, Service, answer_of
 from sales_forecast.service.problems import ProblemError, documented
+from sales_forecast.service.questions import Said, ask
 from sales_forecast.storage.audit import Answer
 from sales_forecast.storage.keys import Caller
 
@@ -36,7 +34,7 @@ def predict(
 
 def answer(
     request: Request, caller: Caller, service: Service, series: list[Series], week: date | None = None
-) -> list[dict[str, Any]]:
+) -> Said:
     """Ask each arm about its stores, and put question and answers on record.
 
     Args:
@@ -47,77 +45,44 @@ def answer(
         week: Only this one; all weeks ahead, if it is None.
 
     Returns:
-        The fields of ``contracts.Prediction``, series in the order asked.
+        All weeks of all series, in the order asked.
 
     Raises:
         ProblemError: A store, department or week is unknown, or does not go with what the model knows.
     """
-    champion, challenger = service.needed("turnover"), service.champions.challenger()
     _refuse_twice(series)
-    answered: dict[int, list[dict[str, Any]]] = {}
+    answers: dict[int, Said] = {}
     records: list[Answer] = []
-    for arm, other in ((champion, challenger), (challenger, champion)):
-        if arm is None:
-            continue
-        mine = {
-            position: one
-            for position, one in enumerate(series)
-            if (challenger is not None and service.champions.is_challengers(one.store)) == (arm is challenger)
-        }
-        if not mine:
-            continue
-        asked = list(mine.values())
-        said = ask(arm, asked, week, list(mine))
-        other_said = _also(other, asked, week, list(mine)) if other is not None else None
-        answered |= dict(zip(mine, said, strict=True))
-        question: dict[str, Any] = {
-            "series": [one.model_dump(mode="json", exclude_defaults=True) for one in asked]
-        }
+    for arm, other, mine in _split(service, series):
+        asked = [series[position] for position in mine]
+        said = ask(arm, asked, week, mine)
+        answers |= dict(zip(mine, said, strict=True))
+        question = TurnoverQuestion(series=asked).model_dump(mode="json", exclude_defaults=True)
         if week is not None:
             question["week"] = week.isoformat()
-        records.append(
-            answer_of(request, caller, arm.name, (arm.model_name, arm.version), question, said, other_said)
-        )
+        other_said = _also(other, asked, week, mine)
+        model = (arm.model_name, arm.version)
+        records.append(answer_of(request, caller, arm.name, model, question, said, other_said))
     service.trail.record(records)
-    return [each for position in sorted(answered) for each in answered[position]]
+    return [each for position in range(len(series)) for each in answers[position]]
 
 
-def ask(
-    arm: Arm, series: list[Series], week: date | None, positions: list[int] | None = None
-) -> list[list[dict[str, Any]]]:
-    """One arm's answers, a list a series.
-
-    Args:
-        arm: Who is asked.
-        series: About what.
-        week: Only this one; all weeks ahead, if it is None.
-        positions: Of the series in the caller's question, for messages.
-
-    Raises:
-        ProblemError: A store, department or week is unknown, or does not go with what the model knows.
-    """
-    places = positions or list(range(len(series)))
-    for position, one in zip(places, series, strict=True):
-        _refuse_unknown(arm, one, position)
-    plain = [one for one in series if not (one.place or one.recent_weeks or one.known_ahead)]
-    special = [one for one in series if one.place or one.recent_weeks or one.known_ahead]
-    answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    try:
-        if plain:
-            answers |= _answers(arm, arm.forecaster, _question(arm, plain, week))
-        if special:
-            answers |= _answers(arm, _with_own_past(arm, special), _question(arm, special, week))
-    except InputError as error:
-        raise ProblemError(409, f"{error}", "body.series") from error
-    return [answers[one.store, one.department] for one in series]
+def _split(service: Service, series: list[Series]) -> Iterator[tuple[Arm, Arm | None, list[int]]]:
+    """Each arm, the other one, and the positions of the series that are its own; by store."""
+    champion, challenger = service.needed("turnover"), service.champions.challenger()
+    challengers = [challenger is not None and service.champions.is_challengers(one.store) for one in series]
+    for arm, other, its_turn in ((champion, challenger, False), (challenger, champion, True)):
+        mine = [position for position, is_its in enumerate(challengers) if is_its is its_turn]
+        if arm is not None and mine:
+            yield arm, other, mine
 
 
 def _also(
-    other: Arm, series: list[Series], week: date | None, positions: list[int]
-) -> list[list[dict[str, Any]]] | None:
-    """What the other arm would have said; None where it cannot answer this."""
+    other: Arm | None, series: list[Series], week: date | None, positions: list[int]
+) -> list[Said] | None:
+    """What the other arm would have said; None where there is none, or it cannot answer this."""
     try:
-        return ask(other, series, week, positions)
+        return None if other is None else ask(other, series, week, positions)
     except ProblemError:
         return None
 
@@ -132,127 +97,3 @@ def _refuse_twice(series: list[Series]) -> None:
                 f"body.series.{position}",
             )
         seen.add((one.store, one.department))
-
-
-def _refuse_unknown(arm: Arm, one: Series, position: int) -> None:
-    labels = arm.forecaster.labels
-    if one.department not in labels["department"]:
-        known = ", ".join(sorted(labels["department"])[:20])
-        raise ProblemError(
-            404,
-            f"the model does not know department '{one.department}'; it knows {known}",
-            f"body.series.{position}.department",
-        )
-    if one.store not in labels["store"] and one.place is None:
-        raise ProblemError(
-            404,
-            f"the model does not know store '{one.store}'; for a new one, say where it is in 'place', which "
-            "may be {}",
-            f"body.series.{position}.store",
-        )
-
-
-def _question(arm: Arm, series: list[Series], week: date | None) -> pd.DataFrame:
-    """Store, department and horizon, and the columns known ahead that are given."""
-    horizons = list(range(1, arm.package.horizon_weeks + 1))
-    if week is not None:
-        horizons = [horizon_of(arm, week, "body.day_id")]
-    question = pd.DataFrame(
-        [(one.store, one.department, horizon) for one in series for horizon in horizons],
-        columns=[*KEYS, "horizon"],
-    )
-    columns = {name for one in series for ahead in one.known_ahead for name in ahead.values}
-    if unknown := sorted(columns.difference(arm.package.columns_ahead)):
-        known = ", ".join(arm.package.columns_ahead) or "none"
-        raise InputError(f"the model knows no column '{unknown[0]}' ahead; those it knows: {known}")
-    planned = [
-        {"store": one.store, "department": one.department, "horizon": _ahead(arm, ahead.week), **ahead.values}
-        for one in series
-        for ahead in one.known_ahead
-    ]
-    if not planned:
-        return question
-    plan = pd.DataFrame(planned)
-    if plan.duplicated([*KEYS, "horizon"]).any():
-        raise InputError("known_ahead names a week of a series twice")
-    return question.merge(plan, on=[*KEYS, "horizon"], how="left")
-
-
-def _ahead(arm: Arm, week: date) -> int:
-    return horizon_of(arm, week, "body.series")
-
-
-def horizon_of(arm: Arm, week: date, field: str) -> int:
-    """How many weeks ahead a week is.
-
-    Raises:
-        ProblemError: It is not one of the weeks ahead.
-    """
-    cutoff, weeks = arm.package.market.cutoff.date(), arm.package.horizon_weeks
-    days: int = (week - cutoff).days
-    if days % 7 or not 1 <= days // 7 <= weeks:
-        first, last = (cutoff + pd.Timedelta(weeks=ahead) for ahead in (1, weeks))
-        raise ProblemError(
-            404, f"{week} is none of the weeks ahead, which begin each 7 days from {first} to {last}", field
-        )
-    return days // 7
-
-
-def _answers(
-    arm: Arm, forecaster: TurnoverForecaster, question: pd.DataFrame
-) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Predictions by series; labels as they were asked."""
-    said = forecaster.predict(question).drop(columns=KEYS)
-    said["week"] = said["week"].dt.strftime("%Y-%m-%d")
-    answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    labels = question[KEYS].itertuples(index=False, name=None)
-    for (store, department), row in zip(labels, said.to_dict("records"), strict=True):
-        named = {"store": store, "department": department, "model_version": arm.version, "arm": arm.name}
-        answers.setdefault((store, department), []).append(
-            {str(key): value for key, value in row.items()} | named
-        )
-    return answers
-
-
-def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
-    """A forecaster that knows the callers' stores and weeks as well."""
-    if not any(one.place or one.recent_weeks for one in series):
-        found: TurnoverForecaster = arm.forecaster
-        return found
-    package, labels = arm.package, arm.forecaster.labels
-    dtype = package.stores["store"].dtype
-    ours = {one.store: labels["store"].get(one.store) or _new_label(one.store, dtype) for one in series}
-    stores = pd.DataFrame(
-        [
-            {"store": ours[one.store], **one.place.model_dump()}
-            for one in series
-            if one.place is not None and one.store not in labels["store"]
-        ],
-        columns=["store", "postcode", "latitude", "longitude", "region", "zone"],
-    ).astype({"store": dtype, "postcode": object})
-    recent = pd.DataFrame(
-        [
-            (ours[one.store], labels["department"][one.department], week.week, week.turnover)
-            for one in series
-            for week in one.recent_weeks
-        ],
-        columns=[*KEYS, "week", "turnover"],
-    ).astype({**package.panel[KEYS].dtypes, "week": "datetime64[s]", "turnover": float})
-    if recent.duplicated([*KEYS, "week"]).any():
-        raise InputError("recent_weeks names a week of a series twice")
-    return TurnoverForecaster(package.with_series(stores.drop_duplicates("store"), recent))
-
-
-def _new_label(store: str, dtype: Any) -> Any:
-    """A new store's label as the tables would have it.
-
-    Raises:
-        InputError: It cannot be one of theirs.
-    """
-    try:
-        label = dtype.type(store)
-    except (ValueError, OverflowError):
-        label = None
-    if str(label) != store:  # '007' would be read as the number of another store
-        raise InputError(f"stores are known by whole numbers here; give the new one a number, not '{store}'")
-    return label

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from fastapi import APIRouter, Request
 
-from sales_forecast.service.contracts import BudgetAnswer, BudgetPrediction, BudgetQuestion
+from sales_forecast.service.answered import BudgetAnswer, BudgetPrediction
+from sales_forecast.service.asked import BudgetQuestion
 from sales_forecast.service.dependencies import AService, Predictor, answer_of
 from sales_forecast.service.problems import documented
 

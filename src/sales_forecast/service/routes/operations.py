@@ -12,8 +12,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
-from sales_forecast.service.champions import KINDS
-from sales_forecast.service.contracts import (
+from sales_forecast.service.answered import (
     AuditedAnswer,
     AuditedAnswers,
     Check,
@@ -24,6 +23,7 @@ from sales_forecast.service.contracts import (
     Promotion,
     Readiness,
 )
+from sales_forecast.service.champions import KINDS
 from sales_forecast.service.dependencies import Admin, AService, Reader, Service
 from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.storage.queries import model_rows, newest_run
@@ -114,10 +114,7 @@ def _checks(service: Service) -> dict[str, Check]:
             checks[name] = Check(status="yellow", detail=reason)
     try:
         with service.engine.connect() as connection:
-            stored = {
-                f"{lane} forecasts": _forecasts(service, connection, lane)
-                for lane in ("turnover", "marketing")
-            }
+            stored = {f"{lane} forecasts": _forecasts(service, connection, lane) for lane in KINDS}
     except SQLAlchemyError:
         return checks | {"database": Check(status="red", detail="it does not answer")}
     return checks | stored | {"database": Check(status="green", detail="it answers")}
@@ -126,10 +123,9 @@ def _checks(service: Service) -> dict[str, Check]:
 def _champion(service: Service, lane: str) -> Check:
     arm = service.champions.champion(lane)
     if arm is None:
-        reason = service.champions.problems
-        return Check(
-            status="red", detail=reason.get(f"{lane} champion") or reason.get("models", "none is loaded")
-        )
+        problems = service.champions.problems
+        reason = problems.get(f"{lane} champion") or problems.get("models", "none is loaded")
+        return Check(status="red", detail=reason)
     return Check(status="green", detail=f"version {arm.version} of {arm.model_name}")
 
 

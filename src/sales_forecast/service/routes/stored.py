@@ -9,13 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Connection, Row, Table
 
 from sales_forecast.forecasting.reasons import PARTS
-from sales_forecast.service.contracts import (
-    BudgetCurve,
-    LevelForecasts,
-    LevelName,
-    Moment,
-    StoredForecasts,
-)
+from sales_forecast.service.answered import BudgetCurve, LevelForecasts, StoredForecasts
+from sales_forecast.service.asked import LevelName, Moment
 from sales_forecast.service.dependencies import AService, Reader, Service, answer_of, only_known_queries
 from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.storage import schema
