@@ -1,7 +1,6 @@
 """The real service over a finished project, in this process or in one of its own."""
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -63,6 +62,12 @@ class Shop:
         assert answer.status_code == 200, answer.text
         return pd.DataFrame(answer.json()["predictions"])
 
+    def ready(self) -> tuple[int, str, dict[str, Any]]:
+        """Status, colour and checks."""
+        answer = self.client.get("/ready")
+        said = answer.json()
+        return answer.status_code, said["status"], said["checks"]
+
     def audited(self, request_id: str) -> list[dict[str, Any]]:
         with self.engine.connect() as connection:
             asked = select(audit_log).where(audit_log.c.request_id == request_id)
@@ -105,7 +110,7 @@ def opened(project: Project, database_url: str, **changes: Any) -> Iterator[Shop
     upgrade(engine)
     app = create_app(settings, engine, client, curve)
     with TestClient(app, raise_server_exceptions=False) as calls:
-        wait_until(lambda: "red" not in calls.get("/ready").json()["status"])
+        wait_until(lambda: calls.get("/ready").status_code == 200)
         yield Shop(project, engine, calls, new_key(engine), app)
     engine.dispose()
 
@@ -133,11 +138,6 @@ def wait_until(so: Callable[[], bool], seconds: float = 120) -> None:
     while not so():
         assert time.monotonic() < end, "it has not become so"
         time.sleep(0.05)
-
-
-def configure(project: Project, name: str, **content: Any) -> None:
-    """Write ``conf/local/<name>.yml``."""
-    (project.folder / "conf" / "local" / f"{name}.yml").write_text(json.dumps(content))
 
 
 # --- versions ----------------------------------------------------------------------------------------

@@ -108,10 +108,9 @@ def purge(
     env: Environment = "local",
 ) -> None:
     """Forget old answers for good; export them first if they may be needed."""
-    configuration = load_configuration(env)
-    days = keep_days or int(configuration["service"]["audit"]["keep_days"])
-    before = datetime.now(UTC) - timedelta(days=days)
     with _database(env) as engine:
+        days = keep_days or int(load_configuration(env)["service"]["audit"]["keep_days"])
+        before = datetime.now(UTC) - timedelta(days=days)
         with engine.connect() as connection:
             count = trail.count_before(connection, before)
         if not count:

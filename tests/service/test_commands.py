@@ -1,0 +1,154 @@
+"""Keys, the record of answers and the start of the service, by the command line."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import orjson
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, select
+from typer.testing import CliRunner, Result
+
+from projects import Project
+from sales_forecast.__main__ import app
+from sales_forecast.storage import audit
+from sales_forecast.storage.database import open_database, writing
+from sales_forecast.storage.keys import find_caller
+from sales_forecast.storage.schema import audit_log
+from services import new_key
+
+pytestmark = pytest.mark.xdist_group("lifecycle")
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def record(
+    request: pytest.FixtureRequest,
+    shop_project: Project,
+    new_database: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Engine:
+    """A database that the commands use, with an answer of three years ago and one of just now."""
+    monkeypatch.chdir(shop_project.folder)
+    monkeypatch.setenv("SALES_FORECAST_DATABASE_URL", url := new_database(request.param))
+    monkeypatch.setenv("COLUMNS", "200")
+    young = audit.Answer(
+        request_id="young",
+        arm="champion",
+        at=NOW,
+        key_id="k",
+        endpoint="/v1/turnover/predict",
+        model_name="sales_forecast.turnover",
+        model_version="1",
+        input={"series": [{"store": "105", "department": "117"}]},
+        output=[[{"forecast": 0.1 + 0.2}]],
+        other_output=None,
+        latency_ms=1.5,
+    )
+    engine = open_database(url)
+    with writing(engine) as connection:
+        audit.record(connection, [young, replace(young, request_id="old", at=NOW - timedelta(days=1000))])
+    return engine
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def refused(*arguments: str) -> str:
+    """One message."""
+    done = invoke(*arguments)
+    assert done.exit_code == 1, done.output
+    assert isinstance(done.exception, SystemExit)
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(record: Engine) -> None:
+    made = invoke("keys", "create", "Lille office", "--scopes", "read, admin", "--days", "30")
+    assert made.exit_code == 0, made.output
+    key = made.stdout.strip()
+    with record.connect() as connection:
+        caller = find_caller(connection, key, NOW)
+        assert caller is not None
+        assert caller.scopes == {"read", "admin"}
+        assert find_caller(connection, key, NOW + timedelta(days=31)) is None
+    listed = invoke("keys", "list").stdout
+    assert all(words in listed for words in ("Lille office", caller.key_id, "admin, read"))
+    assert key.split("_", 2)[2][:10] not in listed
+    assert "is refused from now on" in invoke("keys", "revoke", caller.key_id).stdout
+    with record.connect() as connection:
+        assert find_caller(connection, key, NOW) is None
+    assert f"no valid key with the id '{caller.key_id}'" in refused("keys", "revoke", caller.key_id)
+    assert "'write' is none of read, predict, admin" in refused("keys", "create", "x", "--scopes", "write")
+    assert "there is no environment conf/nowhere" in refused("keys", "list", "--env", "nowhere")
+
+
+def test_the_record_is_exported_to_the_last_digit(record: Engine, tmp_path: Path) -> None:
+    done = invoke("audit", "export", str(tmp_path / "all.parquet"))
+    assert f"2 answers are in {tmp_path}/all.parquet" in done.stdout.replace("\n", "")
+    old, young = pd.read_parquet(tmp_path / "all.parquet").to_dict("records")
+    assert (old["request_id"], young["request_id"]) == ("old", "young")
+    assert young["at"] == pd.Timestamp(NOW)
+    assert orjson.loads(young["output"]) == [[{"forecast": 0.1 + 0.2}]]
+    assert orjson.loads(young["input"])["series"] == [{"store": "105", "department": "117"}]
+    assert young["other_output"] is None
+    invoke(
+        "audit", "export", str(tmp_path / "some.parquet"), "--since", f"{NOW - timedelta(days=1):%Y-%m-%d}"
+    )
+    assert pd.read_parquet(tmp_path / "some.parquet")["request_id"].tolist() == ["young"]
+    invoke("audit", "export", str(tmp_path / "none.parquet"), "--until", "2001-01-01")
+    assert pd.read_parquet(tmp_path / "none.parquet").empty
+    assert sorted(os.listdir(tmp_path)) == ["all.parquet", "none.parquet", "some.parquet"]  # noqa: PTH208
+    assert invoke("audit", "export", str(tmp_path / "no" / "x.parquet")).exit_code == 2
+
+
+def test_a_purge_forgets_the_old_and_keeps_the_young(record: Engine) -> None:
+    assert CliRunner().invoke(app, ["audit", "purge"], input="n\n").exit_code == 1
+    assert requests(record) == ["old", "young"]
+    assert "1 answers from before" in invoke("audit", "purge", "--yes").stdout
+    assert requests(record) == ["young"]
+    assert "No answer is older than 730 days" in invoke("audit", "purge", "--yes").stdout
+    assert "there is no environment conf/nowhere" in refused("audit", "purge", "--env", "nowhere")
+
+
+def requests(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(audit_log.c.request_id).order_by(audit_log.c.at)).scalars())
+
+
+def test_production_takes_no_salt_that_everybody_knows(record: Engine) -> None:
+    said = refused("serve", "--production")
+    assert "service.yml: ab.salt: choose one of your own in production; everybody knows this one" in said
+
+
+def test_production_makes_no_key_and_starts_with_none_that_is_over(
+    record: Engine, shop_project: Project
+) -> None:
+    settings = (shop_project.folder / "conf/base/service.yml").read_text()
+    own = shop_project.folder / "conf/local/service.yml"
+    own.write_text(settings.replace("change-me", "of our own"))
+    try:
+        new_key(record, expires_at=NOW - timedelta(seconds=1))
+        assert "no valid API key; make one: sales-forecast keys create NAME" in refused(
+            "serve", "--production"
+        )
+        own.write_text(settings.replace("max_seconds: 30", "max_second: 30"))
+        assert "service.yml: " in (said := refused("serve"))
+        assert "max_second: Extra inputs are not permitted" in said
+    finally:
+        own.unlink()
+
+
+def test_a_database_that_does_not_answer_stops_the_start(
+    shop_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop_project.folder)
+    monkeypatch.setenv("SALES_FORECAST_DATABASE_URL", "postgresql://planner:secret@127.0.0.1:1/sales")
+    said = refused("serve")
+    assert "does not answer" in said
+    assert "secret" not in said
