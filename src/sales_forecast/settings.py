@@ -37,6 +37,6 @@ CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
     "config_patterns": {"spark": ["spark*"], "mlflow": ["mlflow*"], "service": ["service*"]},
-    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+    "merge_strategy": {"parameters": "soft", "globals": "soft", "service": "soft"},
     "custom_resolvers": {"project_root": project_root, "oc.env": oc.env},
 }

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from time import sleep
 
 import pytest
 
 from projects import Project
+from sales_forecast.service.callers import REMEMBERED_SECONDS
 from sales_forecast.storage.database import writing
 from sales_forecast.storage.keys import Scope, revoke_key
 from services import Shop, new_key, opened
@@ -67,6 +69,7 @@ def test_a_key_stops_at_its_end_and_when_it_is_revoked(shop: Shop) -> None:
     assert shop.client.get("/v1/turnover/forecasts", headers=headers).status_code == 200
     with writing(shop.engine) as connection:
         revoke_key(connection, valid.split("_")[1], now)
+    sleep(REMEMBERED_SECONDS)
     assert refused(shop, valid) == (401, "this key is wrong, expired or revoked; ask for another one")
 
 

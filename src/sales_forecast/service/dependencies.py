@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter_ns
@@ -10,18 +10,17 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 
 from sales_forecast.models.marketing import BudgetRange
+from sales_forecast.service.callers import Callers
 from sales_forecast.service.champions import Arm, Champions
 from sales_forecast.service.problems import ProblemError, unavailable
 from sales_forecast.service.settings import ServiceSettings
 from sales_forecast.service.trail import AuditTrail
 from sales_forecast.storage.audit import Answer
-from sales_forecast.storage.keys import Caller, Scope, find_caller
+from sales_forecast.storage.keys import Caller, Scope
 
 
 @dataclass
@@ -43,8 +42,7 @@ class Service:
     curve: dict[str, Any]
 
     def __post_init__(self) -> None:
-        self.limiter = FixedWindowRateLimiter(MemoryStorage())
-        self.limit = RateLimitItemPerMinute(self.settings.requests_per_minute)
+        self.callers = Callers(self.engine, self.settings.requests_per_minute)
         self._range: tuple[str, BudgetRange] | None = None
 
     def needed(self, lane: str) -> Arm:
@@ -66,7 +64,10 @@ class Service:
         return self._range[1]
 
 
-async def service_of(request: Request) -> Service:  # a function that is not async would cost a thread
+# Dependencies are async: FastAPI would run each in a thread of its own, which costs more than they do.
+
+
+async def service_of(request: Request) -> Service:
     """The service that this request came to."""
     found: Service = request.app.state.service
     return found
@@ -80,8 +81,8 @@ _bearer = HTTPBearer(
 )
 
 
-def _may(scope: Scope) -> Callable[..., Caller]:
-    def check(
+def _may(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    async def check(
         request: Request,
         service: AService,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -89,24 +90,18 @@ def _may(scope: Scope) -> Callable[..., Caller]:
         challenge = {"WWW-Authenticate": "Bearer"}
         if given is None:
             raise ProblemError(401, "send an API key: Authorization: Bearer sf_...", headers=challenge)
-        with service.engine.connect() as connection:
-            caller = find_caller(connection, given.credentials, datetime.now(UTC))
+        callers, key = service.callers, given.credentials
+        caller = callers.remembered(key) or await run_in_threadpool(callers.look_up, key)
         if caller is None:
             wrong = "this key is wrong, expired or revoked; ask for another one"
             raise ProblemError(401, wrong, headers=challenge)
         request.state.key_id = caller.key_id
         if scope not in caller.scopes:
-            raise ProblemError(
-                403, f"this key is for {', '.join(sorted(caller.scopes))}; one for {scope} is needed"
-            )
-        if not service.limiter.hit(service.limit, caller.key_id):
-            wait = service.limiter.get_window_stats(service.limit, caller.key_id).reset_time
-            seconds = max(1, round(wait - datetime.now(UTC).timestamp()))
-            raise ProblemError(
-                429,
-                f"more than {service.limit.amount} requests in a minute; wait {seconds} seconds",
-                headers={"Retry-After": str(seconds)},
-            )
+            given_for = ", ".join(sorted(caller.scopes))
+            raise ProblemError(403, f"this key is for {given_for}; one for {scope} is needed")
+        if seconds := callers.seconds_to_wait(caller):
+            many = f"more than {callers.limit.amount} requests in a minute; wait {seconds} seconds"
+            raise ProblemError(429, many, headers={"Retry-After": str(seconds)})
         return caller
 
     return check
@@ -117,7 +112,7 @@ Predictor = Annotated[Caller, Depends(_may("predict"))]
 Admin = Annotated[Caller, Depends(_may("admin"))]
 
 
-def only_known_queries(request: Request) -> None:
+async def only_known_queries(request: Request) -> None:
     """Refuse a misspelt parameter: without it, '?stoer=105' would be answered with all stores.
 
     Raises:

@@ -60,7 +60,10 @@ def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Expe
             )
         sold = pd.DataFrame(turnover_since(connection, answers["week"].min()), columns=[*ASKED, "turnover"])
     versions = answers.pivot_table(index=["at", *ASKED], columns="method", values="version", aggfunc="first")
-    pair = versions.dropna().iloc[-1]
+    side_by_side = versions.dropna()
+    if side_by_side.empty:
+        raise InputError("the two arms forecast different weeks, so they cannot be compared; refit the older")
+    pair = side_by_side.iloc[-1]
     same = (versions == pair).all(axis=1)
     mine = answers[same.reindex(pd.MultiIndex.from_frame(answers[["at", *ASKED]])).to_numpy(dtype=bool)]
     first = mine.drop_duplicates([*ASKED, "method"])

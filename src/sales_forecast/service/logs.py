@@ -11,7 +11,12 @@ import ecs_logging
 def log_as_json() -> None:
     """Replace every other way of logging; uvicorn's line a request is left out, since we write our own."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(ecs_logging.StdlibFormatter(extra={"service": {"name": "sales_forecast"}}))
+    handler.setFormatter(
+        ecs_logging.StdlibFormatter(
+            extra={"service": {"name": "sales_forecast"}},
+            exclude_fields=["log.original", "log.origin", "process"],
+        )
+    )
     for name in [None, *logging.root.manager.loggerDict]:
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import date
 
@@ -15,6 +16,8 @@ from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.service.questions import Said, ask
 from sales_forecast.storage.audit import Answer
 from sales_forecast.storage.keys import Caller
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -84,6 +87,9 @@ def _also(
     try:
         return None if other is None else ask(other, series, week, positions)
     except ProblemError:
+        return None
+    except Exception:  # the arm that answers must not fail because the other one does
+        logger.exception("The other arm failed")
         return None
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
-from sqlalchemy import Connection, Row, Table
+import orjson
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from sqlalchemy import Connection, RowMapping, Table
 
 from sales_forecast.forecasting.reasons import PARTS
-from sales_forecast.service.answered import BudgetCurve, LevelForecasts, StoredForecasts
+from sales_forecast.service.answered import (
+    BudgetCurve,
+    LevelForecast,
+    LevelForecasts,
+    StoredForecast,
+    StoredForecasts,
+)
 from sales_forecast.service.asked import LevelName, Moment
 from sales_forecast.service.dependencies import AService, Reader, Service, answer_of, only_known_queries
 from sales_forecast.service.problems import ProblemError, documented
@@ -21,10 +28,12 @@ router = APIRouter(dependencies=[Depends(only_known_queries)])
 AsOf = Annotated[Moment | None, Query(description="What was known then; a date is the end of that day.")]
 Wanted = Annotated[str | None, Query(min_length=1, max_length=200, description="All, if it is left out.")]
 Limit = Annotated[int, Query(ge=1, le=10_000)]
+FIELDS = [name for name in StoredForecast.model_fields if name != "explanation"]
+
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 
 
-@router.get("/v1/turnover/forecasts", responses=documented(404))
+@router.get("/v1/turnover/forecasts", response_model=StoredForecasts, responses=documented(404))
 def read_forecasts(
     request: Request,
     caller: Reader,
@@ -34,18 +43,18 @@ def read_forecasts(
     as_of: AsOf = None,
     limit: Limit = 1000,
     offset: Offset = 0,
-) -> StoredForecasts:
+) -> Response:
     """Forecasts of stores and departments, with ranges and explanation."""
     wanted = {"store": store, "department": department}
-    content = _read(request, caller, service, schema.forecasts, wanted, as_of, limit, offset)
-    rows = [
-        {**row._mapping, "explanation": {part: row._mapping[part] for part in PARTS}}
-        for row in content.pop("rows")
+    run, rows, total = _read(request, caller, service, schema.forecasts, wanted, as_of, limit, offset)
+    found = [
+        {name: row[name] for name in FIELDS} | {"explanation": {part: row[part] for part in PARTS}}
+        for row in rows
     ]
-    return StoredForecasts(**content, forecasts=rows)
+    return _as_json(_stamp(request, run) | _page(total, offset, len(rows)) | {"forecasts": found})
 
 
-@router.get("/v1/turnover/forecasts/levels/{level}", responses=documented(404))
+@router.get("/v1/turnover/forecasts/levels/{level}", response_model=LevelForecasts, responses=documented(404))
 def read_level(
     request: Request,
     caller: Reader,
@@ -56,23 +65,25 @@ def read_level(
     as_of: AsOf = None,
     limit: Limit = 1000,
     offset: Offset = 0,
-) -> LevelForecasts:
+) -> Response:
     """Sums over departments, regions, zones or everything, with ranges of their own."""
     wanted = {"level": level.replace("_", " "), "key": key, "department": department}
-    content = _read(request, caller, service, schema.level_forecasts, wanted, as_of, limit, offset)
-    rows = [row._mapping for row in content.pop("rows")]
-    return LevelForecasts(**content, level=level, forecasts=rows)
+    run, rows, total = _read(request, caller, service, schema.level_forecasts, wanted, as_of, limit, offset)
+    found = [{name: row[name] for name in LevelForecast.model_fields} for row in rows]
+    page = _stamp(request, run) | _page(total, offset, len(rows))
+    return _as_json(page | {"level": level, "forecasts": found})
 
 
 @router.get("/v1/marketing/curve", responses=documented(404))
 def read_curve(request: Request, caller: Reader, service: AService, as_of: AsOf = None) -> BudgetCurve:
     """Sales against TV budget, with the marginal return, and the recommendation."""
-    content = _read(request, caller, service, schema.budget_curves, {}, as_of, 10_000, 0)
-    return BudgetCurve(
-        **{name: content[name] for name in ("request_id", "made_at", "model")},
-        recommendation=content["summary"],
-        curve=[row._mapping for row in content["rows"]],
-    )
+    run, rows, _ = _read(request, caller, service, schema.budget_curves, {}, as_of, 10_000, 0)
+    return BudgetCurve(**_stamp(request, run), recommendation=run.summary, curve=rows)
+
+
+def _as_json(content: dict[str, Any]) -> Response:
+    """As it is: the database has typed it, and to check it again would take longer than to read it."""
+    return Response(orjson.dumps(content, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
 def _read(
@@ -84,7 +95,8 @@ def _read(
     as_of: datetime | None,
     limit: int,
     offset: int,
-) -> dict[str, Any]:
+) -> tuple[Run, list[RowMapping], int]:
+    """The newest run, its rows that are wanted and how many there are; on record when it returns."""
     lane = "marketing" if table is schema.budget_curves else "turnover"
     with service.engine.connect() as connection:
         run = newest_run(connection, lane, as_of)
@@ -93,33 +105,30 @@ def _read(
             raise ProblemError(404, f"there are no {lane} forecasts {when}", "query.as_of" if as_of else None)
         rows, total = _rows(connection, table, run, wanted, limit, offset)
     asked = wanted | {"as_of": as_of and as_of.isoformat(), "limit": limit, "offset": offset}
+    output = {"run": run.id, "rows": len(rows)}
     model = (run.model_name, run.model_version)
-    service.trail.record(
-        [answer_of(request, caller, "stored", model, asked, {"run": run.id, "rows": len(rows)})]
-    )
-    return {
-        "request_id": request.state.request_id,
-        "made_at": run.made_at,
-        "model": {
-            "name": run.model_name,
-            "version": run.model_version,
-            "run_id": run.run_id,
-            "data_version": run.data_version,
-        },
-        "total": total,
-        "next_offset": offset + len(rows) if offset + len(rows) < total else None,
-        "summary": run.summary,
-        "rows": rows,
-    }
+    service.trail.record([answer_of(request, caller, "stored", model, asked, output)])
+    return run, rows, total
+
+
+def _stamp(request: Request, run: Run) -> dict[str, Any]:
+    model = {"name": run.model_name, "version": run.model_version}
+    model |= {"run_id": run.run_id, "data_version": run.data_version}
+    return {"request_id": request.state.request_id, "made_at": run.made_at, "model": model}
+
+
+def _page(total: int, offset: int, count: int) -> dict[str, int | None]:
+    end = offset + count
+    return {"total": total, "next_offset": end if end < total else None}
 
 
 def _rows(
     connection: Connection, table: Table, run: Run, wanted: dict[str, str | None], limit: int, offset: int
-) -> tuple[list[Row[Any]], int]:
+) -> tuple[list[RowMapping], int]:
     impossible = any("\x00" in value for value in wanted.values() if value)  # PostgreSQL knows no such text
     rows, total = ([], 0) if impossible else rows_of_run(connection, table, run, wanted, limit, offset)
     if not total and any(wanted.values()):
         given = {name: value for name, value in wanted.items() if value}
         named = ", ".join(f"{name} '{value}'" for name, value in given.items())
         raise ProblemError(404, f"no forecast is stored for {named}", f"query.{list(given)[-1]}")
-    return list(rows), total
+    return [row._mapping for row in rows], total
