@@ -56,6 +56,37 @@ class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Wanted = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class CurveQuery(_Asked):
+    """Which of the stored forecasts."""
+
+    as_of: Moment | None = Field(
+        default=None, description="What was known then; a date is the end of that day."
+    )
+
+
+class _ListQuery(CurveQuery):
+    department: Wanted | None = Field(default=None, description="All, if it is left out.", examples=["117"])
+    limit: int = Field(default=1000, ge=1, le=10_000)
+    offset: int = Field(default=0, ge=0, le=1_000_000_000)
+
+
+class StoredQuery(_ListQuery):
+    """Which forecasts of stores and departments."""
+
+    store: Wanted | None = Field(default=None, description="All, if it is left out.", examples=["105"])
+
+
+class LevelQuery(_ListQuery):
+    """Which sums."""
+
+    key: Wanted | None = Field(
+        default=None, description="A region or zone; all, if it is left out.", examples=["11"]
+    )
+
+
 class RecentWeek(_Asked):
     """What a series sold in a week."""
 

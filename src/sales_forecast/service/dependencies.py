@@ -64,16 +64,17 @@ class Service:
         return self._range[1]
 
 
-# Dependencies are async: FastAPI would run each in a thread of its own, which costs more than they do.
-
-
-async def service_of(request: Request) -> Service:
+def service_of(request: Request) -> Service:
     """The service that this request came to."""
     found: Service = request.app.state.service
     return found
 
 
-AService = Annotated[Service, Depends(service_of)]
+async def _service(request: Request) -> Service:  # not async, it would cost a thread of its own
+    return service_of(request)
+
+
+AService = Annotated[Service, Depends(_service)]
 
 
 _bearer = HTTPBearer(
@@ -83,14 +84,12 @@ _bearer = HTTPBearer(
 
 def _may(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     async def check(
-        request: Request,
-        service: AService,
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
         challenge = {"WWW-Authenticate": "Bearer"}
         if given is None:
             raise ProblemError(401, "send an API key: Authorization: Bearer sf_...", headers=challenge)
-        callers, key = service.callers, given.credentials
+        callers, key = service_of(request).callers, given.credentials
         caller = callers.remembered(key) or await run_in_threadpool(callers.look_up, key)
         if caller is None:
             wrong = "this key is wrong, expired or revoked; ask for another one"
@@ -110,18 +109,6 @@ def _may(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 Reader = Annotated[Caller, Depends(_may("read"))]
 Predictor = Annotated[Caller, Depends(_may("predict"))]
 Admin = Annotated[Caller, Depends(_may("admin"))]
-
-
-async def only_known_queries(request: Request) -> None:
-    """Refuse a misspelt parameter: without it, '?stoer=105' would be answered with all stores.
-
-    Raises:
-        ProblemError: The route has no such parameter.
-    """
-    known = [each.alias for each in request.scope["route"].dependant.query_params]
-    for name in request.query_params:
-        if name not in known:
-            raise ProblemError(422, f"there is no '{name}'; there are {', '.join(known)}", f"query.{name}")
 
 
 def answer_of(

@@ -129,6 +129,8 @@ def _words(error: dict[str, Any]) -> str:
     """What is wrong with a field."""
     if error["type"] == "json_invalid":
         return f"this is no JSON: {error['ctx']['error']}"
+    if error["type"] == "extra_forbidden":
+        return "there is nothing of this name"
     return str(error["msg"]).removeprefix("Value error, ")
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from sqlalchemy import Engine
 
 from sales_forecast.storage import audit
-from sales_forecast.storage.database import writing
+from sales_forecast.storage.database import to_write
 
 TOGETHER = 200
 
@@ -22,7 +22,7 @@ class AuditTrail:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine = to_write(engine)
         self._waiting: queue.SimpleQueue[tuple[list[audit.Answer], Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
         self._thread.start()
@@ -51,7 +51,7 @@ class AuditTrail:
                     break
                 batch.append(more)
             try:
-                with writing(self._engine) as connection:
+                with self._engine.begin() as connection:
                     audit.record(connection, [answer for answers, _ in batch for answer in answers])
             except Exception as error:  # each caller answers for itself
                 for _, done in batch:

@@ -96,10 +96,15 @@ def _begin_now(connection: Connection) -> None:
     connection.exec_driver_sql("begin immediate" if writes else "begin")
 
 
+def to_write(engine: Engine) -> Engine:
+    """The same engine, whose transactions take SQLite's lock when they begin."""
+    return engine.execution_options(writes=True)
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that writes: all of it or nothing."""
-    with engine.execution_options(writes=True).begin() as connection:
+    with to_write(engine).begin() as connection:
         yield connection
 
 

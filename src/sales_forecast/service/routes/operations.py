@@ -31,6 +31,8 @@ from sales_forecast.storage.schema import audit_log
 
 router = APIRouter()
 
+VERSION = version("sales_forecast")
+
 READY = Gauge("sales_forecast_ready", "1 green, 0.5 yellow, 0 red.")
 FORECAST_AGE = Gauge("sales_forecast_forecast_age_seconds", "Since the stored forecasts were made.", ["lane"])
 
@@ -83,7 +85,7 @@ def read_audit(
 @router.get("/health")
 def read_health() -> Health:
     """Whether the process runs."""
-    return Health(status="ok", version=version("sales_forecast"))
+    return Health(status="ok", version=VERSION)
 
 
 @router.get("/ready", responses={503: {"model": Readiness, "description": "Red: it cannot answer."}})

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import Connection, RowMapping, Table
 
 from sales_forecast.forecasting.reasons import PARTS
@@ -17,67 +16,55 @@ from sales_forecast.service.answered import (
     StoredForecast,
     StoredForecasts,
 )
-from sales_forecast.service.asked import LevelName, Moment
-from sales_forecast.service.dependencies import AService, Reader, Service, answer_of, only_known_queries
+from sales_forecast.service.asked import CurveQuery, LevelName, LevelQuery, StoredQuery
+from sales_forecast.service.dependencies import Reader, answer_of, service_of
 from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.storage import schema
+from sales_forecast.storage.keys import Caller
 from sales_forecast.storage.queries import Run, newest_run, rows_of_run
 
-router = APIRouter(dependencies=[Depends(only_known_queries)])
+router = APIRouter()
 
-AsOf = Annotated[Moment | None, Query(description="What was known then; a date is the end of that day.")]
-Wanted = Annotated[str | None, Query(min_length=1, max_length=200, description="All, if it is left out.")]
-Limit = Annotated[int, Query(ge=1, le=10_000)]
+WHOLE_CURVE = 10_000
+
 FIELDS = [name for name in StoredForecast.model_fields if name != "explanation"]
-
-Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 
 
 @router.get("/v1/turnover/forecasts", response_model=StoredForecasts, responses=documented(404))
 def read_forecasts(
     request: Request,
     caller: Reader,
-    service: AService,
-    store: Annotated[Wanted, Query(examples=["105"])] = None,
-    department: Annotated[Wanted, Query(examples=["117"])] = None,
-    as_of: AsOf = None,
-    limit: Limit = 1000,
-    offset: Offset = 0,
+    query: Annotated[StoredQuery, Query()],
 ) -> Response:
     """Forecasts of stores and departments, with ranges and explanation."""
-    wanted = {"store": store, "department": department}
-    run, rows, total = _read(request, caller, service, schema.forecasts, wanted, as_of, limit, offset)
+    wanted = {"store": query.store, "department": query.department}
+    run, rows, total = _read(request, caller, schema.forecasts, wanted, query)
     found = [
         {name: row[name] for name in FIELDS} | {"explanation": {part: row[part] for part in PARTS}}
         for row in rows
     ]
-    return _as_json(_stamp(request, run) | _page(total, offset, len(rows)) | {"forecasts": found})
+    return _as_json(_stamp(request, run) | _page(total, query.offset, len(rows)) | {"forecasts": found})
 
 
 @router.get("/v1/turnover/forecasts/levels/{level}", response_model=LevelForecasts, responses=documented(404))
 def read_level(
     request: Request,
     caller: Reader,
-    service: AService,
     level: Annotated[LevelName, Path(description="What is summed over.")],
-    key: Annotated[Wanted, Query(examples=["10"])] = None,
-    department: Annotated[Wanted, Query(examples=["117"])] = None,
-    as_of: AsOf = None,
-    limit: Limit = 1000,
-    offset: Offset = 0,
+    query: Annotated[LevelQuery, Query()],
 ) -> Response:
     """Sums over departments, regions, zones or everything, with ranges of their own."""
-    wanted = {"level": level.replace("_", " "), "key": key, "department": department}
-    run, rows, total = _read(request, caller, service, schema.level_forecasts, wanted, as_of, limit, offset)
+    wanted = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
+    run, rows, total = _read(request, caller, schema.level_forecasts, wanted, query)
     found = [{name: row[name] for name in LevelForecast.model_fields} for row in rows]
-    page = _stamp(request, run) | _page(total, offset, len(rows))
+    page = _stamp(request, run) | _page(total, query.offset, len(rows))
     return _as_json(page | {"level": level, "forecasts": found})
 
 
 @router.get("/v1/marketing/curve", responses=documented(404))
-def read_curve(request: Request, caller: Reader, service: AService, as_of: AsOf = None) -> BudgetCurve:
+def read_curve(request: Request, caller: Reader, query: Annotated[CurveQuery, Query()]) -> BudgetCurve:
     """Sales against TV budget, with the marginal return, and the recommendation."""
-    run, rows, _ = _read(request, caller, service, schema.budget_curves, {}, as_of, 10_000, 0)
+    run, rows, _ = _read(request, caller, schema.budget_curves, {}, query)
     return BudgetCurve(**_stamp(request, run), recommendation=run.summary, curve=rows)
 
 
@@ -88,23 +75,22 @@ def _as_json(content: dict[str, Any]) -> Response:
 
 def _read(
     request: Request,
-    caller: Reader,
-    service: Service,
+    caller: Caller,
     table: Table,
     wanted: dict[str, str | None],
-    as_of: datetime | None,
-    limit: int,
-    offset: int,
+    query: StoredQuery | LevelQuery | CurveQuery,
 ) -> tuple[Run, list[RowMapping], int]:
     """The newest run, its rows that are wanted and how many there are; on record when it returns."""
     lane = "marketing" if table is schema.budget_curves else "turnover"
+    service, as_of = service_of(request), query.as_of
+    page = {"limit": getattr(query, "limit", WHOLE_CURVE), "offset": getattr(query, "offset", 0)}
     with service.engine.connect() as connection:
         run = newest_run(connection, lane, as_of)
         if run is None:
             when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC" if as_of else "yet; make some: kedro run"
             raise ProblemError(404, f"there are no {lane} forecasts {when}", "query.as_of" if as_of else None)
-        rows, total = _rows(connection, table, run, wanted, limit, offset)
-    asked = wanted | {"as_of": as_of and as_of.isoformat(), "limit": limit, "offset": offset}
+        rows, total = _rows(connection, table, run, wanted, **page)
+    asked = {"as_of": as_of and as_of.isoformat()} | wanted | page
     output = {"run": run.id, "rows": len(rows)}
     model = (run.model_name, run.model_version)
     service.trail.record([answer_of(request, caller, "stored", model, asked, output)])
