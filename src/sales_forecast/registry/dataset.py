@@ -17,6 +17,7 @@ from kedro.io import AbstractDataset
 from sales_forecast import tracking
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.registry.packages import Package, log_package, open_package
+from sales_forecast.registry.records import METRIC
 from sales_forecast.registry.store import Event, Registry
 from sales_forecast.tracking import flatten
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNTRACKED = "untracked"
-
-METRIC = "metric."
-"""Tags of a version that say how good it was begin so; then come window and metric."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ Label = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "integer"}]}),
 ]
 Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
+Latitude = Annotated[float, Field(strict=True, ge=-90, le=90)]
+Longitude = Annotated[float, Field(strict=True, ge=-180, le=180)]
 Day = Annotated[date, BeforeValidator(_only_iso)]
 Moment = Annotated[
     datetime,
@@ -107,8 +109,8 @@ class Place(_Asked):
     """Where a new store is; what is left out counts as unknown."""
 
     postcode: Annotated[str, Field(max_length=20)] | None = None
-    latitude: Annotated[float, Field(strict=True, ge=-90, le=90)] | None = None
-    longitude: Annotated[float, Field(strict=True, ge=-180, le=180)] | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
     region: Label | None = None
     zone: Label | None = None
 
@@ -120,10 +122,16 @@ class Series(_Asked):
     department: Label = Field(examples=["117"])
     place: Place | None = Field(default=None, description="For a store that the model does not know.")
     recent_weeks: list[RecentWeek] = Field(
-        default=[], max_length=MAX_WEEKS, description="Take the place of what the model knows of these weeks."
+        default=[],
+        max_length=MAX_WEEKS,
+        fail_fast=True,
+        description="Take the place of what the model knows of these weeks.",
     )
     known_ahead: list[WeekAhead] = Field(
-        default=[], max_length=MAX_WEEKS, description="What if: take the place of the plan's values."
+        default=[],
+        max_length=MAX_WEEKS,
+        fail_fast=True,
+        description="What if: take the place of the plan's values.",
     )
 
 
@@ -167,8 +175,8 @@ class _SeedSeries(BaseModel):
     but_num_business_unit: Label = Field(examples=[105])
     dpt_num_department: Label = Field(examples=[117])
     but_postcode: Label | None = None
-    but_latitude: Annotated[float, Field(strict=True)] | None = None
-    but_longitude: Annotated[float, Field(strict=True)] | None = None
+    but_latitude: Latitude | None = None
+    but_longitude: Longitude | None = None
     but_region_idr_region: Label | None = None
     zod_idr_zone_dgr: Label | None = None
 

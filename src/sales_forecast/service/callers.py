@@ -11,7 +11,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
 
-from sales_forecast.storage.keys import Caller, find_caller
+from sales_forecast.storage.keys import Caller, find_caller, looks_like_a_key
 
 REMEMBERED_SECONDS = 1.0
 """How soon a revoked key is refused; looking it up on each request would cost a thread and a query."""
@@ -38,6 +38,8 @@ class Callers:
 
     def look_up(self, key: str) -> Caller | None:
         """Who has this key; None if it is wrong, expired or revoked."""
+        if not looks_like_a_key(key):
+            return None
         with self._engine.connect() as connection:
             caller = find_caller(connection, key, datetime.now(UTC))
         if caller is None:

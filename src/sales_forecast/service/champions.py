@@ -15,12 +15,15 @@ from prometheus_client import Gauge
 
 from sales_forecast.models import marketing, turnover
 from sales_forecast.registry.packages import open_package
+from sales_forecast.registry.records import Records, records_of
 from sales_forecast.registry.store import CHALLENGER, CHAMPION, Registry
 
 logger = logging.getLogger(__name__)
 
 KINDS: dict[str, Any] = {"turnover": turnover.TurnoverPackage, "marketing": marketing.BudgetPackage}
 FORECASTERS: dict[str, Any] = {"turnover": turnover.forecaster, "marketing": marketing.forecaster}
+
+LOADING = "models"
 
 SERVING = Gauge("sales_forecast_serving_version", "Version that answers.", ["model", "arm"])
 
@@ -66,7 +69,8 @@ class Champions:
         self._registries, self._share, self._salt = registries, challenger_share, salt
         self._arms: dict[tuple[str, str], Arm] = {}
         self.aliases: tuple[Alias, ...] = ()
-        self.problems: dict[str, str] = {"models": "they are still being loaded"}
+        self.records: dict[str, Records] = {}
+        self.problems: dict[str, str] = {LOADING: "they are still being loaded"}
         self._stopped = threading.Event()
 
     def champion(self, lane: str) -> Arm | None:
@@ -100,31 +104,47 @@ class Champions:
 
     def refresh(self) -> None:
         """Load what the registry names and is not loaded yet; what fails leaves the old model serving."""
-        arms, problems, aliases = dict(self._arms), {}, []
+        arms, records, problems = dict(self._arms), dict(self.records), {}
+        aliases: list[Alias] = []
         for lane, registry in self._registries.items():
-            for alias in (CHAMPION, CHALLENGER):
+            try:
+                named = {CHAMPION: registry.champion(), CHALLENGER: registry.challenger()}
+                records[lane] = records_of(
+                    registry.name, tuple(registry.versions()), tuple(registry.history())
+                )
+            except Exception as error:  # whatever is wrong with the registry, models that are loaded serve
+                logger.exception("The registry does not answer about %s", registry.name)
+                problems[f"{lane} registry"] = f"it does not answer: {_reason(error)}"
+                aliases += [each for each in self.aliases if each.model_name == registry.name]
+                continue
+            aliases += [
+                Alias(registry.name, alias, str(found.version)) for alias, found in named.items() if found
+            ]
+            for alias, found in self._wanted(lane, named).items():
                 try:
-                    found = registry.champion() if alias == CHAMPION else registry.challenger()
-                    if found is not None:
-                        aliases.append(Alias(registry.name, alias, str(found.version)))
-                    if alias == CHAMPION or (self._share and lane == "turnover"):
-                        self._exchange(arms, lane, alias, found)
+                    self._exchange(arms, lane, alias, found)
                 except Exception as error:  # a model may fail in any way
                     logger.exception("%s@%s cannot be loaded", registry.name, alias)
                     problems[f"{lane} {alias}"] = (
                         f"{registry.name}@{alias} cannot be loaded: {_reason(error)}"
                     )
-            if (lane, CHAMPION) not in arms and f"{lane} {CHAMPION}" not in problems:
-                problems[f"{lane} {CHAMPION}"] = f"no version of {registry.name} serves yet"
         changed = arms != self._arms
-        self._arms, self.aliases, self.problems = arms, tuple(aliases), problems
+        self._arms, self.aliases, self.records, self.problems = arms, tuple(aliases), records, problems
         if changed:
             _settle()
 
+    def _wanted(self, lane: str, named: dict[str, Any]) -> dict[str, Any]:
+        """Who is to answer; a challenger that is being promoted is no other model."""
+        champion, challenger = named[CHAMPION], named[CHALLENGER]
+        on_trial = bool(self._share) and lane == "turnover" and challenger is not None
+        if on_trial and champion is not None and str(challenger.version) == str(champion.version):
+            on_trial = False
+        return {CHAMPION: champion, CHALLENGER: challenger if on_trial else None}
+
     def _exchange(self, arms: dict[tuple[str, str], Arm], lane: str, alias: str, found: Any) -> None:
         if found is None:
-            if alias == CHALLENGER:  # a champion goes on serving, whatever becomes of its alias
-                arms.pop((lane, alias), None)
+            if alias == CHALLENGER and (lane, alias) in arms:  # a champion goes on serving without its alias
+                SERVING.remove(arms.pop((lane, alias)).model_name, alias)
             return
         present = arms.get((lane, alias))
         if present is not None and present.version == str(found.version):

@@ -86,7 +86,7 @@ def _key(engine: Engine, *, production: bool) -> str | None:
         return None
     with writing(engine) as connection:
         return create_key(
-            connection, "made by serve, for a day", ["read", "predict", "admin"], now, now + timedelta(days=1)
+            connection, "made by serve, for a day", ["read", "predict"], now, now + timedelta(days=1)
         )
 
 

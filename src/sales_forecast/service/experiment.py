@@ -36,9 +36,9 @@ class Experiment:
 
 
 def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Experiment:
-    """Compare the newest pair of versions that have answered side by side.
+    """Compare champion and challenger, whichever versions they were: each delivery refits them.
 
-    Each series and week counts once: as it was first answered. Both arms were asked the same, whoever's
+    Each series and week counts once, as it was first answered by both. Both were asked the same, whoever's
     answer the caller saw, so the comparison is a paired one.
 
     Args:
@@ -50,47 +50,40 @@ def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Expe
         InputError: There was no experiment, or no turnover of its weeks has arrived.
     """
     with engine.connect() as connection:
+        recorded = audit.read(connection, since, two_arms=True)
         answers = pd.DataFrame(
-            [row for answer in audit.read(connection, since) for row in _both_arms(answer)],
-            columns=["at", *ASKED, "method", "version", "forecast"],
+            [row for answer in recorded for row in _both_arms(answer)],
+            columns=[*ASKED, "method", "version", "forecast"],
         )
         if answers.empty:
             raise InputError(
-                "no request was answered by two arms; set ab.challenger_share in service.yml, and serve"
+                "no request was answered by two arms as many weeks ahead; set ab.challenger_share in "
+                "service.yml, and serve"
             )
         sold = pd.DataFrame(turnover_since(connection, answers["week"].min()), columns=[*ASKED, "turnover"])
-    versions = answers.pivot_table(index=["at", *ASKED], columns="method", values="version", aggfunc="first")
-    side_by_side = versions.dropna()
-    if side_by_side.empty:
-        raise InputError("the two arms forecast different weeks, so they cannot be compared; refit the older")
-    pair = side_by_side.iloc[-1]
-    same = (versions == pair).all(axis=1)
-    mine = answers[same.reindex(pd.MultiIndex.from_frame(answers[["at", *ASKED]])).to_numpy(dtype=bool)]
-    first = mine.drop_duplicates([*ASKED, "method"])
+    first = answers.drop_duplicates([*ASKED, "method"])
     known = first.merge(sold, on=ASKED).assign(week=lambda rows: pd.to_datetime(rows["week"]))
     looks = follow(known[[*ASKED, "method", "forecast", "turnover"]], ab)
-    title = f"WAPE: champion version {pair[CHAMPION]}, challenger version {pair[CHALLENGER]}"
-    return Experiment(title, looks, _words(looks, ab, str(pair[CHALLENGER])))
+    versions = {name: list(rows["version"].unique()) for name, rows in first.groupby("method")}
+    named = {name: ", ".join(numbers) for name, numbers in versions.items()}
+    title = f"WAPE: champion (version {named[CHAMPION]}), challenger (version {named[CHALLENGER]})"
+    return Experiment(title, looks, _words(looks, ab, versions[CHALLENGER][-1]))
 
 
 def _both_arms(answer: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """A row an arm, week and series; nothing of answers without a second arm, or to a what-if."""
-    if answer["other_output"] is None or answer["arm"] not in (CHAMPION, CHALLENGER):
-        return
+    """Two rows a week and series that both saw from as far away; nothing of a what-if."""
     if any(len(series) > len(("store", "department")) for series in answer["input"]["series"]):
         return
-    for rows in (answer["output"], answer["other_output"]):
-        for row in (row for series in rows for row in series):
+    own, others = (_by_question(answer[said]) for said in ("output", "other_output"))
+    for key in own.keys() & others.keys():
+        for row in (own[key], others[key]):
             week = datetime.fromisoformat(row["week"]).date()
-            yield (
-                answer["at"],
-                row["store"],
-                row["department"],
-                week,
-                row["arm"],
-                row["model_version"],
-                row["forecast"],
-            )
+            yield row["store"], row["department"], week, row["arm"], row["model_version"], row["forecast"]
+
+
+def _by_question(said: list[list[dict[str, Any]]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    asked = ("store", "department", "week", "horizon")
+    return {tuple(row[name] for name in asked): row for series in said for row in series}
 
 
 def _words(looks: list[Look], ab: ABSettings, challenger: str) -> str:

@@ -102,10 +102,10 @@ def explain_errors(app: FastAPI) -> None:
     async def not_understood(request: Request, error: RequestValidationError) -> JSONResponse:
         found = [
             FieldProblem(field=".".join(str(part) for part in each["loc"]), problem=_words(each))
-            for each in error.errors()
+            for each in error.errors()[:SHOWN]
         ]
-        detail = f"{len(found)} thing(s) to put right, e.g. {found[0].field}: {found[0].problem}"
-        return render(request.scope, ProblemError(422, detail), found[:SHOWN])
+        detail = f"{len(error.errors())} thing(s) to put right, e.g. {found[0].field}: {found[0].problem}"
+        return render(request.scope, ProblemError(422, detail), found)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
@@ -121,7 +121,7 @@ def explain_errors(app: FastAPI) -> None:
     async def database(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, DBAPIError) and not _is_away(error):
             raise error
-        logger.error("The database does not answer: %s", error)
+        logger.error("The database does not answer: %s", getattr(error, "orig", error))
         return render(request.scope, unavailable("the database does not answer; try again in some seconds"))
 
 

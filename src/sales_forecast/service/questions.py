@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from threading import BoundedSemaphore
 from typing import Any
 
 import pandas as pd
@@ -12,7 +15,11 @@ from sales_forecast.forecasting.grid import KEYS
 from sales_forecast.models.turnover import TurnoverForecaster
 from sales_forecast.service.asked import Series
 from sales_forecast.service.champions import Arm
-from sales_forecast.service.problems import ProblemError
+from sales_forecast.service.problems import ProblemError, unavailable
+
+COMPUTING_AT_ONCE = 8
+
+_computing = BoundedSemaphore(COMPUTING_AT_ONCE)
 
 Said = list[dict[str, Any]]
 """The fields of ``answered.Prediction``, week by week."""
@@ -32,17 +39,38 @@ def ask(arm: Arm, series: list[Series], week: date | None, positions: list[int])
     """
     for position, one in zip(positions, series, strict=True):
         _refuse_unknown(arm, one, position)
-    plain = [one for one in series if not (one.place or one.recent_weeks or one.known_ahead)]
-    special = [one for one in series if one.place or one.recent_weeks or one.known_ahead]
+    special = [one for one in series if _is_special(arm, one)]
+    plain = [one for one in series if not _is_special(arm, one)]
     answers: dict[tuple[str, str], Said] = {}
     try:
         if plain:
             answers |= _answers(arm, arm.forecaster, _question(arm, plain, week))
         if special:
-            answers |= _answers(arm, _with_own_past(arm, special), _question(arm, special, week))
+            with _one_of_few():
+                answers |= _answers(arm, _with_own_past(arm, special), _question(arm, special, week))
     except InputError as error:
         raise ProblemError(409, f"{error}", "body.series") from error
     return [answers[one.store, one.department] for one in series]
+
+
+def _is_special(arm: Arm, one: Series) -> bool:
+    """Whether its forecasts are none of those that are there already."""
+    return bool(one.recent_weeks or one.known_ahead) or one.store not in arm.forecaster.labels["store"]
+
+
+@contextmanager
+def _one_of_few() -> Iterator[None]:
+    """Let a few compute at a time; others must not wait for threads that these hold.
+
+    Raises:
+        ProblemError: So many do already.
+    """
+    if not _computing.acquire(blocking=False):
+        raise unavailable("too many questions about new stores or other plans at once; try again in seconds")
+    try:
+        yield
+    finally:
+        _computing.release()
 
 
 def _refuse_unknown(arm: Arm, one: Series, position: int) -> None:
@@ -125,7 +153,7 @@ def _answers(arm: Arm, forecaster: TurnoverForecaster, question: pd.DataFrame) -
 
 def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
     """A forecaster that knows the callers' stores and weeks as well."""
-    if not any(one.place or one.recent_weeks for one in series):
+    if not any(one.recent_weeks or one.store not in arm.forecaster.labels["store"] for one in series):
         found: TurnoverForecaster = arm.forecaster
         return found
     package, labels = arm.package, arm.forecaster.labels

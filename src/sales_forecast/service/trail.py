@@ -8,10 +8,13 @@ from concurrent.futures import Future
 
 from sqlalchemy import Engine
 
+from sales_forecast.service.problems import unavailable
 from sales_forecast.storage import audit
 from sales_forecast.storage.database import to_write
 
 TOGETHER = 200
+
+SECONDS_TO_COMMIT = 20
 
 
 class AuditTrail:
@@ -23,6 +26,7 @@ class AuditTrail:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = to_write(engine)
+        self._closed = False
         self._waiting: queue.SimpleQueue[tuple[list[audit.Answer], Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
         self._thread.start()
@@ -32,13 +36,20 @@ class AuditTrail:
 
         Raises:
             sqlalchemy.exc.DBAPIError: They are not; the answer must not leave.
+            ProblemError: The database takes too long, or the service is stopping.
         """
         done: Future[None] = Future()
+        if self._closed:
+            raise unavailable("the service is stopping")
         self._waiting.put((answers, done))
-        done.result()
+        try:
+            done.result(SECONDS_TO_COMMIT)
+        except TimeoutError as error:
+            raise unavailable("the database takes too long; try again in some seconds") from error
 
     def close(self) -> None:
         """Finish what waits, then stop."""
+        self._closed = True
         self._waiting.put(None)
         self._thread.join()
 

@@ -71,14 +71,20 @@ def purge(connection: Connection, before: datetime) -> int:
 
 
 def read(
-    connection: Connection, since: datetime | None = None, until: datetime | None = None
+    connection: Connection,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    two_arms: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Answers, oldest first, a few at a time in memory."""
+    """Answers, oldest first, a few at a time in memory; or only those for which both arms were asked."""
     asked = select(audit_log).order_by(audit_log.c.at, audit_log.c.request_id, audit_log.c.arm)
     if since is not None:
         asked = asked.where(audit_log.c.at >= since)
     if until is not None:
         asked = asked.where(audit_log.c.at < until)
+    if two_arms:
+        asked = asked.where(audit_log.c.other_output.is_not(None))
     for row in connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(asked).mappings():
         yield dict(row)
 

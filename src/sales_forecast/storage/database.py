@@ -23,6 +23,13 @@ LOCK = 5_104_201_776
 
 SECONDS_TO_ANSWER = 5
 
+POSTGRESQL_WAITS = {
+    "connect_timeout": SECONDS_TO_ANSWER,
+    "tcp_user_timeout": 1000 * SECONDS_TO_ANSWER,  # a server that is cut off is as good as gone
+    "keepalives_idle": SECONDS_TO_ANSWER,
+    "options": "-c lock_timeout=60000",
+}
+
 DRIVERS = {
     "sqlite": "sqlite",
     "postgresql": "postgresql+psycopg",
@@ -42,7 +49,7 @@ def open_database(url: str, *, pool_size: int = 5) -> Engine:
     """
     place = _place(url)
     is_file = place.drivername == "sqlite"
-    waits = {"timeout": 30, "check_same_thread": False} if is_file else {"connect_timeout": SECONDS_TO_ANSWER}
+    waits: dict[str, Any] = {"timeout": 30, "check_same_thread": False} if is_file else POSTGRESQL_WAITS
     if is_file:
         folder = Path(str(place.database)).parent
         try:
@@ -59,6 +66,7 @@ def open_database(url: str, *, pool_size: int = 5) -> Engine:
         max_overflow=10,
         pool_pre_ping=not is_file,
         pool_timeout=SECONDS_TO_ANSWER,
+        hide_parameters=True,  # what callers ask is nothing for logs
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )

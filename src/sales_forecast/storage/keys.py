@@ -60,6 +60,11 @@ def create_key(
     return f"sf_{key_id}_{secret}"
 
 
+def looks_like_a_key(key: str) -> bool:
+    """Whether it is worth looking up."""
+    return _KEY.fullmatch(key) is not None
+
+
 def find_caller(connection: Connection, key: str, now: datetime) -> Caller | None:
     """Who has this key; None if it is wrong, expired or revoked.
 

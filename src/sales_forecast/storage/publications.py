@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from sales_forecast.forecasting.grid import KEYS
 from sales_forecast.storage import schema
@@ -19,6 +19,8 @@ LABELS = ("store", "department", "key")
 """Columns that hold whatever the retailer calls things; text here."""
 
 ROWS_AT_A_TIME = 20_000
+
+SOLD = [*KEYS, "week", "turnover"]
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,13 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
     Raises:
         InputError: The database does not answer; nothing is stored then.
     """
+    digest, sold = publication.digest, publication.weekly_turnover
+    sold = None if sold is None else _as_stored(sold.loc[sold["turnover"].notna(), SOLD])
     with answering(engine), writing(engine) as connection:
         one_at_a_time(connection)
-        if publication.weekly_turnover is not None:
-            _replace_turnover(connection, publication.weekly_turnover)
-        upsert(connection, schema.models, publication.models)
-        upsert(connection, schema.model_metrics, publication.metrics)
-        upsert(connection, schema.promotions, publication.promotions)
-        digest = publication.digest
+        if sold is not None:
+            _replace_turnover(connection, sold)
+        _replace_models(connection, publication)
         newest = newest_run(connection, publication.lane)
         if newest is not None and newest.digest == digest:
             return False
@@ -117,15 +118,26 @@ def _insert(connection: Connection, name: str, rows: pd.DataFrame) -> None:
         connection.execute(insert(table), _records(part))
 
 
-def _replace_turnover(connection: Connection, panel: pd.DataFrame) -> None:
+def _replace_models(connection: Connection, publication: Publication) -> None:
+    """The registry knows best, also where it began anew."""
+    rows = {
+        schema.models: publication.models,
+        schema.model_metrics: publication.metrics,
+        schema.promotions: publication.promotions,
+    }
+    for table, found in rows.items():
+        connection.execute(delete(table).where(table.c.name == publication.made_by["model_name"]))
+        upsert(connection, table, found)
+
+
+def _replace_turnover(connection: Connection, sold: pd.DataFrame) -> None:
     """Write only what is new or has changed: a week's delivery, and not years."""
     table = schema.weekly_turnover
-    sold = _as_stored(panel.loc[panel["turnover"].notna(), [*KEYS, "week", "turnover"]])
-    known = pd.DataFrame(connection.execute(select(table)).all(), columns=list(sold.columns))
+    known = pd.DataFrame(connection.execute(select(table)).all(), columns=SOLD)
     both = sold.merge(known, on=[*KEYS, "week"], how="outer", suffixes=("", "_known"), indicator=True)
     changed = both["turnover"].notna() & ~(both["turnover"] == both["turnover_known"])
-    upsert(connection, table, _records(both.loc[changed, list(sold.columns)]))
+    upsert(connection, table, _records(both.loc[changed, SOLD]))
     gone = both.loc[both["_merge"] == "right_only", [*KEYS, "week"]]
-    for store, department, week in gone.itertuples(index=False):
-        key = (table.c.store == store, table.c.department == department, table.c.week == week)
-        connection.execute(delete(table).where(*key))
+    if len(gone):
+        key = [table.c[name] == bindparam(f"gone_{name}") for name in (*KEYS, "week")]
+        connection.execute(delete(table).where(*key), _records(gone.add_prefix("gone_")))

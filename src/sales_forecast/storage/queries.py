@@ -91,15 +91,6 @@ def _rows_of_run(table: Table, columns: tuple[str, ...]) -> tuple[Select[Any], S
     )
 
 
-def model_rows(connection: Connection) -> dict[str, Rows]:
-    """Versions, metrics and promotions of all models, by table."""
-    order: dict[Table, Select[Any]] = {
-        table: select(table).order_by(*table.primary_key)
-        for table in (schema.models, schema.model_metrics, schema.promotions)
-    }
-    return {table.name: connection.execute(asked).all() for table, asked in order.items()}
-
-
 def turnover_since(connection: Connection, week: date) -> Rows:
     """``store, department, week, turnover`` from a week on."""
     table = schema.weekly_turnover

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from sales_forecast.forecasting.grid import KEYS
 from sales_forecast.forecasting.reasons import PARTS
-from sales_forecast.registry.dataset import METRIC, Served
+from sales_forecast.registry.dataset import Served
+from sales_forecast.registry.records import records_of
 from sales_forecast.storage.publications import Publication
-
-if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
 
 
 def publish_forecasts(
@@ -66,46 +62,8 @@ def _made_by(serving: Served) -> dict[str, str]:
 
 def _models(serving: Served) -> dict[str, Any]:
     """All that the registry says about the model's versions; of one that is not registered, its name."""
-    if not serving.versions:
-        known = {"name": serving.name, "version": serving.version, "run_id": serving.run_id}
-        return {
-            "models": [
-                known | {"data_version": serving.data_version, "made_at": None, "decision": "", "card": ""}
-            ]
-        }
-    return {
-        "models": [_version(found) for found in serving.versions],
-        "metrics": [metric for found in serving.versions for metric in _metrics(found)],
-        "promotions": [
-            {name: value for name, value in asdict(event).items() if name != "when"}
-            | {"name": serving.name, "happened_at": datetime.fromisoformat(event.when)}
-            for event in serving.events
-        ],
-    }
-
-
-def _version(found: ModelVersion) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "version": str(found.version),
-        "run_id": str(found.run_id),
-        "data_version": found.tags.get("data_version", ""),
-        "made_at": datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-        "decision": found.tags.get("decision", ""),
-        "card": found.description or "",
-    }
-
-
-def _metrics(found: ModelVersion) -> list[dict[str, Any]]:
-    """From tags such as ``metric.2016-10-01.wape``."""
-    measured = [(tag.split(".", 2)[1:], value) for tag, value in found.tags.items() if tag.startswith(METRIC)]
-    return [
-        {
-            "name": found.name,
-            "version": str(found.version),
-            "window": window,
-            "metric": metric,
-            "value": float(value),
-        }
-        for (window, metric), value in measured
-    ]
+    if serving.versions:
+        return vars(records_of(serving.name, serving.versions, serving.events))
+    known = {"name": serving.name, "version": serving.version, "run_id": serving.run_id}
+    unknown = {"made_at": None, "decision": "", "card": ""}
+    return {"models": [known | {"data_version": serving.data_version} | unknown]}

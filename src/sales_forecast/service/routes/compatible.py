@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 
 from sales_forecast.service.answered import SeedAnswer, SeedWeeksAnswer
 from sales_forecast.service.asked import SeedQuestion, SeedSeriesQuestion, Series
-from sales_forecast.service.dependencies import AService, Predictor
-from sales_forecast.service.problems import documented
+from sales_forecast.service.dependencies import AService, Predictor, Service
+from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.service.routes.live import answer
 
 router = APIRouter()
@@ -20,7 +20,7 @@ def predict_week(
     request: Request, caller: Predictor, service: AService, question: SeedQuestion
 ) -> SeedAnswer:
     """Forecast one week of a store's department."""
-    (found,) = answer(request, caller, service, [_series(question)], question.day_id)
+    (found,) = answer(request, caller, service, [_series(service, question)], question.day_id)
     return SeedAnswer(prediction=found["forecast"])
 
 
@@ -29,9 +29,21 @@ def predict_8_weeks(
     request: Request, caller: Predictor, service: AService, question: SeedSeriesQuestion
 ) -> SeedWeeksAnswer:
     """Forecast the next eight weeks of a store's department."""
-    found = answer(request, caller, service, [_series(question)])
+    found = answer(request, caller, service, [_series(service, question)])
     return SeedWeeksAnswer(predictions={each["week"]: each["forecast"] for each in found[:WEEKS]})
 
 
-def _series(question: SeedQuestion | SeedSeriesQuestion) -> Series:
+def _series(service: Service, question: SeedQuestion | SeedSeriesQuestion) -> Series:
+    """The same question in today's words.
+
+    Raises:
+        ProblemError: The store or department is unknown.
+    """
+    labels = service.needed("turnover").forecaster.labels
+    asked = {"store": "but_num_business_unit", "department": "dpt_num_department"}
+    for label, field in asked.items():
+        given = getattr(question, field)
+        if given not in labels[label]:
+            new = "; a new one can be asked about at /v1/turnover/predict" if label == "store" else ""
+            raise ProblemError(404, f"the model does not know {label} '{given}'{new}", f"body.{field}")
     return Series(store=question.but_num_business_unit, department=question.dpt_num_department)

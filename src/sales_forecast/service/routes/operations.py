@@ -23,10 +23,10 @@ from sales_forecast.service.answered import (
     Promotion,
     Readiness,
 )
-from sales_forecast.service.champions import KINDS
+from sales_forecast.service.champions import KINDS, LOADING
 from sales_forecast.service.dependencies import Admin, AService, Reader, Service
 from sales_forecast.service.problems import ProblemError, documented
-from sales_forecast.storage.queries import model_rows, newest_run
+from sales_forecast.storage.queries import newest_run
 from sales_forecast.storage.schema import audit_log
 
 router = APIRouter()
@@ -42,27 +42,29 @@ LEVELS: dict[Level, float] = {"green": 1.0, "yellow": 0.5, "red": 0.0}
 @router.get("/v1/models", responses=documented())
 def read_models(request: Request, caller: Reader, service: AService) -> Models:
     """Versions with aliases and metrics, changes of the champion, and how requests are split."""
-    with service.engine.connect() as connection:
-        found = model_rows(connection)
+    champions = service.champions
+    known = list(champions.records.values())
     metrics: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    for row in found["model_metrics"]:
-        metrics.setdefault((row.name, row.version), {}).setdefault(row.window, {})[row.metric] = row.value
+    for row in (row for lane in known for row in lane.metrics):
+        of_version = metrics.setdefault((row["name"], row["version"]), {})
+        of_version.setdefault(row["window"], {})[row["metric"]] = row["value"]
     aliases: dict[tuple[str, str], list[str]] = {}
-    for each in service.champions.aliases:
+    for each in champions.aliases:
         aliases.setdefault((each.model_name, each.version), []).append(each.alias)
-    share = service.settings.ab.challenger_share if service.champions.challenger() else 0.0
+    share = service.settings.ab.challenger_share if champions.challenger() else 0.0
     return Models(
         request_id=request.state.request_id,
         split={CHAMPION: 1 - share, CHALLENGER: share},
         versions=[
             ModelVersion(
-                **{name: value for name, value in row._mapping.items() if name != "card"},
-                aliases=aliases.get((row.name, row.version), []),
-                metrics=metrics.get((row.name, row.version), {}),
+                **row,
+                aliases=aliases.get((row["name"], row["version"]), []),
+                metrics=metrics.get((row["name"], row["version"]), {}),
             )
-            for row in found["models"]
+            for lane in known
+            for row in lane.models
         ],
-        promotions=[Promotion(**row._mapping) for row in found["promotions"]],
+        promotions=[Promotion(**row) for lane in known for row in lane.promotions],
     )
 
 
@@ -83,7 +85,7 @@ def read_audit(
 
 
 @router.get("/health")
-def read_health() -> Health:
+async def read_health() -> Health:
     """Whether the process runs."""
     return Health(status="ok", version=VERSION)
 
@@ -110,10 +112,12 @@ def _worst(checks: dict[str, Check]) -> Level:
 
 
 def _checks(service: Service) -> dict[str, Check]:
-    checks = {f"{lane} champion": _champion(service, lane) for lane in KINDS}
-    for name, reason in service.champions.problems.items():
-        if checks.get(name, Check(status="green", detail="")).status == "green":
-            checks[name] = Check(status="yellow", detail=reason)
+    champions = service.champions
+    checks = {lane: _champion(service, lane) for lane in KINDS}
+    if not any(champions.champion(lane) for lane in KINDS):
+        checks["models"] = Check(status="red", detail=champions.problems.get(LOADING, "none is loaded"))
+    for name, reason in champions.problems.items():
+        checks.setdefault(name, Check(status="yellow", detail=reason))
     try:
         with service.engine.connect() as connection:
             stored = {f"{lane} forecasts": _forecasts(service, connection, lane) for lane in KINDS}
@@ -123,11 +127,10 @@ def _checks(service: Service) -> dict[str, Check]:
 
 
 def _champion(service: Service, lane: str) -> Check:
+    """A retailer may have one lane only."""
     arm = service.champions.champion(lane)
     if arm is None:
-        problems = service.champions.problems
-        reason = problems.get(f"{lane} champion") or problems.get("models", "none is loaded")
-        return Check(status="red", detail=reason)
+        return Check(status="yellow", detail="no version serves yet; make one: kedro run")
     return Check(status="green", detail=f"version {arm.version} of {arm.model_name}")
 
 
@@ -140,7 +143,7 @@ def _forecasts(service: Service, connection: Connection, lane: str) -> Check:
     if age > timedelta(days=(allowed := service.settings.forecasts_older_than_days)):
         return Check(
             status="yellow",
-            detail=f"made {age.days} days ago, more than {allowed:g}; make new ones: kedro run",
+            detail=f"made {age.days} days ago, more than {allowed:g}; bring newer files, then: kedro run",
         )
     arm = service.champions.champion(lane)
     if arm is not None and arm.version != run.model_version:

@@ -116,5 +116,6 @@ def _rows(
     if not total and any(wanted.values()):
         given = {name: value for name, value in wanted.items() if value}
         named = ", ".join(f"{name} '{value}'" for name, value in given.items())
-        raise ProblemError(404, f"no forecast is stored for {named}", f"query.{list(given)[-1]}")
+        alone = f"query.{next(iter(given))}" if len(given) == 1 else None
+        raise ProblemError(404, f"no forecast is stored for {named}", alone)
     return [row._mapping for row in rows], total
