@@ -32,7 +32,7 @@ def promises(shop: Shop) -> Iterator[schemathesis.BaseSchema]:
 
 @PROMISES.parametrize()
 @hypothesis.settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     database=None,

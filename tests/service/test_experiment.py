@@ -1,0 +1,100 @@
+"""What an experiment has shown: both arms, over deliveries that refit them."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from sales_forecast.forecasting.errors import InputError
+from sales_forecast.service.experiment import Experiment, compare_arms
+from sales_forecast.service.settings import ABSettings
+from sales_forecast.storage import audit
+from sales_forecast.storage.database import writing
+from sales_forecast.storage.schema import weekly_turnover
+
+pytestmark = pytest.mark.xdist_group("database")
+
+MONDAY = datetime(2017, 10, 2, 9, tzinfo=UTC)
+FIRST = date(2017, 10, 7)
+AB = ABSettings(challenger_share=0.5, salt="shop", planned_weeks=2, alpha=0.05, bootstrap_draws=200, seed=1)
+
+
+def said(arm: str, version: str, store: str, week: date, horizon: int, forecast: float) -> dict[str, Any]:
+    return {
+        "store": store,
+        "department": "88",
+        "week": f"{week}",
+        "horizon": horizon,
+        "forecast": forecast,
+        "arm": arm,
+        "model_version": version,
+    }
+
+
+def answered(
+    at: datetime, versions: tuple[str, str], store: str, week: date, horizons: tuple[int, int] = (1, 1)
+) -> audit.Answer:
+    """The champion forecasts twice of what is sold, the challenger what is sold."""
+    champion = said("champion", versions[0], store, week, horizons[0], 200.0)
+    challenger = said("challenger", versions[1], store, week, horizons[1], 100.0)
+    return audit.Answer(
+        request_id=f"{at:%d%H} {store} {horizons}",
+        arm="champion",
+        at=at,
+        key_id="k",
+        endpoint="/v1/turnover/predict",
+        model_name="sales_forecast.turnover",
+        model_version=versions[0],
+        input={"series": [{"store": store, "department": "88"}]},
+        output=[[champion]],
+        other_output=[[challenger]],
+        latency_ms=1.0,
+    )
+
+
+def shop(engine: Engine, answers: list[audit.Answer], weeks: int) -> None:
+    sold = [
+        {"store": f"{store}", "department": "88", "week": FIRST + timedelta(weeks=week), "turnover": 100.0}
+        for store in range(6)
+        for week in range(weeks)
+    ]
+    with writing(engine) as connection:
+        audit.record(connection, answers)
+        connection.execute(insert(weekly_turnover), sold)
+
+
+def two_deliveries(engine: Engine, weeks: int = 2) -> Experiment:
+    """Each Monday's run refits both models, so both get a new version."""
+    later, second = MONDAY + timedelta(weeks=1), FIRST + timedelta(weeks=1)
+    answers = [answered(MONDAY, ("1", "2"), f"{store}", FIRST) for store in range(6)]
+    answers += [answered(later, ("3", "4"), f"{store}", second) for store in range(6)]
+    shop(engine, answers, weeks)
+    return compare_arms(engine, AB, None)
+
+
+def test_versions_of_an_arm_are_one_arm(engine: Engine) -> None:
+    found = two_deliveries(engine)
+    assert [(look.stores, look.champion, look.challenger) for look in found.looks] == [(6, 1.0, 0.0)] * 2
+    assert "champion (version 1, 3), challenger (version 2, 4)" in found.title
+    assert found.words.endswith("sales-forecast models promote turnover 4")
+
+
+def test_weeks_without_turnover_wait(engine: Engine) -> None:
+    assert len(two_deliveries(engine, weeks=1).looks) == 1
+
+
+def test_answers_from_another_distance_are_not_compared(engine: Engine) -> None:
+    shop(engine, [answered(MONDAY, ("1", "2"), "1", FIRST, horizons=(1, 2))], 1)
+    with pytest.raises(InputError, match="no request was answered by two arms as many weeks ahead"):
+        compare_arms(engine, AB, None)
+
+
+def test_a_week_counts_as_it_was_first_answered(engine: Engine) -> None:
+    answers = [answered(MONDAY, ("1", "2"), f"{store}", FIRST) for store in range(6)]
+    answers += [answered(MONDAY + timedelta(hours=1), ("8", "9"), f"{store}", FIRST) for store in range(6)]
+    shop(engine, answers, 1)
+    assert "version 1), challenger (version 2)" in compare_arms(engine, AB, None).title
+    assert (
+        "version 8), challenger (version 9)" in compare_arms(engine, AB, MONDAY + timedelta(minutes=1)).title
+    )
