@@ -160,7 +160,7 @@ def test_each_store_has_one_arm_and_the_record_has_both(
     arrive(engine, challengers, weeks=8)
     whole = report()
     engine.dispose()
-    assert "champion version 1, challenger version 2" in whole
+    assert "champion (version 1), challenger (version 2)" in whole
     assert len(re.findall(r"2017-1[01]-\d\d", whole)) == 8
     assert "Challenger is better. Let it serve: sales-forecast models promote turnover 2" in whole
 

@@ -130,7 +130,7 @@ def _words(error: dict[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return f"this is no JSON: {error['ctx']['error']}"
     if error["type"] == "extra_forbidden":
-        return "there is nothing of this name"
+        return "there is nothing of this name; see /docs"
     return str(error["msg"]).removeprefix("Value error, ")
 
 

@@ -113,11 +113,11 @@ def _worst(checks: dict[str, Check]) -> Level:
 
 def _checks(service: Service) -> dict[str, Check]:
     champions = service.champions
-    checks = {lane: _champion(service, lane) for lane in KINDS}
+    checks = {f"{lane} {CHAMPION}": _champion(service, lane) for lane in KINDS}
+    for name, reason in champions.problems.items():
+        checks[name] = Check(status="yellow", detail=reason)
     if not any(champions.champion(lane) for lane in KINDS):
         checks["models"] = Check(status="red", detail=champions.problems.get(LOADING, "none is loaded"))
-    for name, reason in champions.problems.items():
-        checks.setdefault(name, Check(status="yellow", detail=reason))
     try:
         with service.engine.connect() as connection:
             stored = {f"{lane} forecasts": _forecasts(service, connection, lane) for lane in KINDS}

@@ -116,6 +116,7 @@ def _rows(
     if not total and any(wanted.values()):
         given = {name: value for name, value in wanted.items() if value}
         named = ", ".join(f"{name} '{value}'" for name, value in given.items())
-        alone = f"query.{next(iter(given))}" if len(given) == 1 else None
-        raise ProblemError(404, f"no forecast is stored for {named}", alone)
+        queries = [f"query.{name}" for name in given if name != "level"] or ["path.level"]
+        blamed = queries[0] if len(queries) == 1 else None
+        raise ProblemError(404, f"no forecast is stored for {named}", blamed)
     return [row._mapping for row in rows], total
