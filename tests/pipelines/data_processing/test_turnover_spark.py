@@ -28,13 +28,14 @@ from sales_forecast.pipelines.data_processing.turnover import (
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
+from sales_forecast.settings import CONFIG_LOADER_ARGS
 from spark_here import NEEDS_SPARK, session_far_from_greenwich
 
 pytestmark = [*NEEDS_SPARK, pytest.mark.xdist_group("spark")]  # one JVM is enough
 
-PARAMETERS = OmegaConfigLoader(str(REPOSITORY / "conf"), base_env="base", default_run_env="base")[
-    "parameters"
-]["turnover"]
+PARAMETERS = OmegaConfigLoader(str(REPOSITORY / "conf"), env="base", **CONFIG_LOADER_ARGS)["parameters"][
+    "turnover"
+]
 READ = ReadTurnoverParams(**PARAMETERS["read"])
 REPAIR = RepairParams(**PARAMETERS["repair"])
 CALENDAR = CalendarParams(**PARAMETERS["calendar"])

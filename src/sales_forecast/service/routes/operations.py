@@ -43,7 +43,7 @@ LEVELS: dict[Level, float] = {"green": 1.0, "yellow": 0.5, "red": 0.0}
 def read_models(request: Request, caller: Reader, service: AService) -> Models:
     """Versions with aliases and metrics, changes of the champion, and how requests are split."""
     champions = service.champions
-    known = list(champions.records.values())
+    known = [champions.records[lane] for lane in sorted(champions.records)]
     metrics: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for row in (row for lane in known for row in lane.metrics):
         of_version = metrics.setdefault((row["name"], row["version"]), {})
