@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 MAX_SERIES = 1000
 MAX_WEEKS = 520
+MOST = 10_000
+"""Rows of one answer."""
 
 
 def _as_text(given: Any) -> Any:
@@ -71,7 +73,7 @@ class CurveQuery(_Asked):
 
 class _ListQuery(CurveQuery):
     department: Wanted | None = Field(default=None, description="All, if it is left out.", examples=["117"])
-    limit: int = Field(default=1000, ge=1, le=10_000)
+    limit: int = Field(default=1000, ge=1, le=MOST)
     offset: int = Field(default=0, ge=0, le=1_000_000_000)
 
 

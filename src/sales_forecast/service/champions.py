@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-import skops.io  # noqa: F401  which looks through every module that is there: best before MLflow's thousands
+import skops.io  # noqa: F401 - its import walks over all modules that are there: cheap before MLflow's thousands
 from prometheus_client import Gauge
 
 from sales_forecast.models import marketing, turnover

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import json
 import shlex
 from contextlib import suppress
@@ -32,9 +31,6 @@ CONNECTIONS = 20
 M_ARENA_MAX = -8
 """As glibc's malloc.h has it."""
 
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Python looks for garbage after 700, which takes a tenth of the start: most of what is made then stays."""
-
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Instead of the one in service.yml.")] = None,
@@ -45,7 +41,6 @@ def serve(
     env: Environment = "local",
 ) -> None:
     """Answer over HTTP until stopped; see /docs."""
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     _share_heaps()
     import uvicorn
 

@@ -75,7 +75,7 @@ def _both_arms(answer: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     if any(len(series) > len(("store", "department")) for series in answer["input"]["series"]):
         return
     own, others = (_by_question(answer[said]) for said in ("output", "other_output"))
-    for key in own.keys() & others.keys():
+    for key in (key for key in own if key in others):
         for row in (own[key], others[key]):
             week = datetime.fromisoformat(row["week"]).date()
             yield row["store"], row["department"], week, row["arm"], row["model_version"], row["forecast"]

@@ -12,8 +12,6 @@ from sales_forecast.service.problems import unavailable
 from sales_forecast.storage import audit
 from sales_forecast.storage.database import to_write
 
-TOGETHER = 200
-
 SECONDS_TO_COMMIT = 20
 
 
@@ -56,7 +54,7 @@ class AuditTrail:
     def _write(self) -> None:
         while (first := self._waiting.get()) is not None:
             batch = [first]
-            while len(batch) < TOGETHER and not self._waiting.empty():
+            while not self._waiting.empty():
                 if (more := self._waiting.get()) is None:
                     self._waiting.put(None)
                     break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -16,7 +17,7 @@ from sales_forecast.service.answered import (
     StoredForecast,
     StoredForecasts,
 )
-from sales_forecast.service.asked import CurveQuery, LevelName, LevelQuery, StoredQuery
+from sales_forecast.service.asked import MOST, CurveQuery, LevelName, LevelQuery, StoredQuery
 from sales_forecast.service.dependencies import Reader, answer_of, service_of
 from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.storage import schema
@@ -24,8 +25,6 @@ from sales_forecast.storage.keys import Caller
 from sales_forecast.storage.queries import Run, newest_run, rows_of_run
 
 router = APIRouter()
-
-WHOLE_CURVE = 10_000
 
 FIELDS = [name for name in StoredForecast.model_fields if name != "explanation"]
 
@@ -38,7 +37,8 @@ def read_forecasts(
 ) -> Response:
     """Forecasts of stores and departments, with ranges and explanation."""
     wanted = {"store": query.store, "department": query.department}
-    run, rows, total = _read(request, caller, schema.forecasts, wanted, query)
+    page = (query.limit, query.offset)
+    run, rows, total = _read(request, caller, schema.forecasts, wanted, query.as_of, *page)
     found = [
         {name: row[name] for name in FIELDS} | {"explanation": {part: row[part] for part in PARTS}}
         for row in rows
@@ -55,16 +55,17 @@ def read_level(
 ) -> Response:
     """Sums over departments, regions, zones or everything, with ranges of their own."""
     wanted = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
-    run, rows, total = _read(request, caller, schema.level_forecasts, wanted, query)
+    page = (query.limit, query.offset)
+    run, rows, total = _read(request, caller, schema.level_forecasts, wanted, query.as_of, *page)
     found = [{name: row[name] for name in LevelForecast.model_fields} for row in rows]
-    page = _stamp(request, run) | _page(total, query.offset, len(rows))
-    return _as_json(page | {"level": level, "forecasts": found})
+    answer = _stamp(request, run) | _page(total, query.offset, len(rows))
+    return _as_json(answer | {"level": level, "forecasts": found})
 
 
 @router.get("/v1/marketing/curve", responses=documented(404))
 def read_curve(request: Request, caller: Reader, query: Annotated[CurveQuery, Query()]) -> BudgetCurve:
     """Sales against TV budget, with the marginal return, and the recommendation."""
-    run, rows, _ = _read(request, caller, schema.budget_curves, {}, query)
+    run, rows, _ = _read(request, caller, schema.budget_curves, {}, query.as_of)
     return BudgetCurve(**_stamp(request, run), recommendation=run.summary, curve=rows)
 
 
@@ -78,19 +79,20 @@ def _read(
     caller: Caller,
     table: Table,
     wanted: dict[str, str | None],
-    query: StoredQuery | LevelQuery | CurveQuery,
+    as_of: datetime | None,
+    limit: int = MOST,
+    offset: int = 0,
 ) -> tuple[Run, list[RowMapping], int]:
     """The newest run, its rows that are wanted and how many there are; on record when it returns."""
     lane = "marketing" if table is schema.budget_curves else "turnover"
-    service, as_of = service_of(request), query.as_of
-    page = {"limit": getattr(query, "limit", WHOLE_CURVE), "offset": getattr(query, "offset", 0)}
+    service = service_of(request)
     with service.engine.connect() as connection:
         run = newest_run(connection, lane, as_of)
         if run is None:
             when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC" if as_of else "yet; make some: kedro run"
             raise ProblemError(404, f"there are no {lane} forecasts {when}", "query.as_of" if as_of else None)
-        rows, total = _rows(connection, table, run, wanted, **page)
-    asked = {"as_of": as_of and as_of.isoformat()} | wanted | page
+        rows, total = _rows(connection, table, run, wanted, limit, offset)
+    asked = {"as_of": as_of and as_of.isoformat(), "limit": limit, "offset": offset} | wanted
     output = {"run": run.id, "rows": len(rows)}
     model = (run.model_name, run.model_version)
     service.trail.record([answer_of(request, caller, "stored", model, asked, output)])
