@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from time import monotonic, time
+from time import time
 
+from cachetools import TTLCache
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 
 from sales_forecast.storage.keys import Caller, find_caller, looks_like_a_key
 
@@ -27,32 +29,29 @@ class Callers:
 
     def __init__(self, engine: Engine, requests_per_minute: int) -> None:
         self._engine = engine
-        self._known: dict[bytes, tuple[float, Caller]] = {}
+        self._known: TTLCache[bytes, Caller] = TTLCache(1000, REMEMBERED_SECONDS)
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self.limit = RateLimitItemPerMinute(requests_per_minute)
 
-    def remembered(self, key: str) -> Caller | None:
-        """Who had this key a moment ago."""
-        until, caller = self._known.get(_digest(key), (0.0, None))
-        return caller if monotonic() < until else None
-
-    def look_up(self, key: str) -> Caller | None:
+    async def find(self, key: str) -> Caller | None:
         """Who has this key; None if it is wrong, expired or revoked."""
-        if not looks_like_a_key(key):
-            return None
-        with self._engine.connect() as connection:
-            caller = find_caller(connection, key, datetime.now(UTC))
-        if caller is None:
-            self._known.pop(_digest(key), None)
-        else:
-            self._known[_digest(key)] = (monotonic() + REMEMBERED_SECONDS, caller)
-        return caller
+        known = self._known.get(_digest(key))
+        if known is None and looks_like_a_key(key):
+            known = await run_in_threadpool(self._look_up, key)
+            if known is not None:
+                self._known[_digest(key)] = known
+        return known
 
-    def seconds_to_wait(self, caller: Caller) -> int:
+    def _look_up(self, key: str) -> Caller | None:
+        with self._engine.connect() as connection:
+            return find_caller(connection, key, datetime.now(UTC))
+
+    async def seconds_to_wait(self, caller: Caller) -> int:
         """Count a request; 0 if it may go on."""
-        if self._limiter.hit(self.limit, caller.key_id):
+        if await self._limiter.hit(self.limit, caller.key_id):
             return 0
-        return max(1, round(self._limiter.get_window_stats(self.limit, caller.key_id).reset_time - time()))
+        window = await self._limiter.get_window_stats(self.limit, caller.key_id)
+        return max(1, round(window.reset_time - time()))
 
 
 def _digest(key: str) -> bytes:

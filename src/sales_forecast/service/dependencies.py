@@ -11,13 +11,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
 
 from sales_forecast.models.marketing import BudgetRange
 from sales_forecast.service.callers import Callers
 from sales_forecast.service.champions import Arm, Champions
 from sales_forecast.service.problems import ProblemError, unavailable
 from sales_forecast.service.settings import ServiceSettings
+from sales_forecast.service.shelf import Shelf
 from sales_forecast.service.trail import AuditTrail
 from sales_forecast.storage.audit import Answer
 from sales_forecast.storage.keys import Caller, Scope
@@ -43,6 +43,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.callers = Callers(self.engine, self.settings.requests_per_minute)
+        self.shelf = Shelf(self.engine)
         self._range: tuple[str, BudgetRange] | None = None
 
     def needed(self, lane: str) -> Arm:
@@ -90,7 +91,7 @@ def _may(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         if given is None:
             raise ProblemError(401, "send an API key: Authorization: Bearer sf_...", headers=challenge)
         callers, key = service_of(request).callers, given.credentials
-        caller = callers.remembered(key) or await run_in_threadpool(callers.look_up, key)
+        caller = await callers.find(key)
         if caller is None:
             wrong = "this key is wrong, expired or revoked; ask for another one"
             raise ProblemError(401, wrong, headers=challenge)
@@ -98,7 +99,7 @@ def _may(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         if scope not in caller.scopes:
             given_for = ", ".join(sorted(caller.scopes))
             raise ProblemError(403, f"this key is for {given_for}; one for {scope} is needed")
-        if seconds := callers.seconds_to_wait(caller):
+        if seconds := await callers.seconds_to_wait(caller):
             many = f"more than {callers.limit.amount} requests in a minute; wait {seconds} seconds"
             raise ProblemError(429, many, headers={"Retry-After": str(seconds)})
         return caller

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from concurrent.futures import Future
 
 from sqlalchemy import Engine
 
-from sales_forecast.service.problems import unavailable
+from sales_forecast.service.problems import ProblemError, unavailable
 from sales_forecast.storage import audit
 from sales_forecast.storage.database import to_write
 
@@ -36,14 +37,25 @@ class AuditTrail:
             sqlalchemy.exc.DBAPIError: They are not; the answer must not leave.
             ProblemError: The database takes too long, or the service is stopping.
         """
-        done: Future[None] = Future()
+        try:
+            self._hand_over(answers).result(SECONDS_TO_COMMIT)
+        except TimeoutError as error:
+            raise _too_long() from error
+
+    async def recorded(self, answers: list[audit.Answer]) -> None:
+        """The same as ``record``, without a thread that waits."""
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(self._hand_over(answers)), SECONDS_TO_COMMIT)
+        except TimeoutError as error:
+            raise _too_long() from error
+
+    def _hand_over(self, answers: list[audit.Answer]) -> Future[None]:
         if self._closed:
             raise unavailable("the service is stopping")
+        done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # what is handed over is written, even if nobody waits any more
         self._waiting.put((answers, done))
-        try:
-            done.result(SECONDS_TO_COMMIT)
-        except TimeoutError as error:
-            raise unavailable("the database takes too long; try again in some seconds") from error
+        return done
 
     def close(self) -> None:
         """Finish what waits, then stop."""
@@ -68,3 +80,7 @@ class AuditTrail:
             else:
                 for _, done in batch:
                     done.set_result(None)
+
+
+def _too_long() -> ProblemError:
+    return unavailable("the database takes too long; try again in some seconds")

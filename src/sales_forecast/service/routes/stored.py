@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
-from sqlalchemy import Connection, RowMapping, Table
+from sqlalchemy import RowMapping
 
 from sales_forecast.forecasting.reasons import PARTS
 from sales_forecast.service.answered import (
     BudgetCurve,
+    CurvePoint,
     LevelForecast,
     LevelForecasts,
     StoredForecast,
@@ -19,10 +20,11 @@ from sales_forecast.service.answered import (
 )
 from sales_forecast.service.asked import MOST, CurveQuery, LevelName, LevelQuery, StoredQuery
 from sales_forecast.service.dependencies import Reader, answer_of, service_of
-from sales_forecast.service.problems import ProblemError, documented
+from sales_forecast.service.problems import documented
+from sales_forecast.service.shelf import Page, Wanted
 from sales_forecast.storage import schema
 from sales_forecast.storage.keys import Caller
-from sales_forecast.storage.queries import Run, newest_run, rows_of_run
+from sales_forecast.storage.queries import Run
 
 router = APIRouter()
 
@@ -30,73 +32,63 @@ FIELDS = [name for name in StoredForecast.model_fields if name != "explanation"]
 
 
 @router.get("/v1/turnover/forecasts", response_model=StoredForecasts, responses=documented(404))
-def read_forecasts(
+async def read_forecasts(
     request: Request,
     caller: Reader,
     query: Annotated[StoredQuery, Query()],
 ) -> Response:
     """Forecasts of stores and departments, with ranges and explanation."""
-    wanted = {"store": query.store, "department": query.department}
-    page = (query.limit, query.offset)
-    run, rows, total = _read(request, caller, schema.forecasts, wanted, query.as_of, *page)
-    found = [
-        {name: row[name] for name in FIELDS} | {"explanation": {part: row[part] for part in PARTS}}
-        for row in rows
-    ]
-    return _as_json(_stamp(request, run) | _page(total, query.offset, len(rows)) | {"forecasts": found})
+    where = {"store": query.store, "department": query.department}
+    wanted = Wanted(schema.forecasts, _forecast, tuple(where.items()), query.limit, query.offset)
+    run, page = await _read(request, caller, wanted, query.as_of)
+    return _as_json(_stamp(request, run) | _place(page, query.offset), forecasts=page)
 
 
 @router.get("/v1/turnover/forecasts/levels/{level}", response_model=LevelForecasts, responses=documented(404))
-def read_level(
+async def read_level(
     request: Request,
     caller: Reader,
     level: Annotated[LevelName, Path(description="What is summed over.")],
     query: Annotated[LevelQuery, Query()],
 ) -> Response:
     """Sums over departments, regions, zones or everything, with ranges of their own."""
-    wanted = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
-    page = (query.limit, query.offset)
-    run, rows, total = _read(request, caller, schema.level_forecasts, wanted, query.as_of, *page)
-    found = [{name: row[name] for name in LevelForecast.model_fields} for row in rows]
-    answer = _stamp(request, run) | _page(total, query.offset, len(rows))
-    return _as_json(answer | {"level": level, "forecasts": found})
+    where = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
+    wanted = Wanted(schema.level_forecasts, _level, tuple(where.items()), query.limit, query.offset)
+    run, page = await _read(request, caller, wanted, query.as_of)
+    return _as_json(_stamp(request, run) | _place(page, query.offset) | {"level": level}, forecasts=page)
 
 
-@router.get("/v1/marketing/curve", responses=documented(404))
-def read_curve(request: Request, caller: Reader, query: Annotated[CurveQuery, Query()]) -> BudgetCurve:
+@router.get("/v1/marketing/curve", response_model=BudgetCurve, responses=documented(404))
+async def read_curve(request: Request, caller: Reader, query: Annotated[CurveQuery, Query()]) -> Response:
     """Sales against TV budget, with the marginal return, and the recommendation."""
-    run, rows, _ = _read(request, caller, schema.budget_curves, {}, query.as_of)
-    return BudgetCurve(**_stamp(request, run), recommendation=run.summary, curve=rows)
+    wanted = Wanted(schema.budget_curves, _point, (), MOST, 0)
+    run, page = await _read(request, caller, wanted, query.as_of)
+    return _as_json(_stamp(request, run) | {"recommendation": run.summary}, curve=page)
 
 
-def _as_json(content: dict[str, Any]) -> Response:
-    """As it is: the database has typed it, and to check it again would take longer than to read it."""
-    return Response(orjson.dumps(content, option=orjson.OPT_UTC_Z), media_type="application/json")
+def _forecast(row: RowMapping) -> dict[str, Any]:
+    return {name: row[name] for name in FIELDS} | {"explanation": {part: row[part] for part in PARTS}}
 
 
-def _read(
-    request: Request,
-    caller: Caller,
-    table: Table,
-    wanted: dict[str, str | None],
-    as_of: datetime | None,
-    limit: int = MOST,
-    offset: int = 0,
-) -> tuple[Run, list[RowMapping], int]:
-    """The newest run, its rows that are wanted and how many there are; on record when it returns."""
-    lane = "marketing" if table is schema.budget_curves else "turnover"
+def _level(row: RowMapping) -> dict[str, Any]:
+    return {name: row[name] for name in LevelForecast.model_fields}
+
+
+def _point(row: RowMapping) -> dict[str, Any]:
+    return {name: row[name] for name in CurvePoint.model_fields}
+
+
+async def _read(request: Request, caller: Caller, wanted: Wanted, as_of: datetime | None) -> tuple[Run, Page]:
+    """The newest run and the rows that are wanted; on record when it returns."""
     service = service_of(request)
-    with service.engine.connect() as connection:
-        run = newest_run(connection, lane, as_of)
-        if run is None:
-            when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC" if as_of else "yet; make some: kedro run"
-            raise ProblemError(404, f"there are no {lane} forecasts {when}", "query.as_of" if as_of else None)
-        rows, total = _rows(connection, table, run, wanted, limit, offset)
-    asked = {"as_of": as_of and as_of.isoformat(), "limit": limit, "offset": offset} | wanted
-    output = {"run": run.id, "rows": len(rows)}
+    run = await service.shelf.newest(wanted.lane, as_of)
+    page = await service.shelf.page(run, wanted)
+    asked = {"as_of": as_of and as_of.isoformat(), "limit": wanted.limit, "offset": wanted.offset}
+    output = {"run": run.id, "rows": page.count}
     model = (run.model_name, run.model_version)
-    service.trail.record([answer_of(request, caller, "stored", model, asked, output)])
-    return run, rows, total
+    answer = answer_of(request, caller, "stored", model, asked | dict(wanted.where), output)
+    await service.trail.recorded([answer])
+    return run, page
 
 
 def _stamp(request: Request, run: Run) -> dict[str, Any]:
@@ -105,20 +97,12 @@ def _stamp(request: Request, run: Run) -> dict[str, Any]:
     return {"request_id": request.state.request_id, "made_at": run.made_at, "model": model}
 
 
-def _page(total: int, offset: int, count: int) -> dict[str, int | None]:
-    end = offset + count
-    return {"total": total, "next_offset": end if end < total else None}
+def _place(page: Page, offset: int) -> dict[str, int | None]:
+    end = offset + page.count
+    return {"total": page.total, "next_offset": end if end < page.total else None}
 
 
-def _rows(
-    connection: Connection, table: Table, run: Run, wanted: dict[str, str | None], limit: int, offset: int
-) -> tuple[list[RowMapping], int]:
-    impossible = any("\x00" in value for value in wanted.values() if value)  # PostgreSQL knows no such text
-    rows, total = ([], 0) if impossible else rows_of_run(connection, table, run, wanted, limit, offset)
-    if not total and any(wanted.values()):
-        given = {name: value for name, value in wanted.items() if value}
-        named = ", ".join(f"{name} '{value}'" for name, value in given.items())
-        queries = [f"query.{name}" for name in given if name != "level"] or ["path.level"]
-        blamed = queries[0] if len(queries) == 1 else None
-        raise ProblemError(404, f"no forecast is stored for {named}", blamed)
-    return [row._mapping for row in rows], total
+def _as_json(content: dict[str, Any], **pages: Page) -> Response:
+    """As it is: the database has typed it, and to check it again would take longer than to read it."""
+    rows = {name: orjson.Fragment(page.rows) for name, page in pages.items()}
+    return Response(orjson.dumps(content | rows, option=orjson.OPT_UTC_Z), media_type="application/json")
