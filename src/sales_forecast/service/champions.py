@@ -17,6 +17,7 @@ from sales_forecast.models import marketing, turnover
 from sales_forecast.registry.packages import open_package
 from sales_forecast.registry.records import Records, records_of
 from sales_forecast.registry.store import CHALLENGER, CHAMPION, Registry
+from sales_forecast.service.arms import Arm
 
 logger = logging.getLogger(__name__)
 
@@ -26,25 +27,6 @@ FORECASTERS: dict[str, Any] = {"turnover": turnover.forecaster, "marketing": mar
 LOADING = "models"
 
 SERVING = Gauge("sales_forecast_serving_version", "Version that answers.", ["model", "arm"])
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """One model that answers.
-
-    Args:
-        name: ``champion`` or ``challenger``.
-        model_name: In the registry.
-        version: In the registry.
-        package: Model and tables.
-        forecaster: What is asked.
-    """
-
-    name: str
-    model_name: str
-    version: str
-    package: Any
-    forecaster: Any
 
 
 @dataclass(frozen=True)
@@ -150,9 +132,9 @@ class Champions:
         if present is not None and present.version == str(found.version):
             return
         package = open_package(found, KINDS[lane])
-        forecaster = FORECASTERS[lane](package)
-        forecaster.predict(package.example())  # what is computed once is computed before anybody waits
-        arms[lane, alias] = Arm(alias, found.name, str(found.version), package, forecaster)
+        arm = Arm(alias, found.name, str(found.version), package, FORECASTERS[lane](package))
+        arm.warm_up()
+        arms[lane, alias] = arm
         SERVING.labels(found.name, alias).set(float(found.version))
         logger.info("Version %s of %s is loaded as %s", found.version, found.name, alias)
 

@@ -13,8 +13,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
 from sales_forecast.models.marketing import BudgetRange
+from sales_forecast.service.arms import Arm
 from sales_forecast.service.callers import Callers
-from sales_forecast.service.champions import Arm, Champions
+from sales_forecast.service.champions import Champions
 from sales_forecast.service.problems import ProblemError, unavailable
 from sales_forecast.service.settings import ServiceSettings
 from sales_forecast.service.shelf import Shelf

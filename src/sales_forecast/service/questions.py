@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from threading import BoundedSemaphore
@@ -13,16 +13,13 @@ import pandas as pd
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.forecasting.grid import KEYS
 from sales_forecast.models.turnover import TurnoverForecaster
+from sales_forecast.service.arms import Arm, Said
 from sales_forecast.service.asked import Series
-from sales_forecast.service.champions import Arm
 from sales_forecast.service.problems import ProblemError, unavailable
 
 COMPUTING_AT_ONCE = 8
 
 _computing = BoundedSemaphore(COMPUTING_AT_ONCE)
-
-Said = list[dict[str, Any]]
-"""The fields of ``answered.Prediction``, week by week."""
 
 
 def ask(arm: Arm, series: list[Series], week: date | None, positions: list[int]) -> list[Said]:
@@ -39,15 +36,24 @@ def ask(arm: Arm, series: list[Series], week: date | None, positions: list[int])
     """
     for position, one in zip(positions, series, strict=True):
         _refuse_unknown(arm, one, position)
-    special = [one for one in series if _is_special(arm, one)]
-    plain = [one for one in series if not _is_special(arm, one)]
+    every_week = range(1, arm.package.horizon_weeks + 1)
+    horizons = every_week if week is None else [_horizon(arm, week, "body.day_id")]
     answers: dict[tuple[str, str], Said] = {}
+    plain: list[Series] = []
+    special: list[Series] = []
+    for one in series:
+        if _is_special(arm, one):
+            special.append(one)
+        elif (known := arm.usual.get((one.store, one.department))) is not None:
+            answers[one.store, one.department] = [known[horizon - 1] for horizon in horizons]
+        else:
+            plain.append(one)
     try:
         if plain:
-            answers |= _answers(arm, arm.forecaster, _question(arm, plain, week))
+            answers |= arm.answers(arm.forecaster, _question(arm, plain, horizons))
         if special:
             with _one_of_few():
-                answers |= _answers(arm, _with_own_past(arm, special), _question(arm, special, week))
+                answers |= arm.answers(_with_own_past(arm, special), _question(arm, special, horizons))
     except InputError as error:
         raise ProblemError(409, f"{error}", "body.series") from error
     return [answers[one.store, one.department] for one in series]
@@ -91,11 +97,8 @@ def _refuse_unknown(arm: Arm, one: Series, position: int) -> None:
         )
 
 
-def _question(arm: Arm, series: list[Series], week: date | None) -> pd.DataFrame:
+def _question(arm: Arm, series: list[Series], horizons: Sequence[int]) -> pd.DataFrame:
     """Store, department and horizon, and the columns known ahead that are given."""
-    horizons = list(range(1, arm.package.horizon_weeks + 1))
-    if week is not None:
-        horizons = [_horizon(arm, week, "body.day_id")]
     question = pd.DataFrame(
         [(one.store, one.department, horizon) for one in series for horizon in horizons],
         columns=[*KEYS, "horizon"],
@@ -136,19 +139,6 @@ def _horizon(arm: Arm, week: date, field: str) -> int:
             404, f"{week} is none of the weeks ahead, which begin each 7 days from {first} to {last}", field
         )
     return days // 7
-
-
-def _answers(arm: Arm, forecaster: TurnoverForecaster, question: pd.DataFrame) -> dict[tuple[str, str], Said]:
-    """Predictions by series; labels as they were asked."""
-    said = forecaster.predict(question).drop(columns=KEYS)
-    said["week"] = said["week"].dt.strftime("%Y-%m-%d")
-    answers: dict[tuple[str, str], Said] = {}
-    labels = question[KEYS].itertuples(index=False, name=None)
-    for (store, department), row in zip(labels, said.to_dict("records"), strict=True):
-        named = {"store": store, "department": department, "model_version": arm.version, "arm": arm.name}
-        figures = {str(name): value for name, value in row.items()}
-        answers.setdefault((store, department), []).append(named | figures)
-    return answers
 
 
 def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:

@@ -9,11 +9,11 @@ from datetime import date
 from fastapi import APIRouter, Request
 
 from sales_forecast.service.answered import Prediction, TurnoverAnswer
+from sales_forecast.service.arms import Arm, Said
 from sales_forecast.service.asked import Series, TurnoverQuestion
-from sales_forecast.service.champions import Arm
 from sales_forecast.service.dependencies import AService, Predictor, Service, answer_of
 from sales_forecast.service.problems import ProblemError, documented
-from sales_forecast.service.questions import Said, ask
+from sales_forecast.service.questions import ask
 from sales_forecast.storage.audit import Answer
 from sales_forecast.storage.keys import Caller
 
