@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -66,11 +67,12 @@ class Shelf:
 
     Args:
         engine: Of the database.
+        timer: Tells seconds.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, timer: Callable[[], float] = monotonic) -> None:
         self._engine = engine
-        self._newest: TTLCache[Any, Run] = TTLCache(1000, NEWEST_SECONDS)
+        self._newest: TTLCache[Any, Run] = TTLCache(1000, NEWEST_SECONDS, timer)
         self._pages: LRUCache[Any, Page] = LRUCache(KEPT_BYTES, getsizeof=lambda page: len(page.rows))
 
     async def newest(self, lane: str, as_of: datetime | None) -> Run:
