@@ -38,7 +38,8 @@ CALLERS = Path(__file__).with_name("callers.py")
 DATABASE = "SALES_FORECAST_DATABASE_URL"
 SECONDS_TO_START = 180
 SECONDS_TO_FINISH = 10
-SECONDS_BETWEEN_SAMPLES = 2.0
+NAP_SECONDS = 0.01
+NAPS_BETWEEN_SAMPLES = 200
 WEEKS_OF_A_NEW_STORE = 30
 MEGABYTE = 1024**2
 
@@ -171,12 +172,23 @@ def _what_to_ask(url: str) -> dict[str, Any]:
     return found
 
 
-def call(phase: Phase, running: Running, plan: dict[str, Any], work: Path) -> tuple[pd.DataFrame, pd.Series]:
-    """Let callers loose on the service.
+@dataclass(frozen=True)
+class Seen:
+    """What a phase has shown.
 
-    Returns:
-        ``caller, ms, problem`` of each answer; and the service's memory in MB by seconds since the start.
+    Args:
+        answers: ``caller, ms, problem`` of each.
+        memory: Of the service in MB, by seconds since the start.
+        late: By how many milliseconds a process that only sleeps was woken too late: the machine's share.
     """
+
+    answers: pd.DataFrame
+    memory: pd.Series
+    late: pd.Series
+
+
+def call(phase: Phase, running: Running, plan: dict[str, Any], work: Path) -> Seen:
+    """Let callers loose on the service."""
     plan = plan | {"pace": PACE_SECONDS, "answers": str(work / "answers.json")}
     (work / "plan.json").write_text(json.dumps(plan))
     users = {name: max(1, round(rate * PACE_SECONDS[name])) for name, rate in phase.rates.items()}
@@ -188,7 +200,9 @@ def call(phase: Phase, running: Running, plan: dict[str, Any], work: Path) -> tu
         *("--exit-code-on-error", "0", "--only-summary", "--config-users", *fixed, "--", *users),
     ]
     environment = os.environ | {"LOAD_PLAN": str(work / "plan.json")}
-    memory, start = {}, monotonic()
+    memory: dict[float, float] = {}
+    late: list[float] = []
+    start = monotonic()
     with Progress() as progress, (work / "locust.log").open("w") as log:
         bar = progress.add_task(phase.title, total=phase.seconds)
         locust = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -197,7 +211,7 @@ def call(phase: Phase, running: Running, plan: dict[str, Any], work: Path) -> tu
                 seconds = monotonic() - start
                 memory[seconds] = running.process.memory_info().rss / MEGABYTE
                 progress.update(bar, completed=min(seconds, phase.seconds))
-                sleep(SECONDS_BETWEEN_SAMPLES)
+                late += [_late() for _ in range(NAPS_BETWEEN_SAMPLES)]
         finally:
             locust.terminate()
             locust.wait()
@@ -205,11 +219,20 @@ def call(phase: Phase, running: Running, plan: dict[str, Any], work: Path) -> tu
     if locust.returncode:
         raise SystemExit(f"locust failed; see {work / 'locust.log'}")
     rows = json.loads((work / "answers.json").read_text())
-    return pd.DataFrame(rows, columns=["caller", "ms", "problem"]), pd.Series(memory)
+    answers = pd.DataFrame(rows, columns=["caller", "ms", "problem"])
+    return Seen(answers, pd.Series(memory), pd.Series(late))
 
 
-def times(phase: Phase, answers: pd.DataFrame) -> dict[str, Any]:
+def _late() -> float:
+    """Sleep a moment; how many milliseconds too long it was."""
+    start = monotonic()
+    sleep(NAP_SECONDS)
+    return 1000 * (monotonic() - start - NAP_SECONDS)
+
+
+def times(phase: Phase, seen: Seen) -> dict[str, Any]:
     """One row of the page: how many, how long they took, how many failed."""
+    answers = seen.answers
     p50, p95, p99 = np.quantile(answers["ms"], [0.5, 0.95, 0.99]) if len(answers) else [np.nan] * 3
     problems = answers["problem"].dropna()
     if len(problems):
@@ -221,6 +244,7 @@ def times(phase: Phase, answers: pd.DataFrame) -> dict[str, Any]:
         "p95": p95,
         "p99": p99,
         "aim for p95": phase.aim_ms,
+        "sleeper's p95": seen.late.quantile(0.95),
         "failed": len(problems),
     }
 
@@ -258,14 +282,13 @@ def main() -> None:
         rows = []
         for phase in PHASES:
             shorter = replace(phase, seconds=phase.seconds / shrink)
-            answers, _ = call(shorter, running, plan, work)
-            rows.append(times(shorter, answers))
+            rows.append(times(shorter, call(shorter, running, plan, work)))
         mixed = Phase(f"all of these mixed, {minutes:g} minutes", minutes * 60, MIXED)
-        answers, memory = call(mixed, running, plan, work)
-        rows.append(times(mixed, answers))
+        seen = call(mixed, running, plan, work)
+        rows.append(times(mixed, seen))
     asked = f"{len(plan['series']):,} series, {url.partition(':')[0]}"
     ready = (running.seconds, running.status)
-    section = service_section(pd.DataFrame(rows), growth(memory), ready, asked, pd.Timestamp.today())
+    section = service_section(pd.DataFrame(rows), growth(seen.memory), ready, asked, pd.Timestamp.today())
     print(f"\n{section}\n")
     if not options.quick:
         write_section("service", section)

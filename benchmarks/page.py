@@ -260,7 +260,7 @@ def service_section(
     """What calling the service has shown, as Markdown.
 
     Args:
-        times: ``requests, a second, p50, p95, p99, aim for p95, failed``; milliseconds.
+        times: ``requests, a second, p50, p95, p99, aim for p95, sleeper's p95, failed``; milliseconds.
         memory: ``start, after_a_minute, end`` in MB, ``slope`` in MB a minute.
         ready: Seconds from start until the service could answer, and its status then.
         asked: Of what, on which database.
