@@ -58,16 +58,12 @@ class Arm:
         """
         said = forecaster.predict(question).drop(columns=KEYS)
         said["week"] = said["week"].dt.strftime("%Y-%m-%d")
-        said = said.assign(model_version=self.version, arm=self.name)
+        named = {"model_version": self.version, "arm": self.name}
         answers: dict[tuple[str, str], Said] = {}
         labels = question[KEYS].itertuples(index=False, name=None)
         for (store, department), row in zip(labels, said.to_dict("records"), strict=True):
-            named = {
-                "store": store,
-                "department": department,
-                "model_version": self.version,
-                "arm": self.name,
-            }
             figures = {str(name): value for name, value in row.items()}
-            answers.setdefault((store, department), []).append(named | figures)
+            answers.setdefault((store, department), []).append(
+                {"store": store, "department": department} | named | figures
+            )
         return answers

@@ -21,6 +21,8 @@ NEWEST_SECONDS = 1.0
 """How soon a new publication is answered from; asking on every request would cost a thread and a query."""
 
 KEPT_BYTES = 64 * 2**20
+BYTES_BESIDE_ROWS = 1000
+"""Of a page and its key, about: empty pages are not for nothing."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Shelf:
     def __init__(self, engine: Engine, timer: Callable[[], float] = monotonic) -> None:
         self._engine = engine
         self._newest: TTLCache[Any, Run] = TTLCache(1000, NEWEST_SECONDS, timer)
-        self._pages: LRUCache[Any, Page] = LRUCache(KEPT_BYTES, getsizeof=lambda page: len(page.rows))
+        self._pages: LRUCache[Any, Page] = LRUCache(KEPT_BYTES, getsizeof=_size)
 
     async def newest(self, lane: str, as_of: datetime | None) -> Run:
         """The newest run; with ``as_of``, the newest one of then.
@@ -102,7 +104,7 @@ class Shelf:
         page = self._pages.get(key)
         if page is None:
             page = await run_in_threadpool(self._read_page, run, wanted)
-            if len(page.rows) < KEPT_BYTES:
+            if _size(page) <= KEPT_BYTES:
                 self._pages[key] = page
         return page
 
@@ -119,6 +121,10 @@ class Shelf:
         if not total and given:
             raise _nothing_for(given)
         return Page(orjson.dumps([wanted.said(row._mapping) for row in rows]), len(rows), total)
+
+
+def _size(page: Page) -> int:
+    return len(page.rows) + BYTES_BESIDE_ROWS
 
 
 def _nothing_for(given: dict[str, str]) -> ProblemError:
