@@ -179,7 +179,7 @@ class Seen:
     Args:
         answers: ``caller, ms, problem`` of each.
         memory: Of the service in MB, by seconds since the start.
-        late: By how many milliseconds a process that only sleeps was woken too late: the machine's share.
+        late: Milliseconds that a sleeping process was woken too late: when the machine stalls, all are.
     """
 
     answers: pd.DataFrame

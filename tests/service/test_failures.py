@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,40 @@ def test_a_database_that_goes_away_is_told_and_used_again_when_it_is_back(
             assert len(shop.audited(answer.json()["request_id"])) == 1
             assert shop.ready()[1] == "green"
             assert "sales_forecast_ready 1.0" in metrics(shop)
+
+
+def test_many_that_wait_for_the_record_stop_nobody_else(
+    shop_project: Project, new_database: Callable[[str], str]
+) -> None:
+    url = new_database("sqlite")
+    with opened(shop_project, url) as shop, ThreadPoolExecutor(60) as callers:
+        waiting = shop.app.state.service.trail._waiting  # type: ignore[union-attr]
+        with writing(open_database(url)):  # holds the lock that the record needs
+            answers = [callers.submit(shop.post, "/v1/turnover/predict", QUESTION) for _ in range(60)]
+            wait_until(lambda: waiting.qsize() > 50)
+            assert shop.ready()[0] == 200
+        assert [answer.result().status_code for answer in answers] == [200] * 60
+
+
+def test_a_database_file_that_was_replaced_is_noticed(
+    shop_project: Project, new_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    file, another = (Path(new_database("sqlite").removeprefix("sqlite:///")) for _ in range(2))
+    with opened(shop_project, f"sqlite:///{file}") as shop:
+        file.rename(tmp_path / "old.db")
+        for name in ("shop.db-wal", "shop.db-shm"):
+            (file.parent / name).unlink(missing_ok=True)
+        assert shop.get("/v1/turnover/forecasts").status_code == 503
+        file.unlink()
+        another.rename(file)
+        anew = open_database(f"sqlite:///{file}")
+        headers = {"Authorization": f"Bearer {new_key(anew)}"}
+        answer = shop.client.get("/v1/turnover/forecasts", headers=headers)
+        assert answer.status_code == 200
+        with anew.connect() as connection:
+            recorded = connection.execute(select(audit_log.c.request_id)).scalars().all()
+        assert recorded == [answer.json()["request_id"]]
+        anew.dispose()
 
 
 def test_a_request_that_takes_too_long_is_given_up(

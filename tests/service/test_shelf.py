@@ -10,7 +10,7 @@ from sqlalchemy import Engine, RowMapping, delete
 
 from publications import publication
 from sales_forecast.service.problems import ProblemError
-from sales_forecast.service.shelf import NEWEST_SECONDS, Page, Shelf, Wanted
+from sales_forecast.service.shelf import NEWEST_SECONDS, Page, Selection, Shelf
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import writing
 from sales_forecast.storage.publications import publish
@@ -24,11 +24,11 @@ def _amount(row: RowMapping) -> dict[str, Any]:
     return {"store": row["store"], "forecast": row["forecast"]}
 
 
-def _of_store(store: str | None, limit: int = 100, offset: int = 0) -> Wanted:
-    return Wanted(schema.forecasts, _amount, (("store", store),), limit, offset)
+def _of_store(store: str | None, limit: int = 100, offset: int = 0) -> Selection:
+    return Selection(schema.forecasts, _amount, (("store", store),), limit, offset)
 
 
-def _read(shelf: Shelf, wanted: Wanted, as_of: datetime | None = None) -> tuple[Run, Page]:
+def _read(shelf: Shelf, wanted: Selection, as_of: datetime | None = None) -> tuple[Run, Page]:
     async def read() -> tuple[Run, Page]:
         run = await shelf.newest(wanted.lane, as_of)
         return run, await shelf.page(run, wanted)

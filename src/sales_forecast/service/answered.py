@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field, create_model
 
 from sales_forecast.forecasting.reasons import PARTS
 from sales_forecast.service.asked import LevelName
-from sales_forecast.storage.audit import Answer
 
 ArmName = Literal["champion", "challenger"]
 Level = Literal["green", "yellow", "red"]
@@ -208,7 +207,23 @@ class Readiness(BaseModel):
     checks: dict[str, Check]
 
 
+class AuditedAnswer(BaseModel):
+    """What was answered, by one arm."""
+
+    request_id: str
+    arm: str
+    at: datetime
+    key_id: str
+    endpoint: str
+    model_name: str
+    model_version: str
+    input: Any
+    output: Any
+    other_output: Any
+    latency_ms: float
+
+
 class AuditedAnswers(BaseModel):
     """All that one request was answered."""
 
-    answers: list[Answer]
+    answers: list[AuditedAnswer]

@@ -46,8 +46,13 @@ class Arm:
         targets = self.package.targets
         ahead = weeks_ahead(targets, self.package.market.cutoff)
         question = targets[KEYS].astype(str).assign(horizon=ahead).sort_values([*KEYS, "horizon"])
+        every_week = list(range(1, self.package.horizon_weeks + 1))
         said = self.answers(self.forecaster, question)
-        return {series: weeks for series, weeks in said.items() if len(weeks) == self.package.horizon_weeks}
+        return {
+            series: weeks
+            for series, weeks in said.items()
+            if [week["horizon"] for week in weeks] == every_week
+        }
 
     def answers(self, forecaster: Any, question: pd.DataFrame) -> dict[tuple[str, str], Said]:
         """Predictions by series; labels as they were asked.

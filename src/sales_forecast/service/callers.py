@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from math import ceil
 from time import time
 
 from cachetools import TTLCache
@@ -11,8 +12,8 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
 
+from sales_forecast.service.single_flight import SingleFlight
 from sales_forecast.storage.keys import Caller, find_caller, looks_like_a_key
 
 REMEMBERED_SECONDS = 1.0
@@ -29,18 +30,20 @@ class Callers:
 
     def __init__(self, engine: Engine, requests_per_minute: int) -> None:
         self._engine = engine
+        self._reads = SingleFlight()
         self._known: TTLCache[bytes, Caller] = TTLCache(1000, REMEMBERED_SECONDS)
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self.limit = RateLimitItemPerMinute(requests_per_minute)
 
     async def find(self, key: str) -> Caller | None:
         """Who has this key; None if it is wrong, expired or revoked."""
-        known = self._known.get(_digest(key))
-        if known is None and looks_like_a_key(key):
-            known = await run_in_threadpool(self._look_up, key)
-            if known is not None:
-                self._known[_digest(key)] = known
-        return known
+        digest = hashlib.sha256(key.encode()).digest()
+        caller = self._known.get(digest)
+        if caller is None and looks_like_a_key(key):
+            caller = await self._reads.read(digest, self._look_up, key)
+            if caller is not None:
+                self._known[digest] = caller
+        return caller
 
     def _look_up(self, key: str) -> Caller | None:
         with self._engine.connect() as connection:
@@ -51,8 +54,4 @@ class Callers:
         if await self._limiter.hit(self.limit, caller.key_id):
             return 0
         window = await self._limiter.get_window_stats(self.limit, caller.key_id)
-        return max(1, round(window.reset_time - time()))
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+        return max(1, ceil(window.reset_time - time()))

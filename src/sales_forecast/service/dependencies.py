@@ -72,7 +72,7 @@ def service_of(request: Request) -> Service:
     return found
 
 
-async def _service(request: Request) -> Service:  # not async, it would cost a thread of its own
+async def _service(request: Request) -> Service:  # a plain def would cost a thread of its own
     return service_of(request)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 from cachetools import LRUCache, TTLCache
 from sqlalchemy import Engine, RowMapping, Table
-from starlette.concurrency import run_in_threadpool
 
 from sales_forecast.service.problems import ProblemError
+from sales_forecast.service.single_flight import SingleFlight
 from sales_forecast.storage import schema
 from sales_forecast.storage.queries import Run, newest_run, rows_of_run
 
@@ -26,19 +26,19 @@ BYTES_BESIDE_ROWS = 1000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Selection:
     """Which rows.
 
     Args:
         table: ``schema.forecasts``, ``schema.level_forecasts`` or ``schema.budget_curves``.
-        said: How a row is answered.
+        as_answer: A row, as it is answered.
         where: Column and value; None means any.
         limit: At most so many.
         offset: After so many.
     """
 
     table: Table
-    said: Callable[[RowMapping], dict[str, Any]]
+    as_answer: Callable[[RowMapping], dict[str, Any]]
     where: tuple[tuple[str, str | None], ...]
     limit: int
     offset: int
@@ -74,6 +74,7 @@ class Shelf:
 
     def __init__(self, engine: Engine, timer: Callable[[], float] = monotonic) -> None:
         self._engine = engine
+        self._reads = SingleFlight()
         self._newest: TTLCache[Any, Run] = TTLCache(1000, NEWEST_SECONDS, timer)
         self._pages: LRUCache[Any, Page] = LRUCache(KEPT_BYTES, getsizeof=_size)
 
@@ -83,14 +84,18 @@ class Shelf:
         Raises:
             ProblemError: There is none.
         """
-        run = self._newest.get((lane, as_of)) or await run_in_threadpool(self._read_newest, lane, as_of)
+        key = (lane, as_of)
+        run = self._newest.get(key)
         if run is None:
-            when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC" if as_of else "yet; make some: kedro run"
-            raise ProblemError(404, f"there are no {lane} forecasts {when}", "query.as_of" if as_of else None)
-        self._newest.setdefault((lane, as_of), run)
+            run = await self._reads.read(key, self._read_newest, lane, as_of)
+            if run is None:
+                when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC" if as_of else "yet; make some: kedro run"
+                field = "query.as_of" if as_of else None
+                raise ProblemError(404, f"there are no {lane} forecasts {when}", field)
+            self._newest[key] = run
         return run
 
-    async def page(self, run: Run, wanted: Wanted) -> Page:
+    async def page(self, run: Run, wanted: Selection) -> Page:
         """Rows of a run, in the order of their keys.
 
         Args:
@@ -103,7 +108,7 @@ class Shelf:
         key = (run.id, run.digest, wanted)
         page = self._pages.get(key)
         if page is None:
-            page = await run_in_threadpool(self._read_page, run, wanted)
+            page = await self._reads.read(key, self._read_page, run, wanted)
             if _size(page) <= KEPT_BYTES:
                 self._pages[key] = page
         return page
@@ -112,7 +117,7 @@ class Shelf:
         with self._engine.connect() as connection:
             return newest_run(connection, lane, as_of)
 
-    def _read_page(self, run: Run, wanted: Wanted) -> Page:
+    def _read_page(self, run: Run, wanted: Selection) -> Page:
         given = {name: value for name, value in wanted.where if value}
         if any("\x00" in value for value in given.values()):  # PostgreSQL knows no such text
             raise _nothing_for(given)
@@ -120,7 +125,7 @@ class Shelf:
             rows, total = rows_of_run(connection, wanted.table, run, given, wanted.limit, wanted.offset)
         if not total and given:
             raise _nothing_for(given)
-        return Page(orjson.dumps([wanted.said(row._mapping) for row in rows]), len(rows), total)
+        return Page(orjson.dumps([wanted.as_answer(row._mapping) for row in rows]), len(rows), total)
 
 
 def _size(page: Page) -> int:

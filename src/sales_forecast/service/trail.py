@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from sqlalchemy import Engine
 
-from sales_forecast.service.problems import ProblemError, unavailable
+from sales_forecast.service.problems import unavailable
 from sales_forecast.storage import audit
 from sales_forecast.storage.database import to_write
 
@@ -30,32 +30,22 @@ class AuditTrail:
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
         self._thread.start()
 
-    def record(self, answers: list[audit.Answer]) -> None:
+    async def record(self, answers: list[audit.Answer]) -> None:
         """Return once the answers are committed.
 
         Raises:
             sqlalchemy.exc.DBAPIError: They are not; the answer must not leave.
             ProblemError: The database takes too long, or the service is stopping.
         """
-        try:
-            self._hand_over(answers).result(SECONDS_TO_COMMIT)
-        except TimeoutError as error:
-            raise _too_long() from error
-
-    async def recorded(self, answers: list[audit.Answer]) -> None:
-        """The same as ``record``, without a thread that waits."""
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(self._hand_over(answers)), SECONDS_TO_COMMIT)
-        except TimeoutError as error:
-            raise _too_long() from error
-
-    def _hand_over(self, answers: list[audit.Answer]) -> Future[None]:
         if self._closed:
             raise unavailable("the service is stopping")
         done: Future[None] = Future()
         done.set_running_or_notify_cancel()  # what is handed over is written, even if nobody waits any more
         self._waiting.put((answers, done))
-        return done
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(done), SECONDS_TO_COMMIT)
+        except TimeoutError as error:
+            raise unavailable("the database takes too long; try again in some seconds") from error
 
     def close(self) -> None:
         """Finish what waits, then stop."""
@@ -80,7 +70,3 @@ class AuditTrail:
             else:
                 for _, done in batch:
                     done.set_result(None)
-
-
-def _too_long() -> ProblemError:
-    return unavailable("the database takes too long; try again in some seconds")

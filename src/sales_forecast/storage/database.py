@@ -13,7 +13,14 @@ from alembic.config import Config
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 
 from sales_forecast.forecasting.errors import InputError
 
@@ -73,6 +80,7 @@ def open_database(url: str, *, pool_size: int = 5) -> Engine:
     if is_file:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_now)
+        _notice_another_file(engine)
     return engine
 
 
@@ -96,6 +104,27 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # transactions begin where SQLAlchemy says so
     for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
         connection.execute(f"pragma {pragma}")
+
+
+def _notice_another_file(engine: Engine) -> None:
+    """Connect again when the file was replaced: who holds the old one would write where nobody reads."""
+
+    def identity() -> tuple[int, int] | None:
+        try:
+            status = Path(str(engine.url.database)).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def connected(_: Any, record: Any) -> None:
+        record.info["file"] = identity()
+
+    def checked_out(_: Any, record: Any, __: Any) -> None:
+        if record.info["file"] != identity():
+            raise DisconnectionError("the database's file was replaced")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", checked_out)
 
 
 def _begin_now(connection: Connection) -> None:

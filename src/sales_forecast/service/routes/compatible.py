@@ -16,20 +16,20 @@ WEEKS = 8
 
 
 @router.post("/predict/", responses=documented(404, 409))
-def predict_week(
+async def predict_week(
     request: Request, caller: Predictor, service: AService, question: SeedQuestion
 ) -> SeedAnswer:
     """Forecast one week of a store's department."""
-    (found,) = answer(request, caller, service, [_series(service, question)], question.day_id)
+    (found,) = await answer(request, caller, service, [_series(service, question)], question.day_id)
     return SeedAnswer(prediction=found["forecast"])
 
 
 @router.post("/predict_8_weeks/", responses=documented(404, 409))
-def predict_8_weeks(
+async def predict_8_weeks(
     request: Request, caller: Predictor, service: AService, question: SeedSeriesQuestion
 ) -> SeedWeeksAnswer:
     """Forecast the next eight weeks of a store's department."""
-    found = answer(request, caller, service, [_series(service, question)])
+    found = await answer(request, caller, service, [_series(service, question)])
     return SeedWeeksAnswer(predictions={each["week"]: each["forecast"] for each in found[:WEEKS]})
 
 

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Iterator
 from datetime import date
 
-from fastapi import APIRouter, Request
+import orjson
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
-from sales_forecast.service.answered import Prediction, TurnoverAnswer
+from sales_forecast.service.answered import TurnoverAnswer
 from sales_forecast.service.arms import Arm, Said
 from sales_forecast.service.asked import Series, TurnoverQuestion
 from sales_forecast.service.dependencies import AService, Predictor, Service, answer_of
@@ -22,20 +24,18 @@ logger = logging.getLogger(__name__)
 router = APIRouter()
 
 
-@router.post("/v1/turnover/predict", responses=documented(404, 409))
-def predict(
+@router.post("/v1/turnover/predict", response_model=TurnoverAnswer, responses=documented(404, 409))
+async def predict(
     request: Request, caller: Predictor, service: AService, question: TurnoverQuestion
-) -> TurnoverAnswer:
+) -> Response:
     """Forecast up to 1,000 series, with recent weeks, new stores or plans of the caller's own."""
-    answers = answer(request, caller, service, question.series)
-    return TurnoverAnswer(
-        request_id=request.state.request_id,
-        model=service.needed("turnover").model_name,
-        predictions=[Prediction(**each) for each in answers],
-    )
+    said = await answer(request, caller, service, question.series)
+    model = service.needed("turnover").model_name
+    content = {"request_id": request.state.request_id, "model": model, "predictions": said}
+    return Response(orjson.dumps(content), media_type="application/json")
 
 
-def answer(
+async def answer(
     request: Request, caller: Caller, service: Service, series: list[Series], week: date | None = None
 ) -> Said:
     """Ask each arm about its stores, and put question and answers on record.
@@ -54,6 +54,15 @@ def answer(
         ProblemError: A store, department or week is unknown, or does not go with what the model knows.
     """
     _refuse_twice(series)
+    said, records = await run_in_threadpool(_ask_arms, request, caller, service, series, week)
+    await service.trail.record(records)
+    return said
+
+
+def _ask_arms(
+    request: Request, caller: Caller, service: Service, series: list[Series], week: date | None
+) -> tuple[Said, list[Answer]]:
+    """What each arm says about its stores, in the order asked, and what goes on record."""
     answers: dict[int, Said] = {}
     records: list[Answer] = []
     for arm, other, mine in _split(service, series):
@@ -66,8 +75,7 @@ def answer(
         other_said = _also(other, asked, week, mine)
         model = (arm.model_name, arm.version)
         records.append(answer_of(request, caller, arm.name, model, question, said, other_said))
-    service.trail.record(records)
-    return [each for position in range(len(series)) for each in answers[position]]
+    return [each for position in range(len(series)) for each in answers[position]], records
 
 
 def _split(service: Service, series: list[Series]) -> Iterator[tuple[Arm, Arm | None, list[int]]]:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import pandas as pd
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 
 from sales_forecast.service.answered import BudgetAnswer, BudgetPrediction
+from sales_forecast.service.arms import Arm
 from sales_forecast.service.asked import BudgetQuestion
-from sales_forecast.service.dependencies import AService, Predictor, answer_of
+from sales_forecast.service.dependencies import AService, Predictor, Service, answer_of
 from sales_forecast.service.problems import documented
 
 router = APIRouter()
 
 
 @router.post("/v1/marketing/predict", responses=documented())
-def predict(request: Request, caller: Predictor, service: AService, question: BudgetQuestion) -> BudgetAnswer:
+async def predict(
+    request: Request, caller: Predictor, service: AService, question: BudgetQuestion
+) -> BudgetAnswer:
     """Sales to expect from TV budgets, with ranges."""
     arm = service.needed("marketing")
-    said = arm.forecaster.predict(pd.DataFrame({"tv": question.budgets}))
-    seen = arm.package.train["tv"]
-    ranged = service.budget_range(arm).around(said)
-    predictions = [
-        BudgetPrediction(tv=tv, sales=sales, sales_low=low, sales_high=high, warning=_warning(tv, seen))
-        for tv, sales, low, high in ranged.itertuples(index=False)
-    ]
+    predictions = await run_in_threadpool(_predict, service, arm, question.budgets)
     output = [each.model_dump() for each in predictions]
     model = (arm.model_name, arm.version)
-    service.trail.record([answer_of(request, caller, arm.name, model, question.model_dump(), output)])
+    answer = answer_of(request, caller, arm.name, model, question.model_dump(), output)
+    await service.trail.record([answer])
     return BudgetAnswer(
         request_id=request.state.request_id,
         model=arm.model_name,
@@ -34,6 +33,16 @@ def predict(request: Request, caller: Predictor, service: AService, question: Bu
         range_share=service.curve["range_share"],
         predictions=predictions,
     )
+
+
+def _predict(service: Service, arm: Arm, budgets: list[float]) -> list[BudgetPrediction]:
+    said = arm.forecaster.predict(pd.DataFrame({"tv": budgets}))
+    seen = arm.package.train["tv"]
+    ranged = service.budget_range(arm).around(said)
+    return [
+        BudgetPrediction(tv=tv, sales=sales, sales_low=low, sales_high=high, warning=_warning(tv, seen))
+        for tv, sales, low, high in ranged.itertuples(index=False)
+    ]
 
 
 def _warning(budget: float, seen: pd.Series[float]) -> str | None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
 from sales_forecast.service.answered import (
+    AuditedAnswer,
     AuditedAnswers,
     Check,
     Health,
@@ -25,7 +26,6 @@ from sales_forecast.service.answered import (
 from sales_forecast.service.champions import KINDS, LOADING
 from sales_forecast.service.dependencies import Admin, AService, Reader, Service
 from sales_forecast.service.problems import ProblemError, documented
-from sales_forecast.storage.audit import Answer
 from sales_forecast.storage.queries import newest_run
 from sales_forecast.storage.schema import audit_log
 
@@ -81,7 +81,7 @@ def read_audit(
         raise ProblemError(
             404, f"no answer with the request id '{request_id}' is on record", "path.request_id"
         )
-    return AuditedAnswers(answers=[Answer(**row._mapping) for row in rows])
+    return AuditedAnswers(answers=[AuditedAnswer(**row._mapping) for row in rows])
 
 
 @router.get("/health")

@@ -21,7 +21,7 @@ from sales_forecast.service.answered import (
 from sales_forecast.service.asked import MOST, CurveQuery, LevelName, LevelQuery, StoredQuery
 from sales_forecast.service.dependencies import Reader, answer_of, service_of
 from sales_forecast.service.problems import documented
-from sales_forecast.service.shelf import Page, Wanted
+from sales_forecast.service.shelf import Page, Selection
 from sales_forecast.storage import schema
 from sales_forecast.storage.keys import Caller
 from sales_forecast.storage.queries import Run
@@ -39,7 +39,7 @@ async def read_forecasts(
 ) -> Response:
     """Forecasts of stores and departments, with ranges and explanation."""
     where = {"store": query.store, "department": query.department}
-    wanted = Wanted(schema.forecasts, _forecast, tuple(where.items()), query.limit, query.offset)
+    wanted = Selection(schema.forecasts, _forecast, tuple(where.items()), query.limit, query.offset)
     run, page = await _read(request, caller, wanted, query.as_of)
     return _as_json(_stamp(request, run) | _place(page, query.offset), forecasts=page)
 
@@ -53,7 +53,7 @@ async def read_level(
 ) -> Response:
     """Sums over departments, regions, zones or everything, with ranges of their own."""
     where = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
-    wanted = Wanted(schema.level_forecasts, _level, tuple(where.items()), query.limit, query.offset)
+    wanted = Selection(schema.level_forecasts, _level, tuple(where.items()), query.limit, query.offset)
     run, page = await _read(request, caller, wanted, query.as_of)
     return _as_json(_stamp(request, run) | _place(page, query.offset) | {"level": level}, forecasts=page)
 
@@ -61,7 +61,7 @@ async def read_level(
 @router.get("/v1/marketing/curve", response_model=BudgetCurve, responses=documented(404))
 async def read_curve(request: Request, caller: Reader, query: Annotated[CurveQuery, Query()]) -> Response:
     """Sales against TV budget, with the marginal return, and the recommendation."""
-    wanted = Wanted(schema.budget_curves, _point, (), MOST, 0)
+    wanted = Selection(schema.budget_curves, _point, (), MOST, 0)
     run, page = await _read(request, caller, wanted, query.as_of)
     return _as_json(_stamp(request, run) | {"recommendation": run.summary}, curve=page)
 
@@ -78,7 +78,9 @@ def _point(row: RowMapping) -> dict[str, Any]:
     return {name: row[name] for name in CurvePoint.model_fields}
 
 
-async def _read(request: Request, caller: Caller, wanted: Wanted, as_of: datetime | None) -> tuple[Run, Page]:
+async def _read(
+    request: Request, caller: Caller, wanted: Selection, as_of: datetime | None
+) -> tuple[Run, Page]:
     """The newest run and the rows that are wanted; on record when it returns."""
     service = service_of(request)
     run = await service.shelf.newest(wanted.lane, as_of)
@@ -87,7 +89,7 @@ async def _read(request: Request, caller: Caller, wanted: Wanted, as_of: datetim
     output = {"run": run.id, "rows": page.count}
     model = (run.model_name, run.model_version)
     answer = answer_of(request, caller, "stored", model, asked | dict(wanted.where), output)
-    await service.trail.recorded([answer])
+    await service.trail.record([answer])
     return run, page
 
 
