@@ -164,6 +164,23 @@ def test_a_misspelt_parameter_is_named(project: Project) -> None:
     assert project.outputs() == before
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("raw_foldr=/nowhere", "nothing reads 'raw_foldr'; did you mean 'raw_folder'?"),
+        ("turnover.rangs.weeks_back=[52]", "nothing reads 'turnover.rangs.weeks_back'"),
+        ("colour=red", "the parameters are in conf/base/parameters"),
+    ],
+)
+def test_a_parameter_that_nothing_reads_is_refused(project: Project, option: str, words: str) -> None:
+    before = project.outputs()
+    code, output = project.run("--params", option)
+    assert code == 1
+    assert words in output
+    assert "Traceback" not in output
+    assert project.outputs() == before
+
+
 def test_a_cutoff_outside_the_data_is_refused_by_its_stage_too(project: Project) -> None:
     before = project.outputs()
     code, output = project.run("-p", "modelling", "--params", "turnover.backtest.cutoffs=[2031-01-04]")

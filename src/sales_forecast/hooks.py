@@ -8,12 +8,14 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import fsspec
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.validation.exceptions import DataValidationError
@@ -23,8 +25,36 @@ from rich.table import Table
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.tracking import read_metrics
 
+READ_ELSEWHERE = {"raw_folder", "mlflow"}
+"""Parameters that no node reads, but the catalog or the tracking."""
+
 CHECKED_FIRST = "checked_first"
 """Tag of the nodes that read raw files or question parameters, and stop the run if something is wrong."""
+
+
+def check_runtime_params(given: dict[str, Any], known: set[str]) -> None:
+    """Refuse parameters that nothing would read: the run would go on without them.
+
+    Args:
+        given: What follows ``--params``, as nested groups.
+        known: Names with dots between that somebody reads.
+
+    Raises:
+        InputError: One of them nobody reads.
+    """
+    for name in _names(given):
+        if not any(f"{name}.".startswith(f"{one}.") or f"{one}.".startswith(f"{name}.") for one in known):
+            near = get_close_matches(name, known, n=1, cutoff=0.5)
+            meant = f"did you mean '{near[0]}'?" if near else "the parameters are in conf/base/parameters."
+            raise InputError(f"--params: nothing reads '{name}'; {meant}")
+
+
+def _names(given: dict[str, Any], group: str = "") -> Iterable[str]:
+    for name, value in given.items():
+        if isinstance(value, dict) and value:
+            yield from _names(value, f"{group}{name}.")
+        else:
+            yield f"{group}{name}"
 
 
 def check_inputs(pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -132,9 +162,15 @@ class ProjectHooks:
         self._reporting = Path(context.project_path) / "data" / "08_reporting"
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         """Stop before anything is written, or tracked, if an input is bad or the database does not answer."""
         gc.freeze()  # what was imported need not be looked at again
+        if given := run_params.get("runtime_params"):
+            inputs = {name for each in pipelines.values() for name in each.inputs()}
+            read = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
+            check_runtime_params(given, read | READ_ELSEWHERE)
         check_inputs(pipeline, catalog)
         for name in sorted(pipeline.all_outputs()):
             if make_ready := getattr(catalog.get(name), "make_ready", None):
