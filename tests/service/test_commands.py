@@ -1,6 +1,7 @@
 """Keys, the record of answers and the start of the service, by the command line."""
 
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from projects import Project
 from sales_forecast.__main__ import app
 from sales_forecast.storage import audit
 from sales_forecast.storage.database import open_database, writing
-from sales_forecast.storage.keys import find_caller
+from sales_forecast.storage.keys import find_caller, list_keys
 from sales_forecast.storage.schema import audit_log
 from services import new_key
 
@@ -68,7 +69,9 @@ def refused(*arguments: str) -> str:
     return done.stderr
 
 
-def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(record: Engine) -> None:
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(
+    record: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = invoke("keys", "create", "Lille office", "--scopes", "read, admin", "--days", "30")
     assert made.exit_code == 0, made.output
     key = made.stdout.strip()
@@ -80,6 +83,8 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(record: Engin
     listed = invoke("keys", "list").stdout
     assert all(words in listed for words in ("Lille office", caller.key_id, "admin, read"))
     assert key.split("_", 2)[2][:10] not in listed
+    monkeypatch.setenv("COLUMNS", "60")
+    assert caller.key_id in invoke("keys", "list").stdout
     assert "is refused from now on" in invoke("keys", "revoke", caller.key_id).stdout
     with record.connect() as connection:
         assert find_caller(connection, key, NOW) is None
@@ -105,6 +110,9 @@ def test_the_record_is_exported_to_the_last_digit(record: Engine, tmp_path: Path
     assert pd.read_parquet(tmp_path / "none.parquet").empty
     assert sorted(os.listdir(tmp_path)) == ["all.parquet", "none.parquet", "some.parquet"]  # noqa: PTH208
     assert invoke("audit", "export", str(tmp_path / "no" / "x.parquet")).exit_code == 2
+    assert invoke("audit", "export", str(tmp_path)).exit_code == 2
+    (tmp_path / ".all.parquet.part").mkdir()
+    assert "all.parquet cannot be written" in refused("audit", "export", str(tmp_path / "all.parquet"))
 
 
 def test_a_purge_forgets_the_old_and_keeps_the_young(record: Engine) -> None:
@@ -142,6 +150,15 @@ def test_production_makes_no_key_and_starts_with_none_that_is_over(
         assert "max_second: Extra inputs are not permitted" in said
     finally:
         own.unlink()
+
+
+def test_a_port_that_is_taken_stops_the_start_before_a_key_is_made(record: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = refused("serve", "--port", str(port))
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in said
+    with record.connect() as connection:
+        assert list_keys(connection) == []
 
 
 def test_a_database_that_does_not_answer_stops_the_start(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import shlex
+import socket
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -45,6 +46,7 @@ def serve(
     import uvicorn
 
     from sales_forecast.registry.cli import open_tracking
+    from sales_forecast.registry.store import Registry
     from sales_forecast.service.app import create_app
     from sales_forecast.service.logs import log_as_json
     from sales_forecast.service.settings import read_settings
@@ -52,6 +54,7 @@ def serve(
     try:
         configuration = load_configuration(env)
         settings = read_settings(configuration["service"], host=host, port=port, production=production)
+        _refuse_taken(settings.host, settings.port)
         engine = open_database(configuration["globals"]["database_url"], pool_size=CONNECTIONS)
         upgrade(engine)
         key = _key(engine, production=settings.production)
@@ -61,11 +64,28 @@ def serve(
         raise typer.Exit(1) from error
     app = create_app(settings, engine, client, configuration["parameters"]["marketing"]["curve"])
     if key is not None:
-        _say_how(engine, f"http://{settings.host}:{settings.port}", key)
+        is_served = Registry(client, "sales_forecast.turnover").champion() is not None
+        _say_how(engine, f"http://{settings.host}:{settings.port}", key, is_served=is_served)
     log_as_json()
     uvicorn.run(
         app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False
     )
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Say so before a key is made.
+
+    Raises:
+        InputError: The address is taken, or none of this machine's.
+    """
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return
+    except OSError as error:
+        raise InputError(
+            f"the service cannot listen on {host}, port {port}: {error.strerror}. Stop what does, or name "
+            "another one: --port, or port in conf/local/service.yml"
+        ) from error
 
 
 def _share_heaps() -> None:
@@ -101,20 +121,23 @@ def _key(engine: Engine, *, production: bool) -> str | None:
         )
 
 
-def _say_how(engine: Engine, address: str, key: str) -> None:
+def _say_how(engine: Engine, address: str, key: str, *, is_served: bool) -> None:
     """Print calls that work."""
     with engine.connect() as connection:
         run = newest_run(connection, "turnover")
         row = None
         if run is not None:
             row = connection.execute(select(forecasts).where(forecasts.c.run == run.id).limit(1)).first()
-    typer.echo(f"Open {address}/docs, or try (the key is valid for a day):", err=True)
     if row is None:
-        typer.echo("No forecasts are stored yet; make some: kedro run", err=True)
+        typer.echo(f"Open {address}/docs. No forecasts are stored yet; make some: kedro run", err=True)
         return
+    typer.echo(f"Open {address}/docs, or try (the key is valid for a day):", err=True)
     series = {"store": row.store, "department": row.department}
     curl = f'  curl -s -H "Authorization: Bearer {key}"'
     typer.echo(f'{curl} "{address}/v1/turnover/forecasts?{urlencode(series)}"', err=True)
+    if not is_served:
+        typer.echo("No model is in the registry yet, only stored forecasts; make one: kedro run", err=True)
+        return
     asked = shlex.quote(json.dumps({"series": [series]}))
     typer.echo(
         f"{curl} -H 'Content-Type: application/json' {address}/v1/turnover/predict -d {asked}", err=True

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
+from sales_forecast.forecasting.errors import InputError
 from sales_forecast.storage.schema import audit_log
 
 ROWS_AT_A_TIME = 5_000
@@ -105,8 +106,15 @@ def export(engine: Engine, path: Path, since: datetime | None, until: datetime |
 
     Returns:
         How many.
+
+    Raises:
+        InputError: The file cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(b"")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
     count = 0
     try:
         with engine.connect() as connection, pq.ParquetWriter(part, EXPORTED) as writer:

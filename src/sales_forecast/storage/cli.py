@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import Engine
 
 from sales_forecast.configuration import load_configuration
@@ -58,7 +58,7 @@ def _scopes(given: str) -> list[Scope]:
 @keys.command("list")
 def show(env: Environment = "local") -> None:
     """Show all keys, without their secrets."""
-    table = Table("id", "name", "scopes", "made", "expires", "revoked")
+    table = Table(Column("id", no_wrap=True), "name", "scopes", "made", "expires", "revoked")
     with _database(env) as engine, engine.connect() as connection:
         for key in list_keys(connection):
             moments = (key.created_at, key.expires_at, key.revoked_at)
@@ -90,6 +90,8 @@ def export(
     """Write answers to a Parquet file."""
     if not file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {file.absolute().parent}")
+    if file.exists() and not file.is_file():
+        raise typer.BadParameter(f"{file} is there already, and no file")
     with _database(env) as engine:
         count = trail.export(engine, file, *(_utc(moment) for moment in (since, until)))
     typer.echo(f"{count:,} answers are in {file}.")
