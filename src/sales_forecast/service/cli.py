@@ -29,6 +29,9 @@ Environment = Annotated[str, typer.Option("--env", help="Folder in conf/ with se
 
 CONNECTIONS = 20
 
+SECONDS_IDLE = 75
+"""Then a connection is closed; longer than callers and proxies (a minute, mostly) wait to use it again."""
+
 M_ARENA_MAX = -8
 """As glibc's malloc.h has it."""
 
@@ -68,7 +71,13 @@ def serve(
         _say_how(engine, f"http://{settings.host}:{settings.port}", key, is_served=is_served)
     log_as_json()
     uvicorn.run(
-        app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False
+        app,
+        host=settings.host,
+        port=settings.port,
+        timeout_keep_alive=SECONDS_IDLE,
+        log_config=None,
+        access_log=False,
+        server_header=False,
     )
 
 
