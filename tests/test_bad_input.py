@@ -169,6 +169,7 @@ def test_a_misspelt_parameter_is_named(project: Project) -> None:
     [
         ("raw_foldr=/nowhere", "nothing reads 'raw_foldr'; did you mean 'raw_folder'?"),
         ("turnover.rangs.weeks_back=[52]", "nothing reads 'turnover.rangs.weeks_back'"),
+        ("mlflow.requird=false", "did you mean 'mlflow.required'?"),
         ("colour=red", "the parameters are in conf/base/parameters"),
     ],
 )

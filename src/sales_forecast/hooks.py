@@ -25,7 +25,7 @@ from rich.table import Table
 from sales_forecast.forecasting.errors import InputError
 from sales_forecast.tracking import read_metrics
 
-READ_ELSEWHERE = {"raw_folder", "mlflow"}
+READ_ELSEWHERE = {"raw_folder", "mlflow.required"}
 """Parameters that no node reads, but the catalog or the tracking."""
 
 CHECKED_FIRST = "checked_first"

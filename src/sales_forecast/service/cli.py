@@ -67,8 +67,8 @@ def serve(
         raise typer.Exit(1) from error
     app = create_app(settings, engine, client, configuration["parameters"]["marketing"]["curve"])
     if key is not None:
-        is_served = Registry(client, "sales_forecast.turnover").champion() is not None
-        _say_how(engine, f"http://{settings.host}:{settings.port}", key, is_served=is_served)
+        has_champion = Registry(client, "sales_forecast.turnover").champion() is not None
+        _say_how(engine, f"http://{settings.host}:{settings.port}", key, has_champion=has_champion)
     log_as_json()
     uvicorn.run(
         app,
@@ -130,7 +130,7 @@ def _key(engine: Engine, *, production: bool) -> str | None:
         )
 
 
-def _say_how(engine: Engine, address: str, key: str, *, is_served: bool) -> None:
+def _say_how(engine: Engine, address: str, key: str, *, has_champion: bool) -> None:
     """Print calls that work."""
     with engine.connect() as connection:
         run = newest_run(connection, "turnover")
@@ -144,7 +144,7 @@ def _say_how(engine: Engine, address: str, key: str, *, is_served: bool) -> None
     series = {"store": row.store, "department": row.department}
     curl = f'  curl -s -H "Authorization: Bearer {key}"'
     typer.echo(f'{curl} "{address}/v1/turnover/forecasts?{urlencode(series)}"', err=True)
-    if not is_served:
+    if not has_champion:
         typer.echo("No model is in the registry yet, only stored forecasts; make one: kedro run", err=True)
         return
     asked = shlex.quote(json.dumps({"series": [series]}))
