@@ -31,8 +31,8 @@ spark: .venv/.spark ## Add Spark to .venv (about 0.5 GB), for kedro run --env sp
 	@java -version >/dev/null 2>&1 || echo "Spark also needs Java 17 or newer. On Debian or Ubuntu: apt-get install openjdk-17-jre-headless"
 	@touch $@
 
-run: setup ## Forecast from the sample in data/01_raw: all stages, both lanes
-	@echo "Running every stage of both lanes on $${RAW_FOLDER:-data/01_raw} (about a minute) ..."
+run: setup ## Forecast from the sample in data/01_raw: all stages, both domains
+	@echo "Running every stage of both domains on $${RAW_FOLDER:-data/01_raw} (about a minute) ..."
 	@$(BIN)/kedro run $(if $(RAW_FOLDER),--params raw_folder=$(RAW_FOLDER))
 	@echo "Open next: data/08_reporting/report.html (the answers), then 'make viz' (how they came about)."
 

@@ -38,7 +38,7 @@ class Backtest:
     method: str
     cutoffs: list[Any]
     weeks: int | None = None
-    with_ranges: bool = False
+    with_intervals: bool = False
     seed: int | None = None
     project: str = "project"
 
@@ -48,7 +48,7 @@ def _backtest(work: Path, job: Backtest) -> None:
 
     def fresh() -> dict[str, Any]:
         (found, seconds), memory = alone(
-            backtest, work / job.project, job.method, job.cutoffs, job.weeks, job.with_ranges, job.seed
+            backtest, work / job.project, job.method, job.cutoffs, job.weeks, job.with_intervals, job.seed
         )
         found.assign(store=found["store"].astype(str)).to_parquet(rows)
         return {"seconds": seconds, "memory": memory}
@@ -81,7 +81,7 @@ def main() -> None:
     short = wanted["short_histories"]
     _kept(work / "run.json", lambda: whole_run(options.raw, work / "project"))
     _kept(work / "sample.json", lambda: whole_run(SAMPLE, work / "sample"))
-    jobs = [Backtest("ranges", champion, shown, with_ranges=True)]
+    jobs = [Backtest("intervals", champion, shown, with_intervals=True)]
     jobs += [Backtest("shown", name, shown) for name in wanted["methods"]]
     jobs += [Backtest(f"seed{seed}", champion, shown, seed=seed) for seed in wanted["seeds"]]
     jobs += [Backtest("chosen", name, chosen) for name in ("seasonal_naive", "growth_naive", champion)]

@@ -21,11 +21,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from sales_forecast.forecasting.grid import KEYS, nothing_known_ahead
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.market import Market, targets_after
-from sales_forecast.forecasting.method import Methods, forecast_all
-from sales_forecast.forecasting.ranges import RangeParams, add_ranges, learn_widths
+from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
+from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals, learn_half_widths
+from sales_forecast.forecasting.methods.base import Methods, forecast_all
+from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.matrix import KEYS, no_future_covariates
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,7 +39,7 @@ def code_version() -> str:
 
 
 def parameters() -> dict[str, Any]:
-    """The turnover lane's parameters, as they stand."""
+    """The turnover domain's parameters, as they stand."""
     text = (ROOT / "conf/base/parameters/turnover.yml").read_text()
     found: dict[str, Any] = yaml.safe_load(text)["turnover"]
     return found
@@ -112,8 +112,8 @@ def processing(raw: Path, work: Path, factor: int) -> dict[str, float]:
     with TemporaryDirectory(dir=work) as scratch:
         for kind, name in names["files"].items():
             _repeat_stores(raw / name, Path(scratch) / "raw" / name, names["columns"][kind]["store"], factor)
-        lane = ("--pipelines", "data_processing", "--namespaces", "turnover")
-        return whole_run(Path(scratch) / "raw", Path(scratch) / "project", *lane)
+        domain = ("--pipelines", "data_processing", "--namespaces", "turnover")
+        return whole_run(Path(scratch) / "raw", Path(scratch) / "project", *domain)
 
 
 def _repeat_stores(file: Path, target: Path, store: str, factor: int) -> None:
@@ -135,7 +135,7 @@ def _tables(project: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def backtest(
-    project: Path, name: str, cutoffs: list[Any], weeks: int | None, with_ranges: bool, seed: int | None
+    project: Path, name: str, cutoffs: list[Any], weeks: int | None, with_intervals: bool, seed: int | None
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Forecast each window with one method, on so many weeks of history or all.
 
@@ -146,25 +146,29 @@ def backtest(
     options = parameters()
     declared = plan()["methods"][name]
     method = Methods({name: declared if seed is None else with_seed(declared, seed)}).root[name]
-    ranges = RangeParams(**options["ranges"])
+    intervals = IntervalParams(**options["intervals"])
     level_shifts = LevelShiftParams(**options["level_shifts"])
     answers, seconds = [], {}
     for cutoff in map(pd.Timestamp, cutoffs):
         kept = panel if weeks is None else panel[panel["week"] > cutoff - pd.Timedelta(weeks=weeks)]
-        targets = targets_after(kept, cutoff, HORIZON_WEEKS)
+        forecast_index = actuals_after(kept, cutoff, HORIZON_WEEKS)
         start = perf_counter()
-        market = Market.of_today(kept, stores, calendar, level_shifts, nothing_known_ahead()).at(cutoff)
-        widths = learn_widths(method, market, ranges, HORIZON_WEEKS) if with_ranges else None
-        answer = forecast_all(method, market, targets[[*KEYS, "week"]], method.fit(market))
-        if widths:
-            answer = add_ranges(answer, market, widths, ranges)
+        context = ForecastContext.latest(kept, stores, calendar, level_shifts, no_future_covariates()).at(
+            cutoff
+        )
+        half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS) if with_intervals else None
+        answer = forecast_all(method, context, forecast_index[[*KEYS, "week"]], method.fit(context))
+        if half_widths:
+            answer = add_intervals(answer, context, half_widths, intervals)
         seconds[f"{cutoff:%Y-%m-%d}"] = perf_counter() - start
-        answers.append(answer.assign(method=name, cutoff=cutoff, turnover=targets["turnover"].to_numpy()))
+        answers.append(
+            answer.assign(method=name, cutoff=cutoff, turnover=forecast_index["turnover"].to_numpy())
+        )
     return pd.concat(answers, ignore_index=True), seconds
 
 
 def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
-    """Fit and forecast after the last week, ranges included, with every store so many times.
+    """Fit and forecast after the last week, intervals included, with every store so many times.
 
     Returns:
         Number of series, and seconds: the median of three runs, or of one where stores are repeated.
@@ -187,17 +191,24 @@ def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
         ignore_index=True,
     )
     cutoff = panel["week"].max() - pd.Timedelta(weeks=HORIZON_WEEKS)  # the calendar reaches no further
-    targets = targets_after(panel, cutoff, HORIZON_WEEKS)[[*KEYS, "week"]]
+    forecast_index = actuals_after(panel, cutoff, HORIZON_WEEKS)[[*KEYS, "week"]]
     method = Methods({name: plan()["methods"][name]}).root[name]
-    ranges = RangeParams(**options["ranges"])
+    intervals = IntervalParams(**options["intervals"])
     level_shifts = LevelShiftParams(**options["level_shifts"])
 
     def run() -> float:
         gc.collect()
         start = perf_counter()
-        market = Market.of_today(panel, stores, calendar, level_shifts, nothing_known_ahead()).at(cutoff)
-        widths = learn_widths(method, market, ranges, HORIZON_WEEKS)
-        add_ranges(forecast_all(method, market, targets, method.fit(market)), market, widths, ranges)
+        context = ForecastContext.latest(panel, stores, calendar, level_shifts, no_future_covariates()).at(
+            cutoff
+        )
+        half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS)
+        add_intervals(
+            forecast_all(method, context, forecast_index, method.fit(context)),
+            context,
+            half_widths,
+            intervals,
+        )
         return perf_counter() - start
 
     repeats = 3 if factor == 1 else 1  # other work on the machine disturbs short runs most

@@ -13,8 +13,8 @@ import matplotlib as mpl
 import pandas as pd
 
 from benchmarks.measure import ROOT, code_version
-from sales_forecast.forecasting.comparison import compare
-from sales_forecast.forecasting.metrics import score
+from sales_forecast.forecasting.evaluation.metrics import score
+from sales_forecast.forecasting.evaluation.significance import compare
 from sales_forecast.pipelines.evaluation.turnover_checks import measure_coverage
 
 mpl.use("Agg")
@@ -119,7 +119,7 @@ def _short(work: Path, wanted: dict[str, Any], tag: str) -> str:
 
 
 def _coverage(work: Path, wanted: dict[str, Any]) -> str:
-    rows = _rows(work, "ranges", [wanted["champion"]])
+    rows = _rows(work, "intervals", [wanted["champion"]])
     table = measure_coverage(rows).drop(columns="method").set_index("by")
     return _markdown(table, {"rows": ",d", "value": "", "": ".3f"})
 
@@ -127,16 +127,19 @@ def _coverage(work: Path, wanted: dict[str, Any]) -> str:
 def _speed(work: Path, wanted: dict[str, Any]) -> str:
     champion = wanted["champion"]
     whole = json.loads((work / "run.json").read_text())
-    backtest = json.loads((work / f"ranges.{champion}.json").read_text())
+    backtest = json.loads((work / f"intervals.{champion}.json").read_text())
     found = {"a whole `kedro run`": (whole["seconds"], whole["memory"])}
     windows = len(backtest["seconds"])
-    found[f"backtest of {champion}, {windows} windows, with ranges"] = (
+    found[f"backtest of {champion}, {windows} windows, with intervals"] = (
         sum(backtest["seconds"].values()),
         backtest["memory"],
     )
     for factor in wanted["series_factors"]:
         one = json.loads((work / f"scaled.{factor}.json").read_text())
-        found[f"fit and forecast {one['series']:,.0f} series, with ranges"] = (one["seconds"], one["memory"])
+        found[f"fit and forecast {one['series']:,.0f} series, with intervals"] = (
+            one["seconds"],
+            one["memory"],
+        )
     for factor in wanted["processing_factors"]:
         one = json.loads((work / f"processing.{factor}.json").read_text())
         found[f"stage data_processing, every store {factor} times"] = (one["seconds"], one["memory"])

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine, select
 
-from sales_forecast.forecasting.ranges import RANGE_COLUMNS
-from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 from sales_forecast.storage import schema
 from sales_forecast.storage.publications import Publication
 
@@ -20,7 +20,7 @@ def forecasts(first: float = 100.0, series: int = 6) -> pd.DataFrame:
     amounts = [first, *(AWKWARD * series)[: series - 1]]
     return pd.DataFrame(
         {"store": range(1, series + 1), "department": 88, "week": WEEK, "horizon": 1, "forecast": amounts}
-        | dict.fromkeys(RANGE_COLUMNS, 1 / 3)
+        | dict.fromkeys(INTERVAL_COLUMNS, 1 / 3)
         | {"cold_start": [False, True] * (series // 2), "method": "blend"}
         | {part: [amount / 7 for amount in amounts] for part in PARTS}
     )
@@ -28,7 +28,7 @@ def forecasts(first: float = 100.0, series: int = 6) -> pd.DataFrame:
 
 def sums(total: float = 100.0) -> pd.DataFrame:
     row = {"level": "department", "key": 88, "department": 88, "week": WEEK, "forecast": total}
-    return pd.DataFrame([row | dict.fromkeys(RANGE_COLUMNS, 0.1 + 0.2)])
+    return pd.DataFrame([row | dict.fromkeys(INTERVAL_COLUMNS, 0.1 + 0.2)])
 
 
 def sold(*turnover: float, store: Any = 1) -> pd.DataFrame:
@@ -38,11 +38,11 @@ def sold(*turnover: float, store: Any = 1) -> pd.DataFrame:
 
 
 def publication(first: float = 100.0, **changes: Any) -> Publication:
-    """All that a run of the turnover lane publishes; ``first`` is the forecast of the first store."""
+    """All that a run of the turnover domain publishes; ``first`` is the forecast of the first store."""
     made_by = {"model_name": "blend", "model_version": "1", "run_id": "r1", "data_version": "d1"}
     return Publication(
         **{
-            "lane": "turnover",
+            "domain": "turnover",
             "made_by": made_by,
             "tables": {"forecasts": forecasts(first), "level_forecasts": sums(first)},
             "weekly_turnover": sold(1.0, 2.0, 3.0),

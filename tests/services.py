@@ -143,19 +143,19 @@ def wait_until(so: Callable[[], bool], seconds: float = 120) -> None:
 # --- versions ----------------------------------------------------------------------------------------
 
 
-def registry(project: Project, lane: str = "turnover") -> Registry:
+def registry(project: Project, domain: str = "turnover") -> Registry:
     client = MlflowClient(tracking_uri=f"sqlite:///{project.folder}/mlflow.db")
-    return Registry(client, f"sales_forecast.{lane}")
+    return Registry(client, f"sales_forecast.{domain}")
 
 
 def another_version(
-    project: Project, change: Callable[[Path], None], lane: str = "turnover", of: str = "1"
+    project: Project, change: Callable[[Path], None], domain: str = "turnover", of: str = "1"
 ) -> str:
     """Register a copy of a version, changed in its folder of model and tables."""
-    known = registry(project, lane)
+    known = registry(project, domain)
     found = known.version(of)
     source = known.client.get_model_version_download_uri(known.name, of).removeprefix("file://")
-    folder = project.folder / "mlruns" / f"{lane}-{len(known.versions()) + 1}"
+    folder = project.folder / "mlruns" / f"{domain}-{len(known.versions()) + 1}"
     shutil.copytree(source, folder)
     change(folder / "data" / "package")
     new = known.client.create_model_version(known.name, f"file://{folder}", found.run_id)

@@ -204,13 +204,16 @@ IMPOSSIBLE = {
         "turnover.methods.blend.enough.members.boosting.partition: brand is no column",
         "department, store, postcode",
     ],
-    "turnover.methods.headline={class: sales_forecast.forecasting.naive.SeasonalNaive}": [
+    "turnover.methods.headline={class: sales_forecast.forecasting.methods.naive.SeasonalNaive}": [
         "turnover.methods",
         "cannot be called headline",
     ],
-    "turnover.ranges.weeks_back=[600]": ["turnover.ranges.weeks_back: 600 weeks before", "history begins at"],
-    "turnover.ranges.scale_share=-1": ["turnover.ranges.scale_share: must be greater than 0, not -1"],
-    "turnover.ranges.weeks=8": ["turnover.ranges.weeks: there is no such option"],
+    "turnover.intervals.weeks_back=[600]": [
+        "turnover.intervals.weeks_back: 600 weeks before",
+        "history begins at",
+    ],
+    "turnover.intervals.scale_share=-1": ["turnover.intervals.scale_share: must be greater than 0, not -1"],
+    "turnover.intervals.weeks=8": ["turnover.intervals.weeks: there is no such option"],
     "turnover.evaluation.baseline=last_year": ["turnover.evaluation.baseline", "seasonal_naive"],
 }
 

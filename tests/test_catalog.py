@@ -64,7 +64,7 @@ def test_every_dataset_of_the_run_has_a_file_and_a_layer(catalog: DataCatalog) -
 
 
 @pytest.mark.xdist_group("session")
-def test_the_default_run_is_all_stages_of_both_lanes(catalog: DataCatalog) -> None:
+def test_the_default_run_is_all_stages_of_both_domains(catalog: DataCatalog) -> None:
     run = pipelines["__default__"]
     assert sum(len(pipelines[stage].nodes) for stage in STAGES) == len(run.nodes)
     assert {node.namespace.split(".")[0] for node in run.nodes} == {"turnover", "marketing"}

@@ -15,7 +15,7 @@ from projects import copy_project
 from sales_forecast.cli import _with_one_message, message_of
 
 REPORT = """Parameter validation failed:
-- Parameter 'turnover.ranges': Failed to instantiate RangeParams for parameter 'turnover.ranges': 2 validation errors for RangeParams
+- Parameter 'turnover.intervals': Failed to instantiate IntervalParams for parameter 'turnover.intervals': 2 validation errors for IntervalParams
 scale_share
   Input should be greater than 0 [type=greater_than, input_value=-1, input_type=int]
     For further information visit https://errors.pydantic.dev/2.14/v/greater_than
@@ -30,8 +30,8 @@ weeks
 
 def test_each_complaint_about_parameters_is_one_line_with_its_path() -> None:
     assert message_of(ParameterValidationError(REPORT)).splitlines() == [
-        "turnover.ranges.scale_share: must be greater than 0, not -1",
-        "turnover.ranges.weeks: there is no such option",
+        "turnover.intervals.scale_share: must be greater than 0, not -1",
+        "turnover.intervals.weeks: there is no such option",
         "turnover.read: turnover.columns.stores does not name size",
         "Parameter 'turnover.sports': value is None but type is not Optional",
     ]

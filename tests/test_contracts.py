@@ -8,28 +8,28 @@ import pytest
 from pandera.errors import SchemaError, SchemaErrors
 
 from sales_forecast.contracts import (
+    Attributions,
     Backtest,
     BudgetCurve,
     BudgetPredictions,
     Budgets,
     Calendar,
     DataContractError,
+    ForecastIndex,
     Forecasts,
     ForecastsByLevel,
     Panel,
     RawTable,
-    Reasons,
     Sales,
     Stores,
-    Targets,
 )
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.attribution import PARTS
 
 WEEKS = pd.to_datetime(["2016-01-02", "2016-01-09"])
 KEYS = {"store": [7, 7], "department": [88, 88], "week": WEEKS}
-RANGES = {"lo_80": [8.0, 0.0], "hi_80": [10.0, 1.0], "lo_95": [0.0, 0.0], "hi_95": [20.0, 3.0]}
-FORECAST = {**KEYS, "horizon": [1, 2], "forecast": [9.0, 0.0], "method": "naive", **RANGES}
+INTERVALS = {"lo_80": [8.0, 0.0], "hi_80": [10.0, 1.0], "lo_95": [0.0, 0.0], "hi_95": [20.0, 3.0]}
+FORECAST = {**KEYS, "horizon": [1, 2], "forecast": [9.0, 0.0], "method": "naive", **INTERVALS}
 GOOD = {
     Stores: {
         "store": [7, 8],
@@ -41,7 +41,7 @@ GOOD = {
         "school_zone": ["BB", "none"],
     },
     Sales: {**KEYS, "turnover": [5.0, -5.0]},
-    Targets: KEYS,
+    ForecastIndex: KEYS,
     Panel: {
         **KEYS,
         "turnover": [5.0, np.nan],
@@ -64,9 +64,9 @@ GOOD = {
     },
     ForecastsByLevel: {
         **{"level": ["total", "region"], "key": ["all", "north"], "department": ["all", "88"]},
-        **{"week": WEEKS, "forecast": [9.0, 0.0], **RANGES},
+        **{"week": WEEKS, "forecast": [9.0, 0.0], **INTERVALS},
     },
-    Reasons: {
+    Attributions: {
         **KEYS,
         "forecast": [9.0, 0.0],
         **{part: [0.0, 0.0] for part in PARTS},
@@ -99,8 +99,8 @@ BAD = [
     (Sales, "turnover", ["5", "6"]),
     (Sales, "week", LATER),
     (Sales, "week", ["2016-01-02", "2016-01-09"]),
-    (Targets, "week", LATER),
-    (Targets, "store", [7, None]),
+    (ForecastIndex, "week", LATER),
+    (ForecastIndex, "store", [7, None]),
     (Panel, "is_gap", [False, False]),
     (Panel, "is_gap", [True, True]),
     (Panel, "is_repaired", [1, 0]),
@@ -115,7 +115,7 @@ BAD = [
     (Forecasts, "cold_start", [0, 1]),
     (ForecastsByLevel, "level", ["total", "country"]),
     (ForecastsByLevel, "hi_95", [8.0, 3.0]),
-    (Reasons, "recent", [0.1, 0.0]),
+    (Attributions, "recent", [0.1, 0.0]),
     (Forecasts, "forecast", [9.0, np.nan]),
     (Forecasts, "week", LATER),
     (Forecasts, "lo_80", [-1.0, 0.0]),
@@ -142,12 +142,12 @@ def test_a_good_table_passes_as_it_is(contract):
 @pytest.mark.parametrize(("contract", "column", "values"), BAD)
 def test_a_bad_column_is_refused_by_name(contract, column, values):
     table = pd.DataFrame(GOOD[contract]).assign(**{column: values})
-    by_several = "each_key_once_in_order|missing_only_in_gaps|ranges_hold_the_forecast|parts_add_up"
+    by_several = "each_key_once_in_order|missing_only_in_gaps|intervals_hold_the_forecast|parts_add_up"
     with pytest.raises(SchemaError, match=f"{column}|{by_several}"):
         contract.validate(table)
 
 
-OPEN = {Stores, Sales, Targets}  # the retailer adds attributes, and what is known ahead
+OPEN = {Stores, Sales, ForecastIndex}  # the retailer adds attributes, and what is known ahead
 
 
 @pytest.mark.parametrize("contract", GOOD, ids=_named(GOOD))

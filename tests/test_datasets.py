@@ -59,7 +59,7 @@ def shared(tmp_path):
     return lambda key: SharedJSONDataset(filepath=str(tmp_path / "shared.json"), key=key)
 
 
-def test_each_lane_keeps_the_part_of_the_other(shared):
+def test_each_domain_keeps_the_part_of_the_other(shared):
     shared("turnover").save({"best": 127})
     shared("marketing").save({"best": 1})
     shared("turnover").save({"worst": 73})
@@ -134,7 +134,7 @@ def test_processes_that_save_at_the_same_time_lose_nothing(tmp_path):
 def report(tmp_path):
     """Make a dataset for one section of the same page."""
     page = str(tmp_path / "report.html")
-    return lambda lane, stage: ReportSectionDataset(filepath=page, lane=lane, stage=stage)
+    return lambda domain, stage: ReportSectionDataset(filepath=page, domain=domain, stage=stage)
 
 
 def _section(title: str) -> Section:
@@ -174,7 +174,9 @@ def test_a_section_that_cannot_be_rendered_leaves_page_and_section_as_they_were(
 
 def test_sections_written_at_the_same_time_are_all_on_the_page(report, tmp_path):
     parts = [
-        (lane, stage) for lane in ("turnover", "marketing") for stage in ("eda", "evaluation", "inference")
+        (domain, stage)
+        for domain in ("turnover", "marketing")
+        for stage in ("eda", "evaluation", "inference")
     ]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda part: report(*part).save(_section(" ".join(part))), parts))

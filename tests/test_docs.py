@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from markets import NO_CALENDAR, NOTHING_AHEAD
+from contexts import NO_CALENDAR, NOTHING_AHEAD
 from projects import REPOSITORY
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.market import Market
-from sales_forecast.forecasting.method import Method, forecast_all
+from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.methods.base import Method, forecast_all
+from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 
 
 def code_blocks(page: str, language: str) -> list[str]:
@@ -38,9 +38,9 @@ def test_the_method_of_the_docs_forecasts() -> None:
         (REPOSITORY / "conf/base/parameters/turnover.yml").read_text().split("  # --- model")[0]
     )
     shifts = LevelShiftParams(**thresholds["turnover"]["level_shifts"])
-    market = Market.of_today(panel, pd.DataFrame({"store": [1]}), NO_CALENDAR, shifts, NOTHING_AHEAD)
-    targets = pd.DataFrame({"store": [1], "department": [88], "week": [pd.Timestamp("2017-03-18")]})
-    assert forecast_all(method, market, targets, method.fit(market))["forecast"].item() == 6.5
+    context = ForecastContext.latest(panel, pd.DataFrame({"store": [1]}), NO_CALENDAR, shifts, NOTHING_AHEAD)
+    forecast_index = pd.DataFrame({"store": [1], "department": [88], "week": [pd.Timestamp("2017-03-18")]})
+    assert forecast_all(method, context, forecast_index, method.fit(context))["forecast"].item() == 6.5
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.hooks import CHECKED_FIRST, ProjectHooks, check_inputs, summarise
 from sales_forecast.tracking import code_version, does_not_answer, flatten
 
@@ -125,12 +125,12 @@ def test_a_run_after_one_whose_error_nobody_reported_works(shop):
 
 def test_half_a_text_is_dropped_too(shop):
     catalog = shop.catalog(champion="json")
-    shop.run(catalog, _make("champion", {"method": "naive"}))
+    shop.run(catalog, _make("selected", {"method": "naive"}))
     with pytest.raises(DatasetError):
         shop.run(
-            catalog, _make("champion", {"method": "lightgbm", "fitted": list(range(10_000)), "bad": {1}})
+            catalog, _make("selected", {"method": "lightgbm", "fitted": list(range(10_000)), "bad": {1}})
         )
-    assert catalog.load("champion") == {"method": "naive"}
+    assert catalog.load("selected") == {"method": "naive"}
     assert shop.leftovers() == []
 
 
@@ -147,13 +147,13 @@ def test_a_node_that_fails_leaves_what_earlier_nodes_saved(shop):
 @pytest.mark.parametrize("options", [{}, {"is_async": True}, {"runner": ThreadRunner}])
 def test_every_output_of_a_node_is_written_however_it_runs(shop, options):
     catalog = shop.catalog(panel="parquet", champion="json", sheet="csv")
-    outputs = ["panel", "in_memory", "champion", "sheet"]
+    outputs = ["panel", "in_memory", "selected", "sheet"]
     for value in (1.0, 2.0):
         table = pd.DataFrame({"turnover": [value] * 20_000})
         make = _make(outputs, table, "kept in memory", {"wape": value}, table)
         read = Node(lambda panel, words: words, ["panel", "in_memory"], "words", name="read")
         shop.run(catalog, make, read, **options)
-        assert catalog.load("champion") == {"wape": value}
+        assert catalog.load("selected") == {"wape": value}
         pd.testing.assert_frame_equal(catalog.load("panel"), table)
         pd.testing.assert_frame_equal(catalog.load("sheet")[["turnover"]], table)
     assert shop.files() == ["champion.json", "panel.parquet", "sheet.csv"]
@@ -296,8 +296,8 @@ READING = Pipeline(
         Node(
             lambda raw, sales: sales,
             ["other_raw", "sales"],
-            "targets",
-            name="read_targets",
+            "forecast_index",
+            name="read_forecast_index",
             tags=CHECKED_FIRST,
         ),
         Node(lambda sales: sales, "sales", "panel", name="build_panel"),
@@ -308,7 +308,9 @@ READING = Pipeline(
 def _raw_files(shop: Shop, **turnover: float) -> DataCatalog:
     for name, value in turnover.items():
         pd.DataFrame({"turnover": [value]}).to_csv(shop.path(name, "csv"), index=False)
-    return shop.catalog(raw="csv", other_raw="csv", sales="parquet", targets="parquet", panel="parquet")
+    return shop.catalog(
+        raw="csv", other_raw="csv", sales="parquet", forecast_index="parquet", panel="parquet"
+    )
 
 
 def test_a_bad_raw_file_stops_a_run_before_anything_is_written(shop):

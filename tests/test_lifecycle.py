@@ -30,18 +30,18 @@ def tracking_uri(project: Project) -> str:
     return f"sqlite:///{project.folder}/mlflow.db"
 
 
-def registry(project: Project, lane: str = "turnover") -> Registry:
-    return Registry(MlflowClient(tracking_uri=tracking_uri(project)), f"sales_forecast.{lane}")
+def registry(project: Project, domain: str = "turnover") -> Registry:
+    return Registry(MlflowClient(tracking_uri=tracking_uri(project)), f"sales_forecast.{domain}")
 
 
-def champion(project: Project, lane: str = "turnover") -> str:
-    found = registry(project, lane).champion()
+def champion(project: Project, domain: str = "turnover") -> str:
+    found = registry(project, domain).champion()
     assert found is not None
     return str(found.version)
 
 
-def promotion(project: Project) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(project.path("08_reporting/turnover/promotion.json").read_text())
+def gate_decision(project: Project) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(project.path("08_reporting/turnover/gate_decision.json").read_text())
     return found
 
 
@@ -173,9 +173,9 @@ print(answer.iloc[:, -5 if "store" in answer else -1].to_list()[0])
 """
 
 
-@pytest.mark.parametrize("lane", ["turnover", "marketing"])
-def test_a_model_needs_nothing_but_its_requirements(project: Project, lane: str, tmp_path: Path) -> None:
-    found = registry(project, lane).champion()
+@pytest.mark.parametrize("domain", ["turnover", "marketing"])
+def test_a_model_needs_nothing_but_its_requirements(project: Project, domain: str, tmp_path: Path) -> None:
+    found = registry(project, domain).champion()
     assert found is not None
     client = MlflowClient(tracking_uri=tracking_uri(project))
     logged = client.get_logged_model(str(found.source).removeprefix("models:/"))
@@ -209,9 +209,9 @@ def test_a_worse_model_is_refused_and_a_better_one_takes_over(project: Project) 
     whole[whole["method"] != "blend"].to_parquet(path)
     run(project, "evaluation", "registration")
 
-    decided = promotion(project)
+    decided = gate_decision(project)
     assert decided["decision"] == "refused"
-    assert decided["defender"] == {"version": "1", "method": "blend"}
+    assert decided["champion"] == {"version": "1", "method": "blend"}
     assert decided["difference"]["low"] > 0
     assert decided["diebold_mariano"]["statistic"] > 0
     assert "its WAPE of series is worse" in decided["reasons"]
@@ -232,7 +232,7 @@ def test_a_worse_model_is_refused_and_a_better_one_takes_over(project: Project) 
 
     whole.to_parquet(path)
     run(project, "evaluation", "registration")
-    decided = promotion(project)
+    decided = gate_decision(project)
     assert decided["decision"] == "better", decided["reasons"]
     assert decided["difference"]["high"] < 0
     assert decided["wape"]["challenger"] < decided["wape"]["champion"]
@@ -253,7 +253,7 @@ def test_a_worse_model_is_refused_and_a_better_one_takes_over(project: Project) 
     ("arguments", "says"),
     [
         (["promote", "turnover", "99", "--why", "x"], "has no version 99"),
-        (["promote", "shoes", "1", "--why", "x"], "'shoes' is no lane"),
+        (["promote", "shoes", "1", "--why", "x"], "'shoes' is no domain"),
         (["rollback", "marketing", "--why", "x"], "there is nothing to go back to"),
         (["list", "--env", "nowhere"], "there is no environment conf/nowhere"),
     ],

@@ -56,11 +56,11 @@ def test_three_thousand_series_of_another_retailer_are_forecast(harbour: Project
 def test_what_is_known_ahead_is_used_and_named_as_a_reason(harbour: Project) -> None:
     scores = read(harbour, "06_models/turnover/scores.parquet").groupby("method")["wape"].mean()
     assert scores["blend"] < scores["seasonal_naive"] / 2
-    reasons = read(harbour, "07_model_output/turnover/reasons.parquet")
-    known_ahead = read(harbour, "03_primary/turnover/known_ahead.parquet")
-    both = reasons.merge(known_ahead, on=["store", "department", "week"])
+    reasons = read(harbour, "07_model_output/turnover/attributions.parquet")
+    future_covariates = read(harbour, "03_primary/turnover/future_covariates.parquet")
+    both = reasons.merge(future_covariates, on=["store", "department", "week"])
     effect = (
-        both.groupby(both["promotion_share"] > 0)["known_ahead"].sum()
+        both.groupby(both["promotion_share"] > 0)["future_covariates"].sum()
         / both.groupby(both["promotion_share"] > 0)["forecast"].sum()
     )
     assert effect[True] > effect[False] + 0.2
@@ -73,8 +73,8 @@ def test_a_shop_that_opens_in_the_weeks_to_come_is_forecast_as_a_cold_start(harb
     assert len(new) == 80
     assert new["cold_start"].all()
     assert (new["forecast"] > 0).all()
-    widths = (forecasts["hi_80"] - forecasts["lo_80"]) / forecasts["forecast"]
-    assert widths[new.index].median() > 2 * widths[~forecasts["cold_start"]].median()
+    half_widths = (forecasts["hi_80"] - forecasts["lo_80"]) / forecasts["forecast"]
+    assert half_widths[new.index].median() > 2 * half_widths[~forecasts["cold_start"]].median()
 
 
 @pytest.mark.xdist_group("harbour")
@@ -109,9 +109,9 @@ def test_days_of_shops_without_departments_are_summed_to_whole_weeks(corner: Pro
     last = days[(days["Date"] >= "2023-09-25") & (days["Date"] <= "2023-10-01") & (days["Store"] == "shop 3")]
     found = panel[(panel["store"] == "shop 3") & (panel["week"] == "2023-09-25")]["turnover"].item()
     assert found == pytest.approx(last["Sales"].sum())
-    known_ahead = read(corner, "03_primary/turnover/known_ahead.parquet")
-    assert known_ahead["open"].max() == 6
-    assert known_ahead["promotion"].between(0, 1).all()
+    future_covariates = read(corner, "03_primary/turnover/future_covariates.parquet")
+    assert future_covariates["open"].max() == 6
+    assert future_covariates["promotion"].between(0, 1).all()
 
 
 @pytest.mark.xdist_group("corner")

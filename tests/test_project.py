@@ -1,4 +1,4 @@
-"""The project as its users run it: whole, by stage, by lane. One whole run serves all of these tests."""
+"""The project as its users run it: whole, by stage, by domain. One whole run serves all of these tests."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 from projects import REPOSITORY, Project, copy_project, rewrite_csv
-from sales_forecast.forecasting.levels import LEVELS
+from sales_forecast.forecasting.intervals.hierarchy import LEVELS
 
 pytestmark = pytest.mark.xdist_group("finished")
 
@@ -21,7 +21,7 @@ def read_json(project: Project, name: str) -> dict:
     return json.loads(project.path(f"08_reporting/{name}").read_text())
 
 
-def test_a_run_answers_the_questions_of_both_lanes(finished: Project) -> None:
+def test_a_run_answers_the_questions_of_both_domains(finished: Project) -> None:
     answers = read_json(finished, "answers.json")
     turnover, marketing = answers["turnover"], answers["marketing"]
     assert turnover["best_department_2016"] == 127
@@ -50,7 +50,7 @@ def test_a_run_scores_every_method_in_every_window(finished: Project) -> None:
     for method in ("seasonal_naive", "growth_naive", "blend"):
         assert {"2016-10-01", "2017-08-05", "2017-02-25", "mean"} <= set(turnover[method])
         assert {"wape", "rmse", "mae", "rmsse", "bias"} <= set(turnover[method]["2016-10-01"])
-    assert turnover[turnover["champion"]]["mean"]["wape"] < turnover["seasonal_naive"]["mean"]["wape"]
+    assert turnover[turnover["selected"]]["mean"]["wape"] < turnover["seasonal_naive"]["mean"]["wape"]
     assert {"mae", "mape", "rmse", "r2"} <= set(metrics["marketing"]["default"])
     assert {"mae", "mape", "rmse", "r2"} <= set(metrics["marketing"]["tuned"])
 
@@ -97,7 +97,7 @@ def test_sums_add_up_to_the_series_on_every_level(finished: Project) -> None:
 
 def test_reasons_add_up_to_the_forecasts_and_leave_nothing_over(finished: Project) -> None:
     forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
-    reasons = pd.read_parquet(finished.path("07_model_output/turnover/reasons.parquet"))
+    reasons = pd.read_parquet(finished.path("07_model_output/turnover/attributions.parquet"))
     parts = reasons.drop(columns=["store", "department", "week", "forecast"])
     assert (parts.sum(axis=1) - forecasts["forecast"]).abs().max() < 1e-6
     assert reasons["other"].abs().max() < 1e-6
@@ -212,18 +212,18 @@ def test_a_file_that_ends_at_a_cutoff_gives_the_forecasts_of_the_backtest(
     )
 
 
-@pytest.mark.parametrize("lane", ["turnover", "marketing"])
-def test_each_lane_runs_alone_from_raw_files(lane: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("domain", ["turnover", "marketing"])
+def test_each_domain_runs_alone_from_raw_files(domain: str, tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
     code, output = project.run(
-        *("--namespaces", lane),
+        *("--namespaces", domain),
         *(
             "--params",
             "turnover.backtest.cutoffs=[2016-10-01],turnover.methods.blend.enough.members.boosting.trees=5",
         ),
     )
     assert code == 0, output[-2000:]
-    assert set(read_json(project, "answers.json")) == {lane}
-    assert set(read_json(project, "metrics.json")) == {lane}
+    assert set(read_json(project, "answers.json")) == {domain}
+    assert set(read_json(project, "metrics.json")) == {domain}
     page = project.path("08_reporting/report.html").read_text()
-    assert f'id="{lane}-eda"' in page
+    assert f'id="{domain}-eda"' in page

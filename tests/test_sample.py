@@ -286,18 +286,18 @@ def test_returns_and_idle_weeks_are_as_common_as_in_the_trade(sales):
 
 
 def test_tv_budgets_and_sales_look_like_the_published_ones():
-    market = make_marketing()
-    assert market.shape == (200, 2)
-    assert market["TV"].between(0.7, 296.4).all()
-    assert market["Sales"].between(1.6, 27.0).all()
-    assert market["TV"].mean() == pytest.approx(147, abs=1)
-    assert market["Sales"].mean() == pytest.approx(14, abs=0.2)
-    assert market["TV"].corr(market["Sales"]) == pytest.approx(0.78, abs=0.01)
+    context = make_marketing()
+    assert context.shape == (200, 2)
+    assert context["TV"].between(0.7, 296.4).all()
+    assert context["Sales"].between(1.6, 27.0).all()
+    assert context["TV"].mean() == pytest.approx(147, abs=1)
+    assert context["Sales"].mean() == pytest.approx(14, abs=0.2)
+    assert context["TV"].corr(context["Sales"]) == pytest.approx(0.78, abs=0.01)
 
 
 def test_the_more_a_market_spends_the_less_certain_its_sales():
-    market = make_marketing()
-    slope, intercept = np.polyfit(market["TV"], market["Sales"], 1)
-    error = (market["Sales"] - intercept - slope * market["TV"]).abs()
-    small = market["TV"] < market["TV"].median()
+    context = make_marketing()
+    slope, intercept = np.polyfit(context["TV"], context["Sales"], 1)
+    error = (context["Sales"] - intercept - slope * context["TV"]).abs()
+    small = context["TV"] < context["TV"].median()
     assert error[~small].mean() > 1.5 * error[small].mean()

@@ -47,7 +47,7 @@ def assert_holds_the_files(engine: Engine, project: Project) -> None:
     outputs = project.path("07_model_output/turnover")
     stamp = ["model_version", "run_id", "data_version"]
     forecasts = pd.read_parquet(outputs / "forecasts.parquet")
-    reasons = pd.read_parquet(outputs / "reasons.parquet")
+    reasons = pd.read_parquet(outputs / "attributions.parquet")
     levels = pd.read_parquet(outputs / "forecasts_by_level.parquet")
     for table, file in (
         ("forecasts", forecasts.drop(columns=stamp)),
@@ -57,7 +57,7 @@ def assert_holds_the_files(engine: Engine, project: Project) -> None:
         pd.testing.assert_frame_equal(
             stored(engine, table, file), in_order(file), check_exact=True, check_dtype=False
         )
-    run = next(run for run in rows(engine, "forecast_runs") if run["lane"] == "turnover")
+    run = next(run for run in rows(engine, "forecast_runs") if run["domain"] == "turnover")
     assert [run[name] for name in stamp] == forecasts[stamp].iloc[0].tolist()
 
 
@@ -83,7 +83,7 @@ def test_the_database_says_how_good_the_model_is(database: Engine) -> None:
     wape = metrics[metrics["name"].str.endswith(".turnover") & (metrics["metric"] == "wape")]
     assert len(wape) > 1
     assert wape["value"].between(0, 1).all()
-    assert {row["version"] for row in rows(database, "promotions")} == {"1"}
+    assert {row["version"] for row in rows(database, "champion_changes")} == {"1"}
     assert all(row["card"].startswith("#") for row in rows(database, "models"))
 
 

@@ -80,15 +80,15 @@ def test_a_server_that_does_not_answer_stops_the_run_before_anything_is_done(tmp
 def test_a_run_may_go_on_untracked_and_says_so(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
     nowhere = f"http://127.0.0.1:{free_port()}"
-    lane = ("--env", "postgres", "--namespaces", "marketing", "--params", "mlflow.required=false")
-    done = run(project, nowhere, *lane)
+    domain = ("--env", "postgres", "--namespaces", "marketing", "--params", "mlflow.required=false")
+    done = run(project, nowhere, *domain)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]
     assert "this run is not tracked" in said
     curve = pd.read_parquet(project.path("07_model_output/marketing/budget_curve.parquet"))
     assert len(curve) == 61
     assert "Version untracked" in project.path("08_reporting/report.html").read_text()
-    assert run(project, nowhere, *lane, "-p", "inference").returncode == 0
+    assert run(project, nowhere, *domain, "-p", "inference").returncode == 0
 
 
 def test_an_address_that_is_no_tracking_server_is_named(server: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from kedro.validation.exceptions import ParameterValidationError
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 
 EXPECTED = (InputError, DatasetError, ParameterValidationError, YAMLError, OmegaConfBaseException)
 

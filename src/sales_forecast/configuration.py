@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 
 
 def load_configuration(env: str) -> OmegaConfigLoader:

@@ -17,9 +17,9 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.levels import LEVELS
-from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.intervals.hierarchy import LEVELS
 
 
 class DataContractError(InputError):
@@ -111,14 +111,14 @@ class Sales(_Sorted, _OpenTable):
     turnover: Series[float]
 
 
-class KnownAhead(_Weekly, _OpenTable):
+class FutureCovariates(_Weekly, _OpenTable):
     """What is known before the week comes, of past weeks and of those to forecast."""
 
     class Config(_OpenTable.Config):
         unique = ["store", "department", "week"]
 
 
-class Targets(_Weekly, _OpenTable):
+class ForecastIndex(_Weekly, _OpenTable):
     """The store, department and week combinations that want a forecast."""
 
     class Config(_OpenTable.Config):
@@ -157,7 +157,7 @@ class Calendar(_Table):
         unique = ["week", "school_zone"]
 
 
-class _Ranged(_Table):
+class _WithIntervals(_Table):
     forecast: Series[float] = pa.Field(ge=0)
     lo_80: Series[float] = pa.Field(ge=0)
     hi_80: Series[float]
@@ -166,7 +166,7 @@ class _Ranged(_Table):
 
     @pa.dataframe_check
     @classmethod
-    def ranges_hold_the_forecast(cls, frame: pd.DataFrame) -> pd.Series[bool]:
+    def intervals_hold_the_forecast(cls, frame: pd.DataFrame) -> pd.Series[bool]:
         """The 95 % range holds the 80 % range, and that the forecast."""
         inside = [frame[name] for name in ("lo_95", "lo_80", "forecast", "hi_80", "hi_95")]
         ordered = pd.Series(True, frame.index)
@@ -175,7 +175,7 @@ class _Ranged(_Table):
         return ordered
 
 
-class _Forecast(_Weekly, _Ranged):
+class _Forecast(_Weekly, _WithIntervals):
     horizon: Series[int] = pa.Field(ge=1)
 
 
@@ -203,8 +203,8 @@ class Forecasts(_Forecast):
         unique = ["store", "department", "week"]
 
 
-class ForecastsByLevel(_Ranged):
-    """Sums that add up to the series, in currency units per week, with ranges of their own."""
+class ForecastsByLevel(_WithIntervals):
+    """Sums that add up to the series, in currency units per week, with intervals of their own."""
 
     level: Series[str] = pa.Field(isin=list(LEVELS))
     key: Series[str]
@@ -215,7 +215,7 @@ class ForecastsByLevel(_Ranged):
         unique = ["level", "key", "department", "week"]
 
 
-class Reasons(_Weekly):
+class Attributions(_Weekly):
     """Parts of each forecast in currency units per week; below zero they take away."""
 
     forecast: Series[float] = pa.Field(ge=0)
@@ -225,7 +225,7 @@ class Reasons(_Weekly):
     recent: Series[float]
     season: Series[float]
     place: Series[float]
-    known_ahead: Series[float]
+    future_covariates: Series[float]
     peers: Series[float]
     other: Series[float]
 

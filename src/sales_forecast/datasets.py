@@ -1,4 +1,4 @@
-"""Catalog datasets for files that both lanes share, and for scikit-learn models without pickle."""
+"""Catalog datasets for files that both domains share, and for scikit-learn models without pickle."""
 
 from __future__ import annotations
 
@@ -76,21 +76,21 @@ class SharedJSONDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 class ReportSectionDataset(AbstractDataset[Section, str]):
     """One section of the report; saving it puts the whole page together again.
 
-    Sections are kept as HTML fragments beside the page, so that a run of one lane or one stage
+    Sections are kept as HTML fragments beside the page, so that a run of one domain or one stage
     renews its own part and leaves the others.
 
     Args:
         filepath: The page, one self-contained HTML file.
-        lane: ``turnover`` or ``marketing``.
-        stage: The stage that writes the section; orders the sections within the lane.
+        domain: ``turnover`` or ``marketing``.
+        stage: The stage that writes the section; orders the sections within the domain.
         metadata: For kedro-viz.
     """
 
     def __init__(
-        self, *, filepath: str, lane: str, stage: str, metadata: dict[str, Any] | None = None
+        self, *, filepath: str, domain: str, stage: str, metadata: dict[str, Any] | None = None
     ) -> None:
         self._page = Path(filepath)
-        self._fragment = self._page.parent / "sections" / f"{lane}.{stage}.html"
+        self._fragment = self._page.parent / "sections" / f"{domain}.{stage}.html"
         self.metadata = metadata
 
     def load(self) -> str:

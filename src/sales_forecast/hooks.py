@@ -22,7 +22,7 @@ from kedro.validation.exceptions import DataValidationError
 from rich.console import Console
 from rich.table import Table
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.tracking import read_metrics
 
 READ_ELSEWHERE = {"raw_folder", "mlflow.required"}
@@ -209,12 +209,12 @@ class ProjectHooks:
 
 
 def summarise(metrics: dict[str, Any], report: Path) -> None:
-    """Print the best method of each lane, its error against the simplest one's, and the report's place."""
-    table = Table("lane", "best", "error", "simplest method's error", title="Where this leaves us")
-    for lane, words in metrics.items():
+    """Print the best method of each domain, its error against the simplest one's, and the report's place."""
+    table = Table("domain", "best", "error", "simplest method's error", title="Where this leaves us")
+    for domain, words in metrics.items():
         headline = words.get("headline")
         if headline:
-            table.add_row(lane, headline["best"], headline["error"], headline["baseline"])
+            table.add_row(domain, headline["best"], headline["error"], headline["baseline"])
     console = Console()
     if table.row_count:
         console.print(table)

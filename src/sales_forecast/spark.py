@@ -10,7 +10,7 @@ from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 
 
 class SparkHooks:

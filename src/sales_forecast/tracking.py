@@ -16,7 +16,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,10 +61,10 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 
 def read_metrics(reporting: Path, pipeline: Pipeline) -> dict[str, Any]:
-    """Metrics of the lanes that this run has evaluated; older ones are another run's."""
+    """Metrics of the domains that this run has evaluated; older ones are another run's."""
     path = reporting / "metrics.json"
     content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return {lane: part for lane, part in content.items() if f"{lane}.metrics" in pipeline.all_outputs()}
+    return {domain: part for domain, part in content.items() if f"{domain}.metrics" in pipeline.all_outputs()}
 
 
 def code_version(project: Path) -> dict[str, str]:
@@ -183,9 +183,9 @@ class TrackingHooks:
         if "turnover.backtest" in pipeline.all_outputs():
             mlflow.log_artifact(str(self._project / "data/07_model_output/turnover/backtest.parquet"))
         for path in sorted((self._project / "data/02_intermediate").glob("*/data_version.json")):
-            lane = path.parent.name
-            mlflow.log_artifact(str(path), f"data/{lane}")
-            mlflow.set_tag(f"data_version.{lane}", json.loads(path.read_text("utf-8"))["version"])
+            domain = path.parent.name
+            mlflow.log_artifact(str(path), f"data/{domain}")
+            mlflow.set_tag(f"data_version.{domain}", json.loads(path.read_text("utf-8"))["version"])
         for path in sorted(self._reporting.rglob("*")):
             if path.is_file() and not path.name.startswith("."):
                 folder = Path("reporting") / path.parent.relative_to(self._reporting)

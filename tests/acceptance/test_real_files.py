@@ -41,7 +41,7 @@ def test_the_files_are_read_whole(project: Project) -> None:
     sales = pd.read_parquet(project.path("02_intermediate/turnover/sales.parquet"))
     stores = pd.read_parquet(project.path("02_intermediate/turnover/stores.parquet"))
     panel = pd.read_parquet(project.path("03_primary/turnover/panel.parquet"))
-    targets = pd.read_parquet(project.path("02_intermediate/turnover/targets.parquet"))
+    forecast_index = pd.read_parquet(project.path("02_intermediate/turnover/forecast_index.parquet"))
     assert len(sales) == 277_719
     assert len(sales[["store", "department"]].drop_duplicates()) == 1_270
     assert sales["store"].nunique() == 322
@@ -51,9 +51,12 @@ def test_the_files_are_read_whole(project: Project) -> None:
     assert (sales["turnover"] == 0).sum() == 16_654
     assert len(stores) == 326
     assert not panel["is_gap"].any()
-    assert len(targets) == 10_136
-    assert len(targets[["store", "department"]].drop_duplicates()) == 1_267
-    assert (f"{targets['week'].min():%F}", f"{targets['week'].max():%F}") == ("2017-10-07", "2017-11-25")
+    assert len(forecast_index) == 10_136
+    assert len(forecast_index[["store", "department"]].drop_duplicates()) == 1_267
+    assert (f"{forecast_index['week'].min():%F}", f"{forecast_index['week'].max():%F}") == (
+        "2017-10-07",
+        "2017-11-25",
+    )
 
 
 def test_turnover_of_2016_per_department_to_seven_digits(project: Project) -> None:
@@ -117,7 +120,7 @@ def test_marketing_answers_and_metrics(project: Project) -> None:
 def test_the_forecasts_beat_the_naive_ones(project: Project) -> None:
     turnover = metrics(project)["turnover"]
     wape = {name: turnover[name]["mean"]["wape"] for name in ("seasonal_naive", "growth_naive", "blend")}
-    assert turnover["champion"] == "blend"
+    assert turnover["selected"] == "blend"
     assert wape["seasonal_naive"] == pytest.approx(0.545, abs=0.001)
     assert wape["blend"] < 0.85 * wape["growth_naive"]
     assert len(pd.read_parquet(project.path("07_model_output/turnover/forecasts.parquet"))) == 10_136

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from markets import NOTHING_AHEAD
-from sales_forecast.forecasting.calendar import french_school_zones, weekly_calendar
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.market import Market
-from sales_forecast.forecasting.method import Fitted, Methods, forecast_all
+from contexts import NOTHING_AHEAD
+from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.methods.base import Fitted, Methods, forecast_all
+from sales_forecast.forecasting.panel.calendar import french_school_zones, weekly_calendar
+from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.sample import GAP, SPIKE, make_turnover
 
 NAMES = ("seasonal_naive", "growth_naive", "blend", "lightgbm", "hist_gradient_boosting", "ridge")
@@ -84,22 +84,22 @@ def cutoff() -> pd.Timestamp:
 
 
 @pytest.fixture(scope="session")
-def market_of(stores, calendar, level_shifts, cutoff) -> Callable[..., Market]:
-    """The chain's market with another past, or seen at another cutoff."""
+def context_of(stores, calendar, level_shifts, cutoff) -> Callable[..., ForecastContext]:
+    """The chain's context with another past, or seen at another cutoff."""
 
-    def at(panel: pd.DataFrame, cutoff: pd.Timestamp = cutoff) -> Market:
-        return Market.of_today(panel, stores, calendar, level_shifts, NOTHING_AHEAD).at(cutoff)
+    def at(panel: pd.DataFrame, cutoff: pd.Timestamp = cutoff) -> ForecastContext:
+        return ForecastContext.latest(panel, stores, calendar, level_shifts, NOTHING_AHEAD).at(cutoff)
 
     return at
 
 
 @pytest.fixture(scope="session")
-def market(market_of, panel) -> Market:
-    return market_of(panel)
+def context(context_of, panel) -> ForecastContext:
+    return context_of(panel)
 
 
 @pytest.fixture(scope="session")
-def targets(panel, cutoff) -> pd.DataFrame:
+def forecast_index(panel, cutoff) -> pd.DataFrame:
     """The eight weeks after the cutoff; store 109 opens in the cutoff's own week."""
     return panel.loc[panel["week"] > cutoff, ["store", "department", "week"]].reset_index(drop=True)
 
@@ -130,14 +130,15 @@ def methods(declared) -> Methods:
 
 
 @pytest.fixture(scope="session")
-def fitted(methods, market) -> dict[str, Fitted]:
-    return {name: method.fit(market) for name, method in methods.root.items()}
+def fitted(methods, context) -> dict[str, Fitted]:
+    return {name: method.fit(context) for name, method in methods.root.items()}
 
 
 @pytest.fixture(scope="session")
-def forecasts(methods, market, targets, fitted) -> dict[str, pd.DataFrame]:
+def forecasts(methods, context, forecast_index, fitted) -> dict[str, pd.DataFrame]:
     return {
-        name: forecast_all(method, market, targets, fitted[name]) for name, method in methods.root.items()
+        name: forecast_all(method, context, forecast_index, fitted[name])
+        for name, method in methods.root.items()
     }
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from markets import NO_CALENDAR, NO_SHIFTS
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.method import Method
+from contexts import NO_CALENDAR, NO_SHIFTS
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.model import TurnoverModel
-from sales_forecast.forecasting.ranges import RangeParams
 from sales_forecast.models.turnover import ANSWER, TurnoverForecaster, TurnoverPackage, _load_pyfunc
 
 WEEKS = pd.date_range("2016-08-06", periods=53, freq="7D")
@@ -22,15 +22,17 @@ WIDTHS = {"80": {"": 0.1}, "95": {"": 0.2}}
 class Promoted(Method, frozen=True):
     """A hundred, and more by the promotion that is planned."""
 
-    def forecast(self, market, targets, fitted):
-        plan = market.known_ahead.set_index(["store", "department", "week"])["promotion"]
-        return 100 * (1 + plan.reindex(pd.MultiIndex.from_frame(targets)).fillna(0).to_numpy())
+    def forecast(self, context, forecast_index, fitted):
+        plan = context.future_covariates.set_index(["store", "department", "week"])["promotion"]
+        return 100 * (1 + plan.reindex(pd.MultiIndex.from_frame(forecast_index)).fillna(0).to_numpy())
 
 
 @pytest.fixture(scope="module")
 def package() -> TurnoverPackage:
     keys = pd.MultiIndex.from_product([[7, 9], ["bikes"], WEEKS], names=["store", "department", "week"])
-    targets = pd.MultiIndex.from_product([[7, 9], ["bikes"], AHEAD], names=keys.names).to_frame(index=False)
+    forecast_index = pd.MultiIndex.from_product([[7, 9], ["bikes"], AHEAD], names=keys.names).to_frame(
+        index=False
+    )
     return TurnoverPackage(
         TurnoverModel(
             name="promoted",
@@ -39,16 +41,16 @@ def package() -> TurnoverPackage:
             cutoff=WEEKS[-1].date(),
             horizon_weeks=2,
             level_shifts=NO_SHIFTS,
-            ranges=RangeParams(weeks_back=(2,), scale_share=0.1),
-            widths=WIDTHS,
-            cold_widths=WIDTHS,
-            level_widths={},
+            intervals=IntervalParams(weeks_back=(2,), scale_share=0.1),
+            half_widths=WIDTHS,
+            cold_start_half_widths=WIDTHS,
+            level_half_widths={},
         ),
         panel=keys.to_frame(index=False).assign(turnover=100.0),
         stores=pd.DataFrame({"store": [7, 9], "region": "n", "zone": "1"}),
         calendar=NO_CALENDAR,
-        known_ahead=targets.assign(promotion=[0.0, 0.5, 0.0, 0.0]),
-        targets=targets,
+        future_covariates=forecast_index.assign(promotion=[0.0, 0.5, 0.0, 0.0]),
+        forecast_index=forecast_index,
         backtest=pd.DataFrame({"cutoff": WEEKS[:1], "turnover": 1.0, "forecast": 1.0}),
     )
 

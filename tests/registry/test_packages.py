@@ -5,7 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.registry.packages import open_package
 
@@ -21,7 +21,7 @@ def test_a_version_of_another_code_is_named_with_the_way_out(
 ) -> None:
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "model.json").write_text('{"name": "a method that is no more"}')
-    for name in ("panel", "stores", "calendar", "known_ahead", "targets", "backtest"):
+    for name in ("panel", "stores", "calendar", "future_covariates", "forecast_index", "backtest"):
         (tmp_path / "package" / f"{name}.parquet").write_bytes(b"")
     monkeypatch.setattr(mlflow.artifacts, "download_artifacts", lambda **options: str(tmp_path))
     with pytest.raises(InputError, match=r"version 3 of .* cannot be read") as error:

@@ -76,7 +76,7 @@ def test_the_title_is_the_pages_and_not_cut_off_inside_the_chart():
     assert section.blocks[1].figure.layout.title.text == "Sales <b>per</b> week"
 
 
-def test_lanes_and_stages_come_in_reading_order():
+def test_domains_and_stages_come_in_reading_order():
     names = ["marketing.eda", "turnover.inference", "turnover.eda"]
     page = render_page({name: f"<p>[{name}]</p>" for name in names})
 

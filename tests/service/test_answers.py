@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from publications import publication
-from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.storage.publications import publish
 from services import Shop
 
 pytestmark = pytest.mark.xdist_group("lifecycle")
 
 KEYS = ["store", "department", "week"]
-RANGED = ["forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
+WITH_INTERVALS = ["forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
 
 
 def by_key(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def whole(shop: Shop, path: str, **query: Any) -> list[dict[str, Any]]:
 def test_stored_forecasts_are_those_of_the_run_with_their_reasons(shop: Shop) -> None:
     found = by_key(pd.DataFrame(whole(shop, "/v1/turnover/forecasts", limit=500)), KEYS)
     made = by_key(shop.output("turnover/forecasts"), KEYS)
-    columns = [*KEYS, "horizon", *RANGED, "cold_start", "method"]
+    columns = [*KEYS, "horizon", *WITH_INTERVALS, "cold_start", "method"]
     pd.testing.assert_frame_equal(found[columns], made[columns], check_exact=True)
     reasons = by_key(shop.output("turnover/reasons"), KEYS)
     explained = pd.DataFrame(found["explanation"].tolist())
@@ -78,7 +78,9 @@ def test_sums_are_those_of_the_run(shop: Shop, level: str) -> None:
     keys = ["key", "department", "week"]
     made = by_key(sums[sums["level"] == level.replace("_", " ")], keys)
     found = by_key(pd.DataFrame(rows), keys)
-    pd.testing.assert_frame_equal(found[[*keys, *RANGED]], made[[*keys, *RANGED]], check_exact=True)
+    pd.testing.assert_frame_equal(
+        found[[*keys, *WITH_INTERVALS]], made[[*keys, *WITH_INTERVALS]], check_exact=True
+    )
 
 
 def test_the_budget_curve_and_its_recommendation_are_those_of_the_run(shop: Shop) -> None:
@@ -135,14 +137,14 @@ def test_live_predictions_are_those_of_the_registered_model(shop: Shop, deployed
     for column in ("store", "department"):
         assert found[column].tolist() == deployed[column].astype(str).tolist()
     assert found["week"].tolist() == deployed["week"].dt.strftime("%Y-%m-%d").tolist()
-    np.testing.assert_array_equal(found[["horizon", *RANGED]], deployed[["horizon", *RANGED]])
+    np.testing.assert_array_equal(found[["horizon", *WITH_INTERVALS]], deployed[["horizon", *WITH_INTERVALS]])
     assert found["cold_start"].tolist() == deployed["cold_start"].tolist()
     assert set(found["arm"]) == {"champion"}
     assert set(found["model_version"]) == {"1"}
 
 
 def test_live_and_stored_predictions_are_the_same(shop: Shop) -> None:
-    columns = [*KEYS, "horizon", *RANGED]
+    columns = [*KEYS, "horizon", *WITH_INTERVALS]
     live = by_key(shop.predict(*series_of(shop)), KEYS)
     made = by_key(shop.output("turnover/forecasts"), KEYS)
     pd.testing.assert_frame_equal(live[columns], made[columns], check_exact=True)
@@ -203,7 +205,7 @@ def test_models_are_listed_with_aliases_metrics_and_history(shop: Shop) -> None:
     }
     (turnover,) = (each for each in answer["versions"] if each["name"].endswith("turnover"))
     assert all(0 < metrics["wape"] < 1 for metrics in turnover["metrics"].values())
-    assert {(each["name"], each["action"], each["version"]) for each in answer["promotions"]} == {
+    assert {(each["name"], each["action"], each["version"]) for each in answer["champion_changes"]} == {
         ("sales_forecast.turnover", "promote", "1"),
         ("sales_forecast.marketing", "promote", "1"),
     }
@@ -250,7 +252,7 @@ def test_health_and_readiness_need_no_key(shop: Shop) -> None:
     assert ready.status_code == 200
     assert ready.json()["status"] == "green", ready.text
     assert set(ready.json()["checks"]) == {
-        *(f"{lane} {what}" for lane in ("turnover", "marketing") for what in ("champion", "forecasts")),
+        *(f"{domain} {what}" for domain in ("turnover", "marketing") for what in ("champion", "forecasts")),
         "database",
     }
 
@@ -261,7 +263,7 @@ def test_prometheus_reads_latency_version_and_age(shop: Shop) -> None:
     route = 'method="GET",route="/v1/turnover/forecasts",status="200"'
     assert f"sales_forecast_request_seconds_count{{{route}}}" in numbers
     assert 'sales_forecast_serving_version{arm="champion",model="sales_forecast.turnover"} 1.0' in numbers
-    assert 'sales_forecast_forecast_age_seconds{lane="turnover"}' in numbers
+    assert 'sales_forecast_forecast_age_seconds{domain="turnover"}' in numbers
     assert "sales_forecast_ready 1.0" in numbers
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.service.experiment import Experiment, compare_arms
 from sales_forecast.service.settings import ABSettings
 from sales_forecast.storage import audit

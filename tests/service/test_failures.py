@@ -138,7 +138,7 @@ def test_many_that_wait_for_the_record_stop_nobody_else(
 ) -> None:
     url = new_database("sqlite")
     with opened(shop_project, url) as shop, ThreadPoolExecutor(60) as callers:
-        waiting = shop.app.state.service.trail._waiting  # type: ignore[union-attr]
+        waiting = shop.app.state.service.audit_writer._waiting  # type: ignore[union-attr]
         with writing(open_database(url)):  # holds the lock that the record needs
             answers = [callers.submit(shop.post, "/v1/turnover/predict", QUESTION) for _ in range(60)]
             wait_until(lambda: waiting.qsize() > 50)

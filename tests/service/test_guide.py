@@ -16,18 +16,18 @@ from servers import WITH_TOOLS, free_port, serving
 pytestmark = pytest.mark.xdist_group("lifecycle")
 
 COMMAND = [sys.executable, "-m", "sales_forecast"]
-NOT_HERE = ("make ", "source ", "--env postgres", "keys revoke 0123", "ab report")
+NOT_LOCAL = ("make ", "source ", "--env postgres", "keys revoke 0123", "ab report")
 """What sets up or belongs to another machine, and what needs an experiment; other tests do these."""
 
 
 def blocks() -> list[tuple[str, str]]:
     text = (REPOSITORY / "docs" / "service.md").read_text()
     found = re.findall(r"```(bash|python)\n(.*?)```", text, flags=re.DOTALL)
-    return [(language, code) for language, code in found if not any(word in code for word in NOT_HERE[2:3])]
+    return [(language, code) for language, code in found if not any(word in code for word in NOT_LOCAL[2:3])]
 
 
 def as_run_here(code: str) -> str:
-    lines = [line for line in code.splitlines() if not any(word in line for word in NOT_HERE)]
+    lines = [line for line in code.splitlines() if not any(word in line for word in NOT_LOCAL)]
     return "\n".join(line for line in lines if not line.startswith("export "))
 
 

@@ -8,7 +8,7 @@ from time import sleep
 import pytest
 
 from projects import Project
-from sales_forecast.service.callers import REMEMBERED_SECONDS
+from sales_forecast.service.auth import REMEMBERED_SECONDS
 from sales_forecast.storage.database import writing
 from sales_forecast.storage.keys import Scope, revoke_key
 from services import Shop, new_key, opened

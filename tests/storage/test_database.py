@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, insert, inspect, make_url, select, text
 
 from processes import together, upgrade_it
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import configuration, open_database, upgrade, upsert, writing
 from servers import free_port

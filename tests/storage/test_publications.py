@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from processes import killed_before, publish_there, together
 from publications import AWKWARD, WEEK, everything, forecasts, publication, rows, sold, sums
-from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import open_database
 from sales_forecast.storage.publications import publish
@@ -25,9 +25,9 @@ MONDAY = datetime(2017, 10, 2, 6, tzinfo=UTC)
 TUESDAY, WEDNESDAY = MONDAY + timedelta(days=1), MONDAY + timedelta(days=2)
 
 
-def run_of(engine: Engine, as_of: datetime | None = None, lane: str = "turnover") -> Run | None:
+def run_of(engine: Engine, as_of: datetime | None = None, domain: str = "turnover") -> Run | None:
     with engine.connect() as connection:
-        return newest_run(connection, lane, as_of)
+        return newest_run(connection, domain, as_of)
 
 
 def first_forecast(engine: Engine, as_of: datetime | None = None) -> float:
@@ -126,9 +126,9 @@ def test_one_may_ask_what_was_known_then(engine: Engine) -> None:
     assert first_forecast(engine) == 200.0
 
 
-def test_each_lane_has_its_own_newest_run(engine: Engine) -> None:
+def test_each_domain_has_its_own_newest_run(engine: Engine) -> None:
     publish(engine, publication(), MONDAY)
-    assert run_of(engine, lane="marketing") is None
+    assert run_of(engine, domain="marketing") is None
 
 
 # --- what was sold -----------------------------------------------------------------------------------
@@ -175,9 +175,9 @@ def test_what_was_sold_is_corrected_even_where_the_forecasts_stay(engine: Engine
     assert turnover(engine) == [1.0, 2.0, 4.0]
 
 
-def test_a_lane_without_turnover_leaves_it_alone(engine: Engine) -> None:
+def test_a_domain_without_turnover_leaves_it_alone(engine: Engine) -> None:
     publish(engine, publication(), MONDAY)
-    publish(engine, publication(lane="marketing", tables={}, weekly_turnover=None), MONDAY)
+    publish(engine, publication(domain="marketing", tables={}, weekly_turnover=None), MONDAY)
     assert turnover(engine) == [1.0, 2.0, 3.0]
 
 
@@ -192,14 +192,16 @@ PROMOTION = VERSION | {"happened_at": MONDAY, "action": "promoted", "previous": 
 def test_models_metrics_and_promotions_are_replaced_and_not_doubled(engine: Engine) -> None:
     def known(**changes: Any) -> None:
         publish(
-            engine, publication(models=[MODEL | changes], metrics=[METRIC], promotions=[PROMOTION]), MONDAY
+            engine,
+            publication(models=[MODEL | changes], metrics=[METRIC], champion_changes=[PROMOTION]),
+            MONDAY,
         )
 
     known()
     known(card="# Blend")
     assert rows(engine, "models") == [MODEL | {"card": "# Blend"}]
     assert rows(engine, "model_metrics") == [METRIC]
-    assert rows(engine, "promotions") == [PROMOTION]
+    assert rows(engine, "champion_changes") == [PROMOTION]
 
 
 # --- all or nothing ----------------------------------------------------------------------------------
@@ -214,7 +216,7 @@ def test_a_publication_that_cannot_be_stored_changes_nothing_at_all(engine: Engi
         weekly_turnover=sold(9.0),
         models=[MODEL],
         metrics=[METRIC],
-        promotions=[PROMOTION],
+        champion_changes=[PROMOTION],
     )
     with pytest.raises(IntegrityError):
         publish(engine, broken, TUESDAY)

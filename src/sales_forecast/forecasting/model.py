@@ -8,12 +8,17 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, field_serializer
 
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.levels import LevelWidths
-from sales_forecast.forecasting.market import Market
-from sales_forecast.forecasting.method import AnyMethod, Fitted, Method, declare, forecast_all
-from sales_forecast.forecasting.ranges import RangeParams, Widths, add_ranges, learn_widths
-from sales_forecast.forecasting.reasons import explain
+from sales_forecast.forecasting.attribution import explain
+from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.intervals.conformal import (
+    HalfWidths,
+    IntervalParams,
+    add_intervals,
+    learn_half_widths,
+)
+from sales_forecast.forecasting.intervals.hierarchy import LevelHalfWidths
+from sales_forecast.forecasting.methods.base import AnyMethod, Fitted, Method, declare, forecast_all
+from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 
 
 class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
@@ -28,53 +33,57 @@ class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
     """The last week that fitting has seen."""
 
     horizon_weeks: int
-    """For so many weeks ahead the widths of ranges were learnt."""
+    """For so many weeks ahead the half-widths of intervals were learnt."""
 
     level_shifts: LevelShiftParams
-    ranges: RangeParams
-    widths: Widths
-    cold_widths: Widths
+    intervals: IntervalParams
+    half_widths: HalfWidths
+    cold_start_half_widths: HalfWidths
     """Of series too young for a past of their own."""
 
-    level_widths: LevelWidths
+    level_half_widths: LevelHalfWidths
     """Of sums."""
 
     @field_serializer("method")
     def _as_parameters_declare_it(self, method: Method) -> dict[str, Any]:
         return declare(method)
 
-    def market(
-        self, panel: pd.DataFrame, stores: pd.DataFrame, calendar: pd.DataFrame, known_ahead: pd.DataFrame
-    ) -> Market:
+    def context(
+        self,
+        panel: pd.DataFrame,
+        stores: pd.DataFrame,
+        calendar: pd.DataFrame,
+        future_covariates: pd.DataFrame,
+    ) -> ForecastContext:
         """What is known today, as this model sees it."""
-        return Market.of_today(panel, stores, calendar, self.level_shifts, known_ahead)
+        return ForecastContext.latest(panel, stores, calendar, self.level_shifts, future_covariates)
 
-    def forecast(self, market: Market, targets: pd.DataFrame) -> pd.DataFrame:
-        """Forecast every target, with ranges.
+    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame) -> pd.DataFrame:
+        """Forecast every target, with intervals.
 
         Returns:
-            As ``method.forecast_all`` and ``ranges.add_ranges``.
+            As ``method.forecast_all`` and ``intervals.add_intervals``.
         """
-        answer = forecast_all(self.method, market, targets, self.fitted)
-        return add_ranges(answer, market, self.widths, self.ranges, self.cold_widths)
+        answer = forecast_all(self.method, context, forecast_index, self.fitted)
+        return add_intervals(answer, context, self.half_widths, self.intervals, self.cold_start_half_widths)
 
-    def explain(self, market: Market, forecasts: pd.DataFrame) -> pd.DataFrame:
-        """Split forecasts of this model into parts in business words, see ``reasons.explain``."""
-        targets = forecasts[["store", "department", "week"]]
-        return explain(market, forecasts, self.method.reasons(market, targets, self.fitted))
+    def explain(self, context: ForecastContext, forecasts: pd.DataFrame) -> pd.DataFrame:
+        """Split forecasts of this model into parts in business words, see ``attribution.explain``."""
+        forecast_index = forecasts[["store", "department", "week"]]
+        return explain(context, forecasts, self.method.contributions(context, forecast_index, self.fitted))
 
-    def refit(self, market: Market, method: Method | None = None) -> TurnoverModel:
-        """Learn anew from what is known today; widths of sums and of young series stay.
+    def refit(self, context: ForecastContext, method: Method | None = None) -> TurnoverModel:
+        """Learn anew from what is known today; half-widths of sums and of young series stay.
 
         Args:
-            market: What is known today.
+            context: What is known today.
             method: The same method, where it was fitted ahead.
         """
         learner = method or self.method
         return self.model_copy(
             update={
-                "cutoff": market.cutoff.date(),
-                "widths": learn_widths(learner, market, self.ranges, self.horizon_weeks),
-                "fitted": learner.fit(market),
+                "cutoff": context.cutoff.date(),
+                "half_widths": learn_half_widths(learner, context, self.intervals, self.horizon_weeks),
+                "fitted": learner.fit(context),
             }
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 
 LIBRARIES = ("pandas", "pyarrow", "scikit-learn", "skops")
 
@@ -64,7 +64,7 @@ SMALLEST_SPREAD = 0.1
 
 
 @dataclass(frozen=True)
-class BudgetRange:
+class BudgetInterval:
     """How far sales stray from the line, which changes with the budget.
 
     Args:
@@ -80,7 +80,7 @@ class BudgetRange:
     high: float
 
     @classmethod
-    def learn(cls, package: BudgetPackage, share: float, folds: int) -> BudgetRange:
+    def learn(cls, package: BudgetPackage, share: float, folds: int) -> BudgetInterval:
         """Learn from errors on campaigns that a model had not seen.
 
         Each fold of the training campaigns is predicted by a line fitted on the others. How the size of these
@@ -171,7 +171,7 @@ def score_budgets(actual: pd.Series[float], predicted: pd.Series[float]) -> dict
 
 
 forecaster = BudgetForecaster
-"""What answers, whatever the lane."""
+"""What answers, whatever the domain."""
 
 
 def _load_pyfunc(path: str) -> BudgetForecaster:

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.grid import KEYS
-from sales_forecast.forecasting.market import Market, weeks_ahead
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
+from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 from sales_forecast.forecasting.model import TurnoverModel
-from sales_forecast.forecasting.ranges import RANGE_COLUMNS
+from sales_forecast.forecasting.panel.matrix import KEYS
 
 LIBRARIES = ("joblib", "lightgbm", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
 """Distributions that loading and asking need, beside what they need themselves."""
 
-ANSWER = [*KEYS, "week", "horizon", "forecast", *RANGE_COLUMNS, "cold_start"]
+ANSWER = [*KEYS, "week", "horizon", "forecast", *INTERVAL_COLUMNS, "cold_start"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class TurnoverPackage:
         panel: Weekly turnover up to the last week seen.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
-        known_ahead: Columns of the retailer's own, of past and future weeks.
-        targets: ``store, department, week`` that were forecast when it was made.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
+        forecast index: ``store, department, week`` that were forecast when it was made.
         backtest: What its method would have forecast in the past, with what came true.
     """
 
@@ -41,8 +41,8 @@ class TurnoverPackage:
     panel: pd.DataFrame
     stores: pd.DataFrame
     calendar: pd.DataFrame
-    known_ahead: pd.DataFrame
-    targets: pd.DataFrame
+    future_covariates: pd.DataFrame
+    forecast_index: pd.DataFrame
     backtest: pd.DataFrame
 
     def write(self, folder: Path) -> None:
@@ -61,20 +61,22 @@ class TurnoverPackage:
         return cls(TurnoverModel(**content), **tables)
 
     @cached_property
-    def market(self) -> Market:
+    def context(self) -> ForecastContext:
         """What was known when it was made."""
-        return self.model.market(self.panel, self.stores, self.calendar, self.known_ahead)
+        return self.model.context(self.panel, self.stores, self.calendar, self.future_covariates)
 
     @cached_property
     def horizon_weeks(self) -> int:
         """How many weeks ahead can be asked about."""
-        wanted = weeks_ahead(self.targets, self.market.cutoff).max() if len(self.targets) else 0
+        wanted = (
+            weeks_ahead(self.forecast_index, self.context.cutoff).max() if len(self.forecast_index) else 0
+        )
         return max(self.model.horizon_weeks, int(wanted))
 
     @cached_property
-    def columns_ahead(self) -> list[str]:
+    def covariate_columns(self) -> list[str]:
         """The retailer's own columns that are known ahead."""
-        return list(self.known_ahead.columns.difference([*KEYS, "week"]))
+        return list(self.future_covariates.columns.difference([*KEYS, "week"]))
 
     def with_series(self, stores: pd.DataFrame, recent: pd.DataFrame) -> TurnoverPackage:
         """The package as it would be, had the retailer's files held these stores and weeks, too.
@@ -86,7 +88,7 @@ class TurnoverPackage:
         Raises:
             InputError: A week is not one of the panel's, up to the last week seen.
         """
-        weeks = pd.date_range(self.panel["week"].min(), self.market.cutoff, freq="7D")
+        weeks = pd.date_range(self.panel["week"].min(), self.context.cutoff, freq="7D")
         off = recent.loc[~recent["week"].isin(weeks), "week"]
         if len(off):
             raise InputError(
@@ -116,12 +118,12 @@ class TurnoverPackage:
 
     def options(self) -> dict[str, str]:
         """Columns that a question may have, with MLflow's names of their types."""
-        return {"horizon": "long"} | dict.fromkeys(self.columns_ahead, "double")
+        return {"horizon": "long"} | dict.fromkeys(self.covariate_columns, "double")
 
     def example(self) -> pd.DataFrame:
         """A question about two weeks that it can answer."""
-        asked = self.targets[[*KEYS, "week"]].head(2).reset_index(drop=True)
-        return asked[KEYS].assign(horizon=weeks_ahead(asked, self.market.cutoff))
+        asked = self.forecast_index[[*KEYS, "week"]].head(2).reset_index(drop=True)
+        return asked[KEYS].assign(horizon=weeks_ahead(asked, self.context.cutoff))
 
 
 def _every_week(recent: pd.DataFrame, weeks: pd.DatetimeIndex) -> pd.DataFrame:
@@ -131,7 +133,7 @@ def _every_week(recent: pd.DataFrame, weeks: pd.DatetimeIndex) -> pd.DataFrame:
     return whole.loc[whole["week"] >= whole["first"], [*KEYS, "week"]].assign(turnover=np.nan)
 
 
-TABLES = ("panel", "stores", "calendar", "known_ahead", "targets", "backtest")
+TABLES = ("panel", "stores", "calendar", "future_covariates", "forecast_index", "backtest")
 
 
 class TurnoverForecaster:
@@ -142,13 +144,15 @@ class TurnoverForecaster:
 
     @cached_property
     def _known(self) -> pd.DataFrame:
-        """All forecasts that were made with the package: with few targets, young series lack peers."""
-        model, market = self._package.model, self._package.market
-        return model.forecast(market, self._package.targets[[*KEYS, "week"]]).set_index([*KEYS, "week"])
+        """All forecasts that were made with the package: with few forecast index, young series lack peers."""
+        model, context = self._package.model, self._package.context
+        return model.forecast(context, self._package.forecast_index[[*KEYS, "week"]]).set_index(
+            [*KEYS, "week"]
+        )
 
     @cached_property
-    def _targets(self) -> pd.MultiIndex:
-        return pd.MultiIndex.from_frame(self._package.targets[[*KEYS, "week"]])
+    def _forecast_index(self) -> pd.MultiIndex:
+        return pd.MultiIndex.from_frame(self._package.forecast_index[[*KEYS, "week"]])
 
     @cached_property
     def labels(self) -> dict[str, dict[str, Any]]:
@@ -174,19 +178,19 @@ class TurnoverForecaster:
         """
         asked = self._asked(model_input)
         keys = pd.MultiIndex.from_frame(asked[[*KEYS, "week"]])
-        what_if = [name for name in self._package.columns_ahead if name in asked]
+        what_if = [name for name in self._package.covariate_columns if name in asked]
         if what_if:
             answers = self._forecast(asked, self._with_plan(asked, what_if))
-        elif (known := keys.isin(self._targets)).all():
+        elif (known := keys.isin(self._forecast_index)).all():
             answers = self._known
         else:
-            answers = self._forecast(asked, self._package.market)
+            answers = self._forecast(asked, self._package.context)
             if known.any():
-                answers = pd.concat([self._known, answers[~answers.index.isin(self._targets)]])
+                answers = pd.concat([self._known, answers[~answers.index.isin(self._forecast_index)]])
         return answers.loc[keys].reset_index()[ANSWER]
 
     def _asked(self, model_input: pd.DataFrame) -> pd.DataFrame:
-        """The targets, one row a week, with the types of the tables."""
+        """The forecast index, one row a week, with the types of the tables."""
         if missing := [key for key in KEYS if key not in model_input]:
             raise InputError(f"column(s) missing: {', '.join(missing)}")
         asked = model_input.reset_index(drop=True)
@@ -199,7 +203,7 @@ class TurnoverForecaster:
                     f"'{unknown.iloc[0]}'"
                 )
             asked[key] = found.astype(self._package.panel[key].dtype)
-        cutoff, weeks = self._package.market.cutoff, self._package.horizon_weeks
+        cutoff, weeks = self._package.context.cutoff, self._package.horizon_weeks
         if "horizon" not in asked:
             asked = asked.merge(pd.DataFrame({"horizon": np.arange(1, weeks + 1)}), how="cross")
         bad = ~asked["horizon"].isin(range(1, weeks + 1))
@@ -210,31 +214,35 @@ class TurnoverForecaster:
             )
         return asked.assign(week=cutoff + pd.to_timedelta(7 * asked["horizon"].astype(int), unit="D"))
 
-    def _with_plan(self, asked: pd.DataFrame, columns: list[str]) -> Market:
-        """The market with the values asked about, where there are any, in place of the plan's."""
+    def _with_plan(self, asked: pd.DataFrame, columns: list[str]) -> ForecastContext:
+        """The context with the values asked about, where there are any, in place of the plan's."""
         if (twice := asked.duplicated([*KEYS, "week"])).any():
             raise InputError(
                 f"{twice.sum()} question(s) ask again about the same store, department and week, with values "
                 f"of {', '.join(columns)}: ask about each week once"
             )
-        market = self._package.market
-        plan = market.known_ahead.set_index([*KEYS, "week"])
+        context = self._package.context
+        plan = context.future_covariates.set_index([*KEYS, "week"])
         new = asked.set_index([*KEYS, "week"])[columns]
         changed = plan.reindex(plan.index.union(new.index))
         changed.loc[new.index, columns] = new.fillna(changed.loc[new.index, columns])
-        return self._package.model.market(market.panel, market.stores, market.calendar, changed.reset_index())
+        return self._package.model.context(
+            context.panel, context.stores, context.calendar, changed.reset_index()
+        )
 
-    def _forecast(self, asked: pd.DataFrame, market: Market) -> pd.DataFrame:
+    def _forecast(self, asked: pd.DataFrame, context: ForecastContext) -> pd.DataFrame:
         """Forecast what is asked among all series, so that young ones find their peers in every week."""
-        wanted, usual = asked[[*KEYS, "week"]], self._package.targets[[*KEYS, "week"]]
+        wanted, usual = asked[[*KEYS, "week"]], self._package.forecast_index[[*KEYS, "week"]]
         weeks = wanted[["week"]].drop_duplicates()
         peers = usual[KEYS].drop_duplicates().merge(weeks, how="cross")
-        targets = pd.concat([wanted, usual, peers], ignore_index=True).drop_duplicates(ignore_index=True)
-        return self._package.model.forecast(market, targets).set_index([*KEYS, "week"])
+        forecast_index = pd.concat([wanted, usual, peers], ignore_index=True).drop_duplicates(
+            ignore_index=True
+        )
+        return self._package.model.forecast(context, forecast_index).set_index([*KEYS, "week"])
 
 
 forecaster = TurnoverForecaster
-"""What answers, whatever the lane."""
+"""What answers, whatever the domain."""
 
 
 def _load_pyfunc(path: str) -> TurnoverForecaster:

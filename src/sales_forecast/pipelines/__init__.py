@@ -1,4 +1,4 @@
-"""The stages of both lanes, each a table of contents over pure functions."""
+"""The stages of both domains, each a table of contents over pure functions."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,16 +16,16 @@ def step(
     return Node(function, inputs, outputs, name=function.__name__, tags=tags)
 
 
-def lane_stage(lane: str, stage: str, nodes: Iterable[Node]) -> Pipeline:
-    """Put the nodes of one stage into their lane's box.
+def domain_stage(domain: str, stage: str, nodes: Iterable[Node]) -> Pipeline:
+    """Put the nodes of one stage into their domain's box.
 
     Args:
-        lane: ``turnover`` or ``marketing``; prefixes nodes, datasets and parameters.
-        stage: The box inside the lane; prefixes nodes only, so that dataset names stay short.
-        nodes: Nodes with names local to the lane.
+        domain: ``turnover`` or ``marketing``; prefixes nodes, datasets and parameters.
+        stage: The box inside the domain; prefixes nodes only, so that dataset names stay short.
+        nodes: Nodes with names local to the domain.
 
     Returns:
-        A pipeline with nodes ``lane.stage.node`` and datasets ``lane.dataset``.
+        A pipeline with nodes ``domain.stage.node`` and datasets ``domain.dataset``.
     """
     inner = Pipeline(nodes, namespace=stage, prefix_datasets_with_namespace=False)
-    return Pipeline(inner, namespace=lane)
+    return Pipeline(inner, namespace=domain)

@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.registry.store import CHALLENGER, CHAMPION, Registry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-LANES = ("turnover", "marketing")
+DOMAINS = ("turnover", "marketing")
 SHOWN_TAGS = ("data_version", "decision")
 
 models = typer.Typer(no_args_is_help=True, help="Look at the registry, and change which model serves.")
 
-Lane = Annotated[str, typer.Argument(help=f"{' or '.join(LANES)}.")]
+Domain = Annotated[str, typer.Argument(help=f"{' or '.join(DOMAINS)}.")]
 Version = Annotated[str, typer.Argument(help="Number of the version, as 'list' shows it.")]
 Environment = Annotated[str, typer.Option("--env", help="Folder in conf/ that says where the registry is.")]
 Why = Annotated[str, typer.Option("--why", help="Is recorded.", prompt="Why?")]
@@ -30,7 +30,7 @@ Why = Annotated[str, typer.Option("--why", help="Is recorded.", prompt="Why?")]
 
 @models.command("list")
 def list_versions(env: Environment = "local") -> None:
-    """Show every version of both lanes, newest first."""
+    """Show every version of both domains, newest first."""
     console = Console()
     with _registries(env) as registries:
         for registry in registries.values():
@@ -38,11 +38,11 @@ def list_versions(env: Environment = "local") -> None:
 
 
 @models.command()
-def show(lane: Lane, version: Version = "", env: Environment = "local") -> None:
+def show(domain: Domain, version: Version = "", env: Environment = "local") -> None:
     """Show one version, the champion if none is named, with its card and every change of the champion."""
     console = Console()
     with _registries(env) as registries:
-        registry = _of(registries, lane)
+        registry = _of(registries, domain)
         found = registry.version(version) if version else registry.champion()
         if found is None:
             raise InputError(f"{registry.name} has no champion yet. Make one: kedro run")
@@ -54,38 +54,38 @@ def show(lane: Lane, version: Version = "", env: Environment = "local") -> None:
 
 
 @models.command()
-def promote(lane: Lane, version: Version, why: Why, env: Environment = "local") -> None:
+def promote(domain: Domain, version: Version, why: Why, env: Environment = "local") -> None:
     """Let a version serve, whatever the comparison said."""
     with _registries(env) as registries:
-        event = _of(registries, lane).promote(version, why)
-        _say(lane, event.version, event.previous)
+        event = _of(registries, domain).promote(version, why)
+        _say(domain, event.version, event.previous)
 
 
 @models.command()
-def rollback(lane: Lane, why: Why, env: Environment = "local") -> None:
+def rollback(domain: Domain, why: Why, env: Environment = "local") -> None:
     """Let the version serve again that served before."""
     with _registries(env) as registries:
-        event = _of(registries, lane).rollback(why)
-        _say(lane, event.version, event.previous)
+        event = _of(registries, domain).rollback(why)
+        _say(domain, event.version, event.previous)
 
 
-def _say(lane: str, version: str, previous: str | None) -> None:
+def _say(domain: str, version: str, previous: str | None) -> None:
     before = f"; before, version {previous} did" if previous else ""
-    typer.echo(f"Version {version} of sales_forecast.{lane} serves{before}.")
+    typer.echo(f"Version {version} of sales_forecast.{domain} serves{before}.")
 
 
-def _of(registries: dict[str, Registry], lane: str) -> Registry:
-    if lane not in registries:
-        raise InputError(f"'{lane}' is no lane; there are {' and '.join(registries)}")
-    return registries[lane]
+def _of(registries: dict[str, Registry], domain: str) -> Registry:
+    if domain not in registries:
+        raise InputError(f"'{domain}' is no domain; there are {' and '.join(registries)}")
+    return registries[domain]
 
 
 @contextmanager
 def _registries(env: str) -> Iterator[dict[str, Registry]]:
-    """The registry of each lane; errors that are the user's become one message."""
+    """The registry of each domain; errors that are the user's become one message."""
     try:
         client = _client(env)
-        yield {lane: Registry(client, f"sales_forecast.{lane}") for lane in LANES}
+        yield {domain: Registry(client, f"sales_forecast.{domain}") for domain in DOMAINS}
     except InputError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from sales_forecast import tracking
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.registry.packages import Package, log_package, open_package
 from sales_forecast.registry.records import METRIC
 from sales_forecast.registry.store import Event, Registry
@@ -40,7 +40,7 @@ class Submission:
         why: In words.
         data_version: Of the raw files it was made from.
         against: Version of the model that it was compared with; it takes over only if that still serves.
-        promotion: The decision's numbers, nested as deep as they are; lists are left out.
+        gate: The decision's numbers, nested as deep as they are; lists are left out.
         metrics: Window -> metric -> value: how good it was.
     """
 
@@ -50,16 +50,14 @@ class Submission:
     why: str
     data_version: str
     against: str | None = None
-    promotion: dict[str, Any] = field(default_factory=dict)
+    gate: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def tags(self) -> dict[str, str]:
         """What the version is marked with."""
         numbers = {
-            f"promotion.{name}": f"{value:.6g}"
-            for name, value in flatten(self.promotion)
-            if isinstance(value, float)
+            f"gate.{name}": f"{value:.6g}" for name, value in flatten(self.gate) if isinstance(value, float)
         }
         measured = {
             f"{METRIC}{window}.{name}": repr(value)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 import sales_forecast
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.registry.store import Registry
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def open_package(found: ModelVersion, kind: Any) -> Any:
         try:
             return kind.read(Path(folder) / PACKAGE)
         except (ValueError, TypeError, OSError) as error:
-            lane = found.name.rpartition(".")[2]
+            domain = found.name.rpartition(".")[2]
             raise InputError(
                 f"version {found.version} of {found.name} cannot be read by this code: {error}. Let another "
-                f"one serve: sales-forecast models promote {lane} VERSION"
+                f"one serve: sales-forecast models promote {domain} VERSION"
             ) from error

@@ -22,12 +22,12 @@ class Records:
     Args:
         models: Every version.
         metrics: How good each was, by window.
-        promotions: Every change of the champion.
+        champion_changes: Every change of the champion.
     """
 
     models: list[dict[str, Any]]
     metrics: list[dict[str, Any]]
-    promotions: list[dict[str, Any]]
+    champion_changes: list[dict[str, Any]]
 
 
 def records_of(name: str, versions: tuple[ModelVersion, ...], events: tuple[Event, ...]) -> Records:
@@ -41,7 +41,7 @@ def records_of(name: str, versions: tuple[ModelVersion, ...], events: tuple[Even
     return Records(
         [_version(found) for found in versions],
         [metric for found in versions for metric in _metrics(found)],
-        [_promotion(name, event) for event in events],
+        [_champion_change(name, event) for event in events],
     )
 
 
@@ -67,6 +67,6 @@ def _metrics(found: ModelVersion) -> list[dict[str, Any]]:
     ]
 
 
-def _promotion(name: str, event: Event) -> dict[str, Any]:
+def _champion_change(name: str, event: Event) -> dict[str, Any]:
     told = {field: value for field, value in asdict(event).items() if field != "when"}
     return told | {"name": name, "happened_at": datetime.fromisoformat(event.when)}

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

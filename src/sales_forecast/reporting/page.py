@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from sales_forecast.reporting.section import Chart, Section, Table
 
 # The page's reading order; a stage that writes no section simply is not there.
-LANES = {"turnover": "Turnover", "marketing": "Marketing"}
+DOMAINS = {"turnover": "Turnover", "marketing": "Marketing"}
 STAGES = ("eda", "evaluation", "tuning", "registration", "inference", "deployment")
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
@@ -93,7 +93,7 @@ def render_section(section: Section, name: str) -> str:
 
     Args:
         section: Its content.
-        name: ``lane.stage``, the fragment's anchor on the page.
+        name: ``domain.stage``, the fragment's anchor on the page.
     """
     template = _environment().get_template("section.html.jinja")
     return template.render(section=section, anchor=name.replace(".", "-"))
@@ -103,24 +103,24 @@ def render_page(fragments: dict[str, str]) -> str:
     """Put all fragments on one page that needs no network.
 
     Args:
-        fragments: ``lane.stage`` -> HTML, in any order; unknown names come last in their lane.
+        fragments: ``domain.stage`` -> HTML, in any order; unknown names come last in their domain.
     """
     rank = {stage: position for position, stage in enumerate(STAGES)}
-    lanes = [
+    domains = [
         {
-            "name": lane,
+            "name": domain,
             "title": title,
             "fragments": [
                 Markup(fragments[name])
                 for name in sorted(fragments, key=lambda name: rank.get(name.split(".")[1], 99))
-                if name.split(".")[0] == lane
+                if name.split(".")[0] == domain
             ],
         }
-        for lane, title in LANES.items()
+        for domain, title in DOMAINS.items()
     ]
     template = _environment().get_template("page.html.jinja")
     return template.render(
-        lanes=[lane for lane in lanes if lane["fragments"]],
+        domains=[domain for domain in domains if domain["fragments"]],
         stamps=[Markup(stamp) for name in sorted(fragments) for stamp in _STAMP.findall(fragments[name])],
         plotly=Markup(get_plotlyjs()),
     )

@@ -1,1 +1,1 @@
-"""The prediction API: stored forecasts and live ones, with keys, an audit trail and A/B routing."""
+"""The prediction API: stored forecasts and live ones, with keys, an audit audit writer and A/B routing."""

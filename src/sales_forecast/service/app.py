@@ -12,13 +12,13 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from sales_forecast.registry.store import Registry
-from sales_forecast.service.champions import KINDS, Champions
+from sales_forecast.service.audit import AuditWriter
 from sales_forecast.service.dependencies import Service
 from sales_forecast.service.middleware import EachRequest
+from sales_forecast.service.model_manager import KINDS, ModelManager
 from sales_forecast.service.problems import document_errors, explain_errors
 from sales_forecast.service.routes import compatible, live, marketing, operations, stored
 from sales_forecast.service.settings import ServiceSettings
-from sales_forecast.service.trail import AuditTrail
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,19 +42,19 @@ def create_app(
         settings: Of the service.
         engine: Of an up-to-date database.
         client: Of the tracking server with the registry.
-        curve: The marketing lane's ``curve`` parameters.
+        curve: The marketing domain's ``curve`` parameters.
     """
-    registries = {lane: Registry(client, f"sales_forecast.{lane}") for lane in KINDS}
+    registries = {domain: Registry(client, f"sales_forecast.{domain}") for domain in KINDS}
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
-        champions = Champions(registries, settings.ab.challenger_share, settings.ab.salt)
-        service = Service(settings, engine, champions, AuditTrail(engine), curve)
+        model_manager = ModelManager(registries, settings.ab.challenger_share, settings.ab.salt)
+        service = Service(settings, engine, model_manager, AuditWriter(engine), curve)
         app.state.service = service
-        champions.watch(settings.check_registry_seconds)
+        model_manager.watch(settings.check_registry_seconds)
         yield
-        champions.stop()
-        service.trail.close()
+        model_manager.stop()
+        service.audit.close()
 
     app = FastAPIOffline(
         title="sales_forecast",

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from sales_forecast.forecasting.grid import KEYS
-from sales_forecast.forecasting.market import weeks_ahead
+from sales_forecast.forecasting.features.context import weeks_ahead
+from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.models.turnover import TurnoverPackage
 
-Said = list[dict[str, Any]]
+Predictions = list[dict[str, Any]]
 """The fields of ``answered.Prediction``, week by week."""
 
 
@@ -41,11 +41,11 @@ class Arm:
             _ = self.usual
 
     @cached_property
-    def usual(self) -> dict[tuple[str, str], Said]:
+    def usual(self) -> dict[tuple[str, str], Predictions]:
         """What the turnover model says of each series that it was made for, every week ahead."""
-        targets = self.package.targets
-        ahead = weeks_ahead(targets, self.package.market.cutoff)
-        question = targets[KEYS].astype(str).assign(horizon=ahead).sort_values([*KEYS, "horizon"])
+        forecast_index = self.package.forecast_index
+        ahead = weeks_ahead(forecast_index, self.package.context.cutoff)
+        question = forecast_index[KEYS].astype(str).assign(horizon=ahead).sort_values([*KEYS, "horizon"])
         every_week = list(range(1, self.package.horizon_weeks + 1))
         said = self.answers(self.forecaster, question)
         return {
@@ -54,7 +54,7 @@ class Arm:
             if [week["horizon"] for week in weeks] == every_week
         }
 
-    def answers(self, forecaster: Any, question: pd.DataFrame) -> dict[tuple[str, str], Said]:
+    def answers(self, forecaster: Any, question: pd.DataFrame) -> dict[tuple[str, str], Predictions]:
         """Predictions by series; labels as they were asked.
 
         Args:
@@ -64,7 +64,7 @@ class Arm:
         said = forecaster.predict(question).drop(columns=KEYS)
         said["week"] = said["week"].dt.strftime("%Y-%m-%d")
         named = {"model_version": self.version, "arm": self.name}
-        answers: dict[tuple[str, str], Said] = {}
+        answers: dict[tuple[str, str], Predictions] = {}
         labels = question[KEYS].itertuples(index=False, name=None)
         for (store, department), row in zip(labels, said.to_dict("records"), strict=True):
             figures = {str(name): value for name, value in row.items()}

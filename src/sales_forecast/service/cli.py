@@ -17,7 +17,7 @@ from rich.table import Table
 from sqlalchemy import Engine, select
 
 from sales_forecast.configuration import load_configuration
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.storage.database import open_database, upgrade, writing
 from sales_forecast.storage.keys import create_key, list_keys
 from sales_forecast.storage.queries import newest_run
@@ -30,7 +30,7 @@ Environment = Annotated[str, typer.Option("--env", help="Folder in conf/ with se
 CONNECTIONS = 20
 
 SECONDS_IDLE = 75
-"""Then a connection is closed; longer than callers and proxies (a minute, mostly) wait to use it again."""
+"""Then a connection is closed; longer than authenticator and proxies (a minute, mostly) wait to use it again."""
 
 M_ARENA_MAX = -8
 """As glibc's malloc.h has it."""

@@ -1,4 +1,4 @@
-"""What routes ask for: the database, the models, who calls, and the trail."""
+"""What routes ask for: the database, the models, who calls, and the audit writer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
-from sales_forecast.models.marketing import BudgetRange
+from sales_forecast.models.marketing import BudgetInterval
 from sales_forecast.service.arms import Arm
-from sales_forecast.service.callers import Callers
-from sales_forecast.service.champions import Champions
+from sales_forecast.service.audit import AuditWriter
+from sales_forecast.service.auth import Authenticator
+from sales_forecast.service.cache import PageCache
+from sales_forecast.service.model_manager import ModelManager
 from sales_forecast.service.problems import ProblemError, unavailable
 from sales_forecast.service.settings import ServiceSettings
-from sales_forecast.service.shelf import Shelf
-from sales_forecast.service.trail import AuditTrail
 from sales_forecast.storage.audit import Answer
 from sales_forecast.storage.keys import Caller, Scope
 
@@ -31,37 +31,37 @@ class Service:
     Args:
         settings: Of the service.
         engine: Of the database.
-        champions: The models.
-        trail: Of answers.
-        curve: The marketing lane's ``curve`` parameters: ``range_share, folds``.
+        model_manager: The models.
+        audit_writer: Of answers.
+        curve: The marketing domain's ``curve`` parameters: ``interval_share, folds``.
     """
 
     settings: ServiceSettings
     engine: Engine
-    champions: Champions
-    trail: AuditTrail
+    model_manager: ModelManager
+    audit_writer: AuditWriter
     curve: dict[str, Any]
 
     def __post_init__(self) -> None:
-        self.callers = Callers(self.engine, self.settings.requests_per_minute)
-        self.shelf = Shelf(self.engine)
-        self._range: tuple[str, BudgetRange] | None = None
+        self.authenticator = Authenticator(self.engine, self.settings.requests_per_minute)
+        self.cache = PageCache(self.engine)
+        self._range: tuple[str, BudgetInterval] | None = None
 
-    def needed(self, lane: str) -> Arm:
-        """The lane's champion.
+    def needed(self, domain: str) -> Arm:
+        """The domain's champion.
 
         Raises:
             ProblemError: None is loaded yet.
         """
-        arm = self.champions.champion(lane)
+        arm = self.model_manager.champion(domain)
         if arm is None:
-            raise unavailable(f"no {lane} model is loaded; see /ready")
+            raise unavailable(f"no {domain} model is loaded; see /ready")
         return arm
 
-    def budget_range(self, arm: Arm) -> BudgetRange:
+    def budget_interval(self, arm: Arm) -> BudgetInterval:
         """How wide a champion's range is; learnt once a version."""
         if self._range is None or self._range[0] != arm.version:
-            found = BudgetRange.learn(arm.package, self.curve["range_share"], self.curve["folds"])
+            found = BudgetInterval.learn(arm.package, self.curve["interval_share"], self.curve["folds"])
             self._range = (arm.version, found)
         return self._range[1]
 
@@ -91,8 +91,8 @@ def _may(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         challenge = {"WWW-Authenticate": "Bearer"}
         if given is None:
             raise ProblemError(401, "send an API key: Authorization: Bearer sf_...", headers=challenge)
-        callers, key = service_of(request).callers, given.credentials
-        caller = await callers.find(key)
+        authenticator, key = service_of(request).authenticator, given.credentials
+        caller = await authenticator.find(key)
         if caller is None:
             wrong = "this key is wrong, expired or revoked; ask for another one"
             raise ProblemError(401, wrong, headers=challenge)
@@ -100,8 +100,8 @@ def _may(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         if scope not in caller.scopes:
             given_for = ", ".join(sorted(caller.scopes))
             raise ProblemError(403, f"this key is for {given_for}; one for {scope} is needed")
-        if seconds := await callers.seconds_to_wait(caller):
-            many = f"more than {callers.limit.amount} requests in a minute; wait {seconds} seconds"
+        if seconds := await authenticator.seconds_to_wait(caller):
+            many = f"more than {authenticator.limit.amount} requests in a minute; wait {seconds} seconds"
             raise ProblemError(429, many, headers={"Retry-After": str(seconds)})
         return caller
 

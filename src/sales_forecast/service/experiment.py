@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine
 
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.sequential import Look, follow, verdict
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation.group_sequential import Look, analyse, verdict
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
 from sales_forecast.service.settings import ABSettings
 from sales_forecast.storage import audit
@@ -63,7 +63,7 @@ def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Expe
         sold = pd.DataFrame(turnover_since(connection, answers["week"].min()), columns=[*ASKED, "turnover"])
     first = answers.drop_duplicates([*ASKED, "method"])
     known = first.merge(sold, on=ASKED).assign(week=lambda rows: pd.to_datetime(rows["week"]))
-    looks = follow(known[[*ASKED, "method", "forecast", "turnover"]], ab)
+    looks = analyse(known[[*ASKED, "method", "forecast", "turnover"]], ab)
     versions = {name: list(rows["version"].unique()) for name, rows in first.groupby("method")}
     named = {name: ", ".join(numbers) for name, numbers in versions.items()}
     title = f"WAPE: champion (version {named[CHAMPION]}), challenger (version {named[CHALLENGER]})"

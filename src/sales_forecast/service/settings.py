@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.sequential import ABParams
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation.group_sequential import ABParams
 
 DEFAULT_SALT = "change-me"
 

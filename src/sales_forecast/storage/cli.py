@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from sqlalchemy import Engine
 
 from sales_forecast.configuration import load_configuration
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.storage import audit as trail
 from sales_forecast.storage.database import answering, open_database, upgrade, writing
 from sales_forecast.storage.keys import SCOPES, Scope, create_key, list_keys, revoke_key

@@ -22,7 +22,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 5_104_201_776

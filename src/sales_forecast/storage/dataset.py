@@ -19,16 +19,16 @@ logger = logging.getLogger(__name__)
 
 
 class PublicationDataset(AbstractDataset[Publication, Run | None]):
-    """The forecasts of one lane in the database.
+    """The forecasts of one domain in the database.
 
     Args:
         url: ``sqlite:///file`` or ``postgresql://user:password@host/name``.
-        lane: ``turnover`` or ``marketing``.
+        domain: ``turnover`` or ``marketing``.
         metadata: For kedro-viz.
     """
 
-    def __init__(self, *, url: str, lane: str, metadata: dict[str, Any] | None = None) -> None:
-        self._url, self._lane = url, lane
+    def __init__(self, *, url: str, domain: str, metadata: dict[str, Any] | None = None) -> None:
+        self._url, self._domain = url, domain
         self.metadata = metadata
 
     def make_ready(self) -> None:
@@ -52,16 +52,16 @@ class PublicationDataset(AbstractDataset[Publication, Run | None]):
     def load(self) -> Run | None:
         """Return the run whose forecasts are the newest; None before the first one."""
         with self._database() as engine, engine.connect() as connection:
-            return newest_run(connection, self._lane)
+            return newest_run(connection, self._domain)
 
     def save(self, data: Publication) -> None:
         """Publish in one transaction."""
         with self._database() as engine:
             if not publish(engine, data, datetime.now(UTC)):
-                logger.info("The %s forecasts in the database are the same already.", self._lane)
+                logger.info("The %s forecasts in the database are the same already.", self._domain)
 
     def _exists(self) -> bool:
         return self.load() is not None
 
     def _describe(self) -> dict[str, Any]:
-        return {"database": make_url(self._url).render_as_string(hide_password=True), "lane": self._lane}
+        return {"database": make_url(self._url).render_as_string(hide_password=True), "domain": self._domain}

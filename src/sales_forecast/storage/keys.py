@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.storage.schema import api_keys
 
 Scope = Literal["read", "predict", "admin"]

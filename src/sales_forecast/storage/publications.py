@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
-from sales_forecast.forecasting.grid import KEYS
+from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import answering, one_at_a_time, upsert, writing
 from sales_forecast.storage.queries import newest_run
@@ -25,27 +25,27 @@ SOLD = [*KEYS, "week", "turnover"]
 
 @dataclass(frozen=True)
 class Publication:
-    """Forecasts of one lane, and the models behind them.
+    """Forecasts of one domain, and the models behind them.
 
     Args:
-        lane: ``turnover`` or ``marketing``.
+        domain: ``turnover`` or ``marketing``.
         made_by: ``model_name, model_version, run_id, data_version``.
         tables: Rows by table: ``forecasts``, ``level_forecasts`` or ``budget_curves``, less the run.
         summary: What else there is to say, such as the recommended budget.
-        weekly_turnover: ``store, department, week, turnover``; None for a lane that has none.
+        weekly_turnover: ``store, department, week, turnover``; None for a domain that has none.
         models: Every version of the model, as ``schema.models`` has them.
         metrics: How good each was, as ``schema.model_metrics``.
-        promotions: Every change of the champion, as ``schema.promotions``.
+        champion_changes: Every change of the champion, as ``schema.champion_changes``.
     """
 
-    lane: str
+    domain: str
     made_by: dict[str, str]
     tables: dict[str, pd.DataFrame]
     summary: dict[str, Any] = field(default_factory=dict)
     weekly_turnover: pd.DataFrame | None = None
     models: list[dict[str, Any]] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
-    promotions: list[dict[str, Any]] = field(default_factory=list)
+    champion_changes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
@@ -80,13 +80,13 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
         if sold is not None:
             _replace_turnover(connection, sold)
         _replace_models(connection, publication)
-        newest = newest_run(connection, publication.lane)
+        newest = newest_run(connection, publication.domain)
         if newest is not None and newest.digest == digest:
             return False
         run = connection.execute(
             insert(schema.forecast_runs)
             .values(
-                lane=publication.lane,
+                domain=publication.domain,
                 made_at=now,
                 digest=digest,
                 summary=publication.summary,
@@ -123,7 +123,7 @@ def _replace_models(connection: Connection, publication: Publication) -> None:
     rows = {
         schema.models: publication.models,
         schema.model_metrics: publication.metrics,
-        schema.promotions: publication.promotions,
+        schema.champion_changes: publication.champion_changes,
     }
     for table, found in rows.items():
         connection.execute(delete(table).where(table.c.name == publication.made_by["model_name"]))

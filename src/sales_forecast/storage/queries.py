@@ -21,7 +21,7 @@ class Run:
 
     Args:
         id: Its number in the database.
-        lane: ``turnover`` or ``marketing``.
+        domain: ``turnover`` or ``marketing``.
         made_at: When.
         model_name: In the registry.
         model_version: In the registry.
@@ -32,7 +32,7 @@ class Run:
     """
 
     id: int
-    lane: str
+    domain: str
     made_at: datetime
     model_name: str
     model_version: str
@@ -42,10 +42,10 @@ class Run:
     digest: str
 
 
-def newest_run(connection: Connection, lane: str, as_of: datetime | None = None) -> Run | None:
+def newest_run(connection: Connection, domain: str, as_of: datetime | None = None) -> Run | None:
     """The newest forecasts; with ``as_of``, the newest ones of then."""
     asked = _newest_run(ever=as_of is None)
-    found = connection.execute(asked, {"lane": lane, "as_of": as_of}).first()
+    found = connection.execute(asked, {"domain": domain, "as_of": as_of}).first()
     return None if found is None else Run(**found._mapping)
 
 
@@ -53,7 +53,7 @@ def newest_run(connection: Connection, lane: str, as_of: datetime | None = None)
 def _newest_run(*, ever: bool) -> Select[Any]:
     runs = schema.forecast_runs
     columns = [runs.c[name] for name in Run.__dataclass_fields__]
-    asked = select(*columns).where(runs.c.lane == bindparam("lane"))
+    asked = select(*columns).where(runs.c.domain == bindparam("domain"))
     if not ever:
         asked = asked.where(runs.c.made_at <= bindparam("as_of"))
     return asked.order_by(runs.c.made_at.desc(), runs.c.id.desc()).limit(1)

@@ -23,8 +23,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-from sales_forecast.forecasting.ranges import RANGE_COLUMNS
-from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 
 metadata = MetaData(
     naming_convention={
@@ -84,7 +84,7 @@ forecast_runs = Table(
     "forecast_runs",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("lane", String(20), nullable=False),
+    Column("domain", String(20), nullable=False),
     Column("made_at", UtcDateTime, nullable=False),
     Column("model_name", Text, nullable=False),
     Column("model_version", Text, nullable=False),
@@ -92,7 +92,7 @@ forecast_runs = Table(
     Column("data_version", Text, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("digest", String(64), nullable=False),
-    Index("ix_forecast_runs_lane_made_at", "lane", "made_at"),
+    Index("ix_forecast_runs_domain_made_at", "domain", "made_at"),
 )
 """Each time other forecasts were made; the newest one counts."""
 
@@ -104,7 +104,7 @@ forecasts = Table(
     _label("department", primary_key=True),
     Column("week", Date, primary_key=True),
     Column("horizon", Integer, nullable=False),
-    *(_amount(name) for name in ("forecast", *RANGE_COLUMNS)),
+    *(_amount(name) for name in ("forecast", *INTERVAL_COLUMNS)),
     Column("cold_start", Boolean, nullable=False),
     Column("method", Text, nullable=False),
     *(_amount(part) for part in PARTS),
@@ -120,7 +120,7 @@ level_forecasts = Table(
     _label("key", primary_key=True),
     _label("department", primary_key=True),
     Column("week", Date, primary_key=True),
-    *(_amount(name) for name in ("forecast", *RANGE_COLUMNS)),
+    *(_amount(name) for name in ("forecast", *INTERVAL_COLUMNS)),
 )
 """Sums: departments, regions, zones, the whole chain."""
 
@@ -157,8 +157,8 @@ model_metrics = Table(
 )
 """How good each version was: turnover by window of the backtest (its cutoff), marketing on ``test``."""
 
-promotions = Table(
-    "promotions",
+champion_changes = Table(
+    "champion_changes",
     metadata,
     Column("name", Text, primary_key=True),
     Column("happened_at", UtcDateTime, primary_key=True),

@@ -23,10 +23,10 @@ SALES = pd.DataFrame({"store": [1, 2, 1], "week": pd.to_datetime(["2016-01-02", 
 STORES = pd.DataFrame({"store": [1, 2]})
 OPTIONS = (
     ReadTurnoverParams(
-        files={"sales": "a.csv", "targets": "b.csv", "stores": "c.csv"},
+        files={"sales": "a.csv", "forecast_index": "b.csv", "stores": "c.csv"},
         columns={
             "sales": {"store": "s", "week": "w", "turnover": "t"},
-            "targets": {"store": "s", "week": "w"},
+            "forecast_index": {"store": "s", "week": "w"},
             "stores": {"store": "s"},
         },
         date_format="%Y-%m-%d",
@@ -36,7 +36,7 @@ OPTIONS = (
     RepairParams(impossible_above_times_series_mean=50, impossible_above_times_department_mean=50),
     CalendarParams(country="FR"),
 )
-FILES = {"sales": "a.csv", "targets": "b.csv", "stores": "c.csv"}
+FILES = {"sales": "a.csv", "forecast_index": "b.csv", "stores": "c.csv"}
 
 
 @pytest.fixture

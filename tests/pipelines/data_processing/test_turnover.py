@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from sales_forecast.contracts import Calendar, DataContractError, Panel, Sales, Stores, Targets
+from sales_forecast.contracts import Calendar, DataContractError, ForecastIndex, Panel, Sales, Stores
 from sales_forecast.pipelines.data_processing.params import (
     CalendarParams,
     ReadTurnoverParams,
@@ -24,15 +24,15 @@ from sales_forecast.pipelines.data_processing.params import (
 )
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
-    gather_known_ahead,
+    gather_future_covariates,
+    read_forecast_index,
     read_sales,
-    read_targets,
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 from sales_forecast.sample import GAP, SPIKE, make_turnover
 
-FILES = {"sales": "train.csv", "targets": "test.csv", "stores": "bu_feat.csv"}
+FILES = {"sales": "train.csv", "forecast_index": "test.csv", "stores": "bu_feat.csv"}
 SALES = {
     "store": "but_num_business_unit",
     "department": "dpt_num_department",
@@ -41,7 +41,7 @@ SALES = {
 }
 COLUMNS = {
     "sales": SALES,
-    "targets": {ours: theirs for ours, theirs in SALES.items() if ours != "turnover"},
+    "forecast_index": {ours: theirs for ours, theirs in SALES.items() if ours != "turnover"},
     "stores": {
         "store": "but_num_business_unit",
         "postcode": "but_postcode",
@@ -143,7 +143,7 @@ def test_a_bad_store_stops_the_run_even_where_bad_rows_are_set_aside(row, compla
     assert str(stopped.value).startswith("bu_feat.csv: 1 bad row(s)")
 
 
-# --- sales and targets -----------------------------------------------------------------------------
+# --- sales and forecast index -----------------------------------------------------------------------------
 
 
 def test_a_message_names_the_file_its_column_the_lines_and_the_way_out():
@@ -165,9 +165,9 @@ def test_stores_may_be_named_by_text():
     Sales.validate(sales)
     assert sales[["store", "department"]].to_numpy().tolist() == [["S1", "ski"], ["S2", "ski"]]
     assert len(rejected) == 1
-    targets = read_targets(_raw_sales([("S1", "ski", "2016-01-09", 0)]), stores, sales, STOP)
-    Targets.validate(targets)
-    assert targets["store"].tolist() == ["S1"]
+    forecast_index = read_forecast_index(_raw_sales([("S1", "ski", "2016-01-09", 0)]), stores, sales, STOP)
+    ForecastIndex.validate(forecast_index)
+    assert forecast_index["store"].tolist() == ["S1"]
 
 
 def test_one_text_among_store_numbers_is_one_bad_row():
@@ -185,8 +185,8 @@ def test_keys_are_numbers_in_every_table_if_the_stores_are():
         [(1.0, 88.0, "2016-01-02", 5.0), (np.nan, 88.0, "2016-01-02", 5.0), (2, np.nan, "x", 1)]
     )
     sales, rejected = read_sales(blank, stores, SET_ASIDE)
-    targets = read_targets(_raw_sales([("2", "88", "2016-01-09", 0)]), stores, sales, STOP)
-    for table in (sales, targets):
+    forecast_index = read_forecast_index(_raw_sales([("2", "88", "2016-01-09", 0)]), stores, sales, STOP)
+    for table in (sales, forecast_index):
         assert table.dtypes[["store", "department"]].astype(str).tolist() == ["int64", "int64"]
     assert rejected[["store", "department"]].fillna("").to_numpy().tolist() == [["", "88"], ["2", ""]]
 
@@ -211,16 +211,16 @@ def test_keys_are_numbers_in_every_table_if_the_stores_are():
     ],
 )
 def test_a_wanted_forecast_must_be_of_a_known_store_and_department_after_the_last_week_sold(row, complaint):
-    raw = pd.DataFrame([(2, 88, "2016-01-16"), row], columns=list(COLUMNS["targets"].values()))
+    raw = pd.DataFrame([(2, 88, "2016-01-16"), row], columns=list(COLUMNS["forecast_index"].values()))
     sales = _sold([0, 1], [5, 6])
     with pytest.raises(DataContractError) as stopped:
-        read_targets(raw, _shops(1, 2), sales, SET_ASIDE)
+        read_forecast_index(raw, _shops(1, 2), sales, SET_ASIDE)
     assert complaint in str(stopped.value)
 
 
 def test_a_column_that_the_configuration_forgets_is_told():
-    short = COLUMNS | {"targets": {"store": "s", "week": "w"}}
-    with pytest.raises(ValidationError, match=r"turnover\.columns\.targets does not name department"):
+    short = COLUMNS | {"forecast_index": {"store": "s", "week": "w"}}
+    with pytest.raises(ValidationError, match=r"turnover\.columns\.forecast_index does not name department"):
         ReadTurnoverParams(**(STOP.model_dump() | {"columns": short}))
 
 
@@ -344,8 +344,8 @@ def test_the_order_of_rows_does_not_matter(order):
 
 def test_the_calendar_reaches_a_year_beyond_the_last_week_wanted():
     stores = _shops(1)
-    targets = _sold([3], [0])[["store", "department", "week"]]
-    calendar = build_calendar(_sold([0, 1], [5, 6]), targets, stores, CalendarParams(country="FR"))
+    forecast_index = _sold([3], [0])[["store", "department", "week"]]
+    calendar = build_calendar(_sold([0, 1], [5, 6]), forecast_index, stores, CalendarParams(country="FR"))
     Calendar.validate(calendar)
     assert calendar["week"].tolist() == _weeks(*range(3 + 52 + 1))
     assert set(calendar["school_zone"]) == {"BB"}
@@ -376,12 +376,12 @@ def _process(
     """Every table up to the panel, by one engine; row numbers are left out."""
     stores = read_stores(read(folder / "bu_feat.csv"), params, FRANCE)
     sales, rejected = read_sales(read(folder / "train.csv"), stores, params)
-    targets = read_targets(read(folder / "test.csv"), stores, sales, params)
+    forecast_index = read_forecast_index(read(folder / "test.csv"), stores, sales, params)
     tables = {
         "stores": stores,
         "sales": sales,
         "rejected": nw.from_native(rejected).drop("row").to_native(),
-        "targets": targets,
+        "forecast_index": forecast_index,
         "panel": build_panel(sales, REPAIR),
     }
     return {name: _to_pandas(table) for name, table in tables.items()}
@@ -452,7 +452,12 @@ def test_every_engine_makes_the_same_tables(engine, variant):
 
 def test_what_pandas_makes_keeps_the_contracts(variant):
     _, _, expected = variant
-    for name, contract in {"stores": Stores, "sales": Sales, "targets": Targets, "panel": Panel}.items():
+    for name, contract in {
+        "stores": Stores,
+        "sales": Sales,
+        "forecast_index": ForecastIndex,
+        "panel": Panel,
+    }.items():
         contract.validate(expected[name])
 
 
@@ -488,10 +493,14 @@ def _promoting(**options: Any) -> ReadTurnoverParams:
     ahead = {"promotion": "promo"}
     return ReadTurnoverParams(
         files=FILES,
-        columns={"sales": SALES | ahead, "targets": COLUMNS["targets"] | ahead, "stores": {"store": "shop"}},
+        columns={
+            "sales": SALES | ahead,
+            "forecast_index": COLUMNS["forecast_index"] | ahead,
+            "stores": {"store": "shop"},
+        },
         date_format="%Y-%m-%d",
         week_starts_on="saturday",
-        known_ahead={"promotion": "mean"},
+        future_covariates={"promotion": "mean"},
         bad_rows="stop",
     ).model_copy(update=options)
 
@@ -507,20 +516,20 @@ def test_what_is_known_ahead_may_be_blank_in_the_past_but_not_in_the_future():
     Stores.validate(stores)
     sales, _ = read_sales(_promoted(["2016-01-02", "2016-01-09"], [0.5, None]), stores, read)
     Sales.validate(sales)
-    targets = read_targets(_promoted(["2016-01-16"], [0.25]), stores, sales, read)
-    ahead = gather_known_ahead(sales, targets, read)
+    forecast_index = read_forecast_index(_promoted(["2016-01-16"], [0.25]), stores, sales, read)
+    ahead = gather_future_covariates(sales, forecast_index, read)
     assert ahead["promotion"].fillna(-1).tolist() == [0.5, -1, 0.25]
     with pytest.raises(DataContractError) as stopped:
-        read_targets(_promoted(["2016-01-16", "2016-01-23"], [0.25, None]), stores, sales, read)
+        read_forecast_index(_promoted(["2016-01-16", "2016-01-23"], [0.25, None]), stores, sales, read)
     assert "test.csv: 1 bad row(s)" in str(stopped.value)
     assert "column 'promo': 1 value(s) that are missing (row 3: '')" in str(stopped.value)
-    assert "turnover.read.known_ahead needs its value in every week to forecast" in str(stopped.value)
+    assert "turnover.read.future_covariates needs its value in every week to forecast" in str(stopped.value)
 
 
 def test_a_retailer_that_knows_nothing_ahead_has_an_empty_table():
     sales = _sold([0, 1], [1.0, 2.0])
-    assert list(gather_known_ahead(sales, sales, STOP).columns) == ["store", "department", "week"]
-    assert gather_known_ahead(sales, sales, STOP).empty
+    assert list(gather_future_covariates(sales, sales, STOP).columns) == ["store", "department", "week"]
+    assert gather_future_covariates(sales, sales, STOP).empty
 
 
 def test_stores_without_a_table_are_those_that_sell():
@@ -532,7 +541,9 @@ def test_stores_without_a_table_are_those_that_sell():
 
 def test_own_attributes_are_numbers_or_text_of_few_values():
     columns = TurnoverColumns(
-        sales=SALES, targets=COLUMNS["targets"], stores={"store": "shop", "size": "m2", "kind": "format"}
+        sales=SALES,
+        forecast_index=COLUMNS["forecast_index"],
+        stores={"store": "shop", "size": "m2", "kind": "format"},
     )
     read = STOP.model_copy(update={"columns": columns, "attributes": {"size": "number", "kind": "text"}})
     raw = pd.DataFrame({"shop": range(40), "m2": "12.5", "format": [f"kind {n % 3}" for n in range(40)]})

@@ -22,8 +22,8 @@ from sales_forecast.pipelines.data_processing.params import (
 )
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
+    read_forecast_index,
     read_sales,
-    read_targets,
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
@@ -81,11 +81,11 @@ def test_spark_makes_of_the_sample_what_pandas_makes(spark, stores, tmp_path):
     panel = Panel.validate(_through_parquet(build_panel(written, REPAIR), tmp_path / "panel.parquet"))
     assert_frame_equal(panel, build_panel(expected, REPAIR), check_exact=False, rtol=0, atol=1e-9)
 
-    raw_targets = _read_pandas(RAW / READ.files.targets)
-    targets = read_targets(raw_targets, stores, written, READ)
-    assert_frame_equal(targets, read_targets(raw_targets, stores, expected, READ))
-    calendar = build_calendar(written, targets, stores, CALENDAR)
-    assert_frame_equal(calendar, build_calendar(expected, targets, stores, CALENDAR))
+    raw_forecast_index = _read_pandas(RAW / READ.files.forecast_index)
+    forecast_index = read_forecast_index(raw_forecast_index, stores, written, READ)
+    assert_frame_equal(forecast_index, read_forecast_index(raw_forecast_index, stores, expected, READ))
+    calendar = build_calendar(written, forecast_index, stores, CALENDAR)
+    assert_frame_equal(calendar, build_calendar(expected, forecast_index, stores, CALENDAR))
 
 
 def test_bad_rows_are_set_aside_with_their_line_and_the_same_reason(spark, stores, tmp_path):
@@ -123,7 +123,7 @@ def _on_spark(spark: Any, table: pd.DataFrame) -> Any:
 
 
 DAILY = READ.model_copy(
-    update={"rows_are": "days", "known_ahead": {"open": "sum"}, "to_date": date(2017, 8, 30)}
+    update={"rows_are": "days", "future_covariates": {"open": "sum"}, "to_date": date(2017, 8, 30)}
 )
 
 

@@ -24,14 +24,14 @@ KEYS = {"store": "s", "week": "w", "turnover": "t"}
 
 
 def _read(**options: Any) -> ReadTurnoverParams:
-    names = options.get("known_ahead", {})
+    names = options.get("future_covariates", {})
     ahead = {name: name for name in names}
     columns = {
         "sales": KEYS | ahead,
-        "targets": {"store": "s", "week": "w"} | ahead,
+        "forecast_index": {"store": "s", "week": "w"} | ahead,
         "stores": {"store": "s"},
     }
-    files = {"sales": "sold.csv", "targets": "wanted.csv", "stores": "shops.csv"}
+    files = {"sales": "sold.csv", "forecast_index": "wanted.csv", "stores": "shops.csv"}
     given = {"date_format": "%Y-%m-%d", "bad_rows": "stop", "week_starts_on": "saturday"} | options
     return ReadTurnoverParams(files=files, columns=columns, **given)
 
@@ -65,7 +65,7 @@ def test_a_week_labelled_by_its_first_day_keeps_its_name(engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_days_are_summed_to_weeks_and_halves_are_left_out(engine):
-    read = _read(rows_are="days", known_ahead={"promotion": "mean", "open": "sum", "holiday": "max"})
+    read = _read(rows_are="days", future_covariates={"promotion": "mean", "open": "sum", "holiday": "max"})
     assert read.label_day is None
     days = pd.date_range("2017-08-03", "2017-08-24", freq="D").strftime("%Y-%m-%d").tolist()
     count = len(days)
@@ -88,7 +88,7 @@ def test_a_shop_closed_on_sundays_has_whole_weeks_all_the_same():
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_is_known_of_no_day_is_unknown_of_the_week(engine):
-    read = _read(rows_are="days", known_ahead={"open": "sum"})
+    read = _read(rows_are="days", future_covariates={"open": "sum"})
     days = list(pd.date_range("2017-08-05", periods=14, freq="D").strftime("%Y-%m-%d"))
     weeks = _weeks(engine, days, read, turnover=[1.0] * 14, open=[None] * 7 + [1.0] * 7)
     assert weeks["open"].isna().tolist() == [True, False]
@@ -130,16 +130,20 @@ def test_weeks_are_not_taken_for_days(engine):
 @pytest.mark.parametrize(
     ("options", "columns", "complaint"),
     [
-        ({"known_ahead": {"promo": "mean"}}, {}, "turnover.columns.sales does not name promo"),
-        ({}, {"sales": {"promo": "p"}}, "sales names promo, which is not under turnover.read.known_ahead"),
+        ({"future_covariates": {"promo": "mean"}}, {}, "turnover.columns.sales does not name promo"),
         (
-            {"known_ahead": {"promo": "mean"}},
+            {},
             {"sales": {"promo": "p"}},
-            "turnover.columns.targets does not name promo",
+            "sales names promo, which is not under turnover.read.future_covariates",
+        ),
+        (
+            {"future_covariates": {"promo": "mean"}},
+            {"sales": {"promo": "p"}},
+            "turnover.columns.forecast_index does not name promo",
         ),
         ({"attributes": {"size": "number"}}, {}, "turnover.columns.stores does not name size"),
         ({}, {"stores": {"size": "m2"}}, "stores names size, which is not under turnover.read.attributes"),
-        ({}, {"sales": {"department": "d"}}, "turnover.columns.targets does not name department"),
+        ({}, {"sales": {"department": "d"}}, "turnover.columns.forecast_index does not name department"),
         ({}, {"sales": {"store": None}}, "turnover.columns.sales does not name store"),
         (
             {"attributes": {"school_zone": "text"}},
@@ -154,17 +158,17 @@ def test_weeks_are_not_taken_for_days(engine):
         ({"attributes": {"rule": "text"}}, {"stores": {"rule": "r"}}, "rule is a name of ours"),
         ({"attributes": {"region": "text"}}, {"stores": {"region": "r"}}, "region is a name of ours"),
         (
-            {"known_ahead": {"size": "max"}, "attributes": {"size": "number"}},
-            {"sales": {"size": "m2"}, "targets": {"size": "m2"}, "stores": {"size": "m2"}},
+            {"future_covariates": {"size": "max"}, "attributes": {"size": "number"}},
+            {"sales": {"size": "m2"}, "forecast_index": {"size": "m2"}, "stores": {"size": "m2"}},
             "size is a name of ours, or given twice",
         ),
         ({"attributes": {"Size m2": "number"}}, {}, "should match pattern"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused_by_parameter_name(options, columns, complaint):
-    own = {"sales": KEYS, "targets": {"store": "s", "week": "w"}, "stores": {"store": "s"}}
+    own = {"sales": KEYS, "forecast_index": {"store": "s", "week": "w"}, "stores": {"store": "s"}}
     named = {table: names | columns.get(table, {}) for table, names in own.items()}
-    files = {"sales": "sold.csv", "targets": "wanted.csv", "stores": "shops.csv"}
+    files = {"sales": "sold.csv", "forecast_index": "wanted.csv", "stores": "shops.csv"}
     given = {"date_format": "%Y-%m-%d", "bad_rows": "stop", "week_starts_on": "saturday"} | options
     with pytest.raises(ValueError, match=complaint):
         ReadTurnoverParams(files=files, columns=named, **given)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_percentage_error
 
 from sales_forecast.contracts import BudgetPredictions
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.pipelines.evaluation.marketing import (
     draw_predictions,
     predict_test_campaigns,

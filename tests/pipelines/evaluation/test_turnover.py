@@ -6,32 +6,32 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.levels import LEVELS
-from sales_forecast.forecasting.ranges import RangeParams
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.intervals.hierarchy import LEVELS
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.pipelines.evaluation.turnover import (
     chart_backtest,
     chart_departments,
     chart_horizons,
     chart_windows,
-    choose_champion,
     collect_metrics,
     score_backtest,
+    select_method,
     write_evaluation,
 )
 from sales_forecast.pipelines.evaluation.turnover_checks import (
-    compare_with_champion,
+    compare_with_selected,
+    learn_hierarchy_intervals,
     measure_coverage,
-    range_sums,
     score_levels,
 )
-from sales_forecast.pipelines.evaluation.turnover_young import score_young_stores
+from sales_forecast.pipelines.evaluation.turnover_cold_start import score_cold_starts
 from sales_forecast.reporting import Table, render_section
 
 STORES = pd.DataFrame({"store": [1], "region": ["south"], "zone": ["1"]})
 CUTOFF, LATER = pd.Timestamp("2016-10-01"), pd.Timestamp("2017-02-25")
-RANGES = RangeParams(weeks_back=(8,), scale_share=0.1)
+INTERVALS = IntervalParams(weeks_back=(8,), scale_share=0.1)
 AGAINST_NAIVE = TurnoverEvaluationParams(baseline="naive", bootstrap_draws=200, seed=1)
 
 
@@ -126,8 +126,10 @@ def _wapes(**methods: tuple[float, float]) -> pd.DataFrame:
 
 
 def test_the_champion_has_the_lowest_error_on_average_over_windows():
-    champion = choose_champion(_wapes(naive=(0.5, 0.5), steady=(0.3, 0.3), lucky=(0.1, 0.6)), AGAINST_NAIVE)
-    assert champion == {
+    selected_method = select_method(
+        _wapes(naive=(0.5, 0.5), steady=(0.3, 0.3), lucky=(0.1, 0.6)), AGAINST_NAIVE
+    )
+    assert selected_method == {
         "method": "steady",
         "wape": 0.3,
         "baseline": "naive",
@@ -135,27 +137,25 @@ def test_the_champion_has_the_lowest_error_on_average_over_windows():
         "rule": "lowest WAPE, averaged over the backtest's windows",
         "chosen_on": ["2016-10-01", "2017-02-25"],
     }
-    assert json.loads(json.dumps(champion, allow_nan=False)) == champion
+    assert json.loads(json.dumps(selected_method, allow_nan=False)) == selected_method
 
 
 def test_a_small_part_does_not_choose_the_champion():
     whole = _wapes(naive=(0.5, 0.5), model=(0.4, 0.4))
     parts = _wapes(naive=(0.0, 0.0), model=(9.0, 9.0))
     scores = pd.concat([whole, parts.assign(department="88"), parts.assign(horizon=1)])
-    assert choose_champion(scores, AGAINST_NAIVE)["method"] == "model"
+    assert select_method(scores, AGAINST_NAIVE)["method"] == "model"
 
 
 @pytest.mark.parametrize("order", [["zeta", "alpha", "naive"], ["naive", "alpha", "zeta"]])
 def test_of_equals_the_first_by_name_is_the_champion(order):
     wapes = {"zeta": (0.1, 0.2), "alpha": (0.2, 0.1 + 1e-15), "naive": (0.5, 0.5)}
-    assert (
-        choose_champion(_wapes(**{name: wapes[name] for name in order}), AGAINST_NAIVE)["method"] == "alpha"
-    )
+    assert select_method(_wapes(**{name: wapes[name] for name in order}), AGAINST_NAIVE)["method"] == "alpha"
 
 
 def test_a_baseline_that_was_not_backtested_is_refused_by_its_parameter(scores):
     with pytest.raises(InputError) as stopped:
-        choose_champion(scores, TurnoverEvaluationParams(baseline="theta", bootstrap_draws=200, seed=1))
+        select_method(scores, TurnoverEvaluationParams(baseline="theta", bootstrap_draws=200, seed=1))
     assert str(stopped.value).startswith(
         "turnover.evaluation.baseline: 'theta' is not among the methods of the backtest: model, naive."
     )
@@ -164,8 +164,8 @@ def test_a_baseline_that_was_not_backtested_is_refused_by_its_parameter(scores):
 def test_metrics_are_nested_by_method_and_window_and_json_can_hold_them():
     scores = _wapes(naive=(0.5, 0.5), model=(0.2, 0.4))
     coverage = measure_coverage(pd.concat([_rows("naive", 200, 300), _rows("model", 110, 270)]))
-    metrics = collect_metrics(scores, coverage, choose_champion(scores, AGAINST_NAIVE))
-    assert metrics["champion"] == "model"
+    metrics = collect_metrics(scores, coverage, select_method(scores, AGAINST_NAIVE))
+    assert metrics["selected"] == "model"
     assert metrics["model"]["2016-10-01"]["wape"] == 0.4
     assert metrics["model"]["2017-02-25"]["wape"] == 0.2
     assert metrics["model"]["mean"] == pytest.approx(
@@ -202,7 +202,7 @@ def test_coverage_counts_the_weeks_in_their_range(backtest):
 def test_the_champion_is_compared_with_each_other_method(backtest, stores, verdict):
     """One store says nothing about chance."""
     chain = pd.concat([backtest.assign(store=store) for store in range(stores)], ignore_index=True)
-    table = compare_with_champion(chain, {"method": "model"}, AGAINST_NAIVE)
+    table = compare_with_selected(chain, {"method": "model"}, AGAINST_NAIVE)
     (row,) = table.to_dict("records")
     assert row["method"] == "naive"
     assert row["difference"] == pytest.approx(0.1 - 0.25)
@@ -239,7 +239,7 @@ def _hidden() -> pd.DataFrame:
 
 
 def test_young_stores_are_scored_by_how_much_of_them_was_known():
-    table = score_young_stores(_hidden())
+    table = score_cold_starts(_hidden())
     assert table["weeks_known"].tolist() == ["0", "more"]
     assert table["stores"].tolist() == [1, 1]
     assert table["wape"].tolist() == [0.5, 0.1]
@@ -248,19 +248,19 @@ def test_young_stores_are_scored_by_how_much_of_them_was_known():
 
 def _section(backtest: pd.DataFrame):
     scores = score_backtest(backtest, _panel())
-    champion = choose_champion(scores, AGAINST_NAIVE)
+    selected_method = select_method(scores, AGAINST_NAIVE)
     charts = [chart(scores) for chart in (chart_windows, chart_horizons, chart_departments)]
     return write_evaluation(
         scores,
-        champion,
+        selected_method,
         score_levels(backtest, _panel(), STORES),
         measure_coverage(backtest),
-        range_sums(backtest, champion, _panel(), STORES)[1],
-        score_young_stores(_hidden()),
-        compare_with_champion(backtest, champion, AGAINST_NAIVE),
+        learn_hierarchy_intervals(backtest, selected_method, _panel(), STORES)[1],
+        score_cold_starts(_hidden()),
+        compare_with_selected(backtest, selected_method, AGAINST_NAIVE),
         backtest[["method", "cutoff"]].drop_duplicates().assign(seconds=1.5),
         *charts,
-        chart_backtest(backtest, _panel(), champion),
+        chart_backtest(backtest, _panel(), selected_method),
     )
 
 

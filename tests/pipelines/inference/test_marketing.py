@@ -17,10 +17,10 @@ from sales_forecast.pipelines.inference.marketing import (
 from sales_forecast.pipelines.inference.params import CurveParams
 from sales_forecast.registry.dataset import Served
 
-CURVE = CurveParams(points=5, range_share=0.8, folds=5)
+CURVE = CurveParams(points=5, interval_share=0.8, folds=5)
 
 
-def _market(intercept: float = 10.0, slope: float = 0.1, noise: float = 0.0) -> pd.DataFrame:
+def _context(intercept: float = 10.0, slope: float = 0.1, noise: float = 0.0) -> pd.DataFrame:
     """Budgets 0 to 200 in random order; sales stray from the line by up to ``noise`` times the budget."""
     draw = np.random.default_rng(0)
     tv = draw.permutation(np.arange(201.0))
@@ -28,26 +28,26 @@ def _market(intercept: float = 10.0, slope: float = 0.1, noise: float = 0.0) -> 
     return pd.DataFrame({"tv": tv, "sales": intercept + slope * tv + stray})
 
 
-def _served(model, market: pd.DataFrame) -> Served:
-    return Served("sales_forecast.marketing", BudgetPackage(model, market, {}), "7", "a run", "some data")
+def _served(model, context: pd.DataFrame) -> Served:
+    return Served("sales_forecast.marketing", BudgetPackage(model, context, {}), "7", "a run", "some data")
 
 
-def _line(market: pd.DataFrame) -> Served:
-    return _served(LinearRegression().fit(market[["tv"]], market["sales"]), market)
+def _line(context: pd.DataFrame) -> Served:
+    return _served(LinearRegression().fit(context[["tv"]], context["sales"]), context)
 
 
-def _curve(market: pd.DataFrame, params: CurveParams = CURVE) -> pd.DataFrame:
-    return draw_budget_curve(_line(market), params)
+def _curve(context: pd.DataFrame, params: CurveParams = CURVE) -> pd.DataFrame:
+    return draw_budget_curve(_line(context), params)
 
 
-def _section(market: pd.DataFrame):
-    curve = _curve(market)
-    chart = draw_recommendation(curve, _line(market), CURVE)
-    return write_recommendation(curve, recommend_budget(curve), market, chart, CURVE)
+def _section(context: pd.DataFrame):
+    curve = _curve(context)
+    chart = draw_recommendation(curve, _line(context), CURVE)
+    return write_recommendation(curve, recommend_budget(curve), context, chart, CURVE)
 
 
 def test_campaigns_on_a_line_make_a_curve_without_a_range():
-    curve = _curve(_market())
+    curve = _curve(_context())
     BudgetCurve.validate(curve)
     assert curve["tv"].tolist() == [0, 50, 100, 150, 200]
     for column in ("sales", "sales_low", "sales_high"):
@@ -56,12 +56,12 @@ def test_campaigns_on_a_line_make_a_curve_without_a_range():
 
 
 def test_the_curve_never_leaves_the_budgets_that_were_tried():
-    curve = _curve(_market().query("30 <= tv <= 90"))
+    curve = _curve(_context().query("30 <= tv <= 90"))
     assert (curve["tv"].min(), curve["tv"].max()) == (30, 90)
 
 
 def test_the_range_grows_where_the_errors_do():
-    curve = _curve(_market(noise=0.05))
+    curve = _curve(_context(noise=0.05))
     width = (curve["sales_high"] - curve["sales_low"]).tolist()
     assert width == sorted(width)
     # uniform errors of 5 % of the budget, up or down: the middle 80 % of them at 200 is 16 wide
@@ -71,32 +71,32 @@ def test_the_range_grows_where_the_errors_do():
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
 def test_the_range_holds_about_the_share_it_promises(share):
-    market = _market(noise=0.05)
-    curve = _curve(market, CURVE.model_copy(update={"range_share": share}))
-    low, high = (np.interp(market["tv"], curve["tv"], curve[c]) for c in ("sales_low", "sales_high"))
-    assert market["sales"].between(low, high).mean() == pytest.approx(share, abs=0.06)
+    context = _context(noise=0.05)
+    curve = _curve(context, CURVE.model_copy(update={"interval_share": share}))
+    low, high = (np.interp(context["tv"], curve["tv"], curve[c]) for c in ("sales_low", "sales_high"))
+    assert context["sales"].between(low, high).mean() == pytest.approx(share, abs=0.06)
 
 
 def test_sales_below_nothing_are_in_no_range():
-    assert _curve(_market(intercept=0.0, noise=0.3))["sales_low"].min() >= 0
+    assert _curve(_context(intercept=0.0, noise=0.3))["sales_low"].min() >= 0
 
 
-@pytest.mark.parametrize("change", [{"points": 9}, {"folds": 3}, {"range_share": 0.5}])
+@pytest.mark.parametrize("change", [{"points": 9}, {"folds": 3}, {"interval_share": 0.5}])
 def test_every_parameter_changes_the_curve(change):
-    market = _market(noise=0.05)
-    assert not _curve(market).equals(_curve(market, CURVE.model_copy(update=change)))
+    context = _context(noise=0.05)
+    assert not _curve(context).equals(_curve(context, CURVE.model_copy(update=change)))
 
 
 def test_the_model_passed_in_stays_as_it_is():
-    market = _market(noise=0.05)
-    model = LinearRegression().fit(market[["tv"]], market["sales"])
+    context = _context(noise=0.05)
+    model = LinearRegression().fit(context[["tv"]], context["sales"])
     before = model.coef_.copy()
-    draw_budget_curve(_served(model, market), CURVE)
+    draw_budget_curve(_served(model, context), CURVE)
     assert model.coef_.tolist() == before.tolist()
 
 
 def test_a_sale_must_earn_what_the_budget_for_it_costs():
-    recommendation = recommend_budget(_curve(_market(slope=0.1)))
+    recommendation = recommend_budget(_curve(_context(slope=0.1)))
     # ten units of budget bring one unit of sales, so it must earn ten
     assert recommendation["sales_per_budget_unit"] == pytest.approx(0.1)
     assert recommendation["break_even"] == pytest.approx(10)
@@ -106,7 +106,7 @@ def test_a_sale_must_earn_what_the_budget_for_it_costs():
 
 
 def test_the_advice_names_the_break_even_and_goes_no_further_than_the_largest_budget():
-    answers = _section(_market(noise=0.05)).answers
+    answers = _section(_context(noise=0.05)).answers
     assert "going from 100.0 to 200.0 brings" in answers[0]
     assert "cannot name a best budget" in answers[1]
     assert "up to the largest budget seen (200.0)" in answers[1]
@@ -115,14 +115,14 @@ def test_the_advice_names_the_break_even_and_goes_no_further_than_the_largest_bu
 
 @pytest.mark.parametrize("slope", [0.0, -0.01])
 def test_budgets_that_bring_nothing_are_not_recommended(slope):
-    market = _market(slope=slope).assign(sales=lambda table: table["sales"].round(6))
-    curve = _curve(market)
+    context = _context(slope=slope).assign(sales=lambda table: table["sales"].round(6))
+    curve = _curve(context)
     if slope == 0:
         curve = curve.assign(marginal_sales=0.0)  # rounding may leave a slope of 1e-17
     recommendation = recommend_budget(curve)
     assert recommendation["break_even"] is None
-    chart = draw_recommendation(curve, _line(market), CURVE)
-    answers = write_recommendation(curve, recommendation, market, chart, CURVE).answers
+    chart = draw_recommendation(curve, _line(context), CURVE)
+    answers = write_recommendation(curve, recommendation, context, chart, CURVE).answers
     assert "no more sales" in answers[0]
     assert "no reason to spend more" in answers[1]
 

@@ -1,4 +1,4 @@
-"""Both lanes: what a run leaves for others to ask for."""
+"""Both domains: what a run leaves for others to ask for."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from publications import forecasts, sold, sums
-from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
 from sales_forecast.registry.dataset import UNTRACKED, Served, Submission
 from sales_forecast.registry.store import Event
@@ -39,12 +39,12 @@ UNREGISTERED = Served("turnover", None, UNTRACKED, UNTRACKED, "data 1")
 
 
 def published(serving: Served) -> Publication:
-    """Six stores and two sums, reasons in another order."""
+    """Six stores and two sums, attributions in another order."""
     whole = forecasts()
-    reasons = whole[[*KEYS, *PARTS]].sample(frac=1, random_state=0)
+    attributions = whole[[*KEYS, *PARTS]].sample(frac=1, random_state=0)
     by_level = pd.concat([sums(), sums().assign(level="series")])
     stamped = whole.drop(columns=list(PARTS)).assign(**serving.stamp)
-    return publish_forecasts(serving, stamped, by_level, reasons, sold(1.0, 2.0).assign(promotion=0))
+    return publish_forecasts(serving, stamped, by_level, attributions, sold(1.0, 2.0).assign(promotion=0))
 
 
 def test_forecasts_come_with_their_reasons() -> None:
@@ -108,7 +108,7 @@ def test_the_errors_that_a_version_is_marked_with_are_numbers_again() -> None:
 
 
 def test_every_change_of_the_champion_is_told_with_its_moment() -> None:
-    assert published(REGISTERED).promotions == [
+    assert published(REGISTERED).champion_changes == [
         {
             "name": "turnover",
             "happened_at": datetime(2017, 10, 2, 6, tzinfo=UTC),
@@ -126,13 +126,13 @@ def test_of_a_model_that_is_not_registered_its_name_is_known() -> None:
     (model,) = publication.models
     assert (model["name"], model["version"], model["data_version"]) == ("turnover", UNTRACKED, "data 1")
     assert set(model) == {column.name for column in schema.models.c}
-    assert (publication.metrics, publication.promotions) == ([], [])
+    assert (publication.metrics, publication.champion_changes) == ([], [])
 
 
 def test_the_curve_comes_with_its_recommendation() -> None:
     curve = pd.DataFrame({"tv": [0.0, 1.0], "sales": [7.0, 7.1]})
     publication = publish_curve(REGISTERED, curve, {"sales_per_budget_unit": 0.1})
-    assert publication.lane == "marketing"
+    assert publication.domain == "marketing"
     assert list(publication.tables) == ["budget_curves"]
     pd.testing.assert_frame_equal(publication.tables["budget_curves"], curve)
     assert publication.summary == {"sales_per_budget_unit": 0.1}

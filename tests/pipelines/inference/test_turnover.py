@@ -6,29 +6,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.contracts import Forecasts
-from sales_forecast.forecasting.backtest import BacktestParams
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.levels import SUMS
-from sales_forecast.forecasting.method import Method, Methods
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.distributed import LOCAL
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.intervals.hierarchy import SUMS
+from sales_forecast.forecasting.methods.base import Method, Methods
+from sales_forecast.forecasting.methods.naive import SeasonalNaive
 from sales_forecast.forecasting.model import TurnoverModel
-from sales_forecast.forecasting.naive import SeasonalNaive
-from sales_forecast.forecasting.ranges import RangeParams
-from sales_forecast.forecasting.workers import HERE
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.inference import turnover as outlook
 from sales_forecast.pipelines.inference.turnover import (
     RECENT_WEEKS,
     chart_forecasts,
-    forecast_targets,
     lay_out_for_planners,
+    make_forecasts,
     sum_forecasts,
     write_outlook,
 )
-from sales_forecast.pipelines.inference.turnover_reasons import chart_reasons, explain_forecasts
+from sales_forecast.pipelines.inference.turnover_attributions import chart_attributions, explain_forecasts
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
-from sales_forecast.pipelines.registration.turnover import fit_best
+from sales_forecast.pipelines.registration.turnover import fit_selected
 from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import Table, render_section
 
@@ -41,15 +41,15 @@ STORES = pd.DataFrame({"store": [1, 2], "school_zone": "none"}).assign(**PLACE)
 class TwiceTheMean(Method, frozen=True):
     """A method that has something to learn."""
 
-    def fit(self, market):
-        return {"mean": float(market.panel["turnover"].mean())}
+    def fit(self, context):
+        return {"mean": float(context.panel["turnover"].mean())}
 
-    def forecast(self, market, targets, fitted):
-        return np.full(len(targets), 2 * fitted["mean"])
+    def forecast(self, context, forecast_index, fitted):
+        return np.full(len(forecast_index), 2 * fitted["mean"])
 
 
 COLD = {"80": {"": 1.0}, "95": {"": 3.0}}
-RANGES = RangeParams(weeks_back=(2,), scale_share=0.1)
+INTERVALS = IntervalParams(weeks_back=(2,), scale_share=0.1)
 BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[55].date(),))
 METHODS = Methods({"last_year": SeasonalNaive(), "twice": TwiceTheMean()})
 
@@ -73,7 +73,7 @@ def panel() -> pd.DataFrame:
 
 
 @pytest.fixture
-def targets() -> pd.DataFrame:
+def forecast_index() -> pd.DataFrame:
     keys = [
         (store, department, week) for store in (2, 1) for department in (117, 88) for week in _ahead(2, 1)
     ]
@@ -84,10 +84,10 @@ def _tables(section) -> list[pd.DataFrame]:
     return [block.frame for block in section.blocks if isinstance(block, Table)]
 
 
-def _served(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> Served:
+def _served(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> Served:
     """The champion after a run whose best method was this one."""
     past = pd.DataFrame({"cutoff": [LAST], "turnover": [1000.0], "forecast": [789.0]})
-    model = fit_best(
+    model = fit_selected(
         panel,
         STORES,
         NO_CALENDAR,
@@ -97,50 +97,50 @@ def _served(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> Served:
         {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in SUMS},
         BACKTEST,
         METHODS,
-        RANGES,
+        INTERVALS,
         NO_SHIFTS,
-        HERE,
+        LOCAL,
     )
     model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
     package = TurnoverPackage(
-        TurnoverModel(**model), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, targets, past
+        TurnoverModel(**model), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, forecast_index, past
     )
     return Served("sales_forecast.turnover", package, "7", "a run", "some data")
 
 
-def _forecast(panel: pd.DataFrame, targets: pd.DataFrame, method: str) -> pd.DataFrame:
-    served = _served(panel, targets, method)
-    return forecast_targets(served, targets, panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
+def _forecast(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> pd.DataFrame:
+    served = _served(panel, forecast_index, method)
+    return make_forecasts(served, forecast_index, panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
 
 
 @pytest.fixture
-def forecasts(panel, targets) -> pd.DataFrame:
-    return _forecast(panel, targets, "last_year")
+def forecasts(panel, forecast_index) -> pd.DataFrame:
+    return _forecast(panel, forecast_index, "last_year")
 
 
 @pytest.mark.parametrize("method", ["last_year", "twice"])
-def test_every_wanted_week_is_forecast_by_the_champion(panel, targets, method):
-    forecasts = _forecast(panel, targets, method)
+def test_every_wanted_week_is_forecast_by_the_champion(panel, forecast_index, method):
+    forecasts = _forecast(panel, forecast_index, method)
     Forecasts.validate(forecasts)
-    pd.testing.assert_frame_equal(forecasts[["store", "department", "week"]], targets)
+    pd.testing.assert_frame_equal(forecasts[["store", "department", "week"]], forecast_index)
     assert set(forecasts["method"]) == {method}
     assert forecasts["horizon"].tolist() == [2, 1] * 4
     expected = {"last_year": [90, 80, 9, 8] * 2, "twice": [2 * panel["turnover"].mean()] * 8}
     assert forecasts["forecast"].tolist() == expected[method]
 
 
-def test_a_store_without_history_gets_what_is_usual_in_its_department(panel, targets):
+def test_a_store_without_history_gets_what_is_usual_in_its_department(panel, forecast_index):
     first_store = panel[panel["store"] == 1]
-    forecasts = _forecast(first_store, targets, "last_year")
+    forecasts = _forecast(first_store, forecast_index, "last_year")
     assert forecasts[forecasts["store"] == 2]["forecast"].tolist() == [90, 80, 9, 8]
 
 
-def test_a_wanted_week_that_is_not_ahead_is_refused(panel, targets):
-    targets.loc[0, "week"] = LAST
+def test_a_wanted_week_that_is_not_ahead_is_refused(panel, forecast_index):
+    forecast_index.loc[0, "week"] = LAST
     with pytest.raises(
         InputError, match=rf"1 week\(s\) to forecast are not after the last week seen, {LAST:%F}"
     ):
-        _forecast(panel, targets, "last_year")
+        _forecast(panel, forecast_index, "last_year")
 
 
 # --- for planners ------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_planners_get_the_ends_of_the_range_on_sheets_of_their_own(forecasts):
     )
     assert (low <= middle).all()
     assert (middle < high).all()
-    assert "total" not in sheets["low end of 80 % range"], "ends of ranges do not add up"
+    assert "total" not in sheets["low end of 80 % range"], "ends of intervals do not add up"
 
 
 # --- chart and report --------------------------------------------------------------------------------
@@ -213,9 +213,9 @@ def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(
 
 def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
     served = _served(panel, forecasts, "last_year")
-    by_level, reasons = _by_level(forecasts, panel), _reasons(forecasts, panel)
-    charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_reasons(reasons)
-    return write_outlook(forecasts, by_level, reasons, panel, served, *charts, NO_SHIFTS)
+    by_level, attributions = _by_level(forecasts, panel), _reasons(forecasts, panel)
+    charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_attributions(attributions)
+    return write_outlook(forecasts, by_level, attributions, panel, served, *charts, NO_SHIFTS)
 
 
 def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
@@ -259,7 +259,7 @@ def test_the_outlook_says_what_the_chain_and_its_departments_will_sell(panel, fo
 
 
 def test_parts_are_stacked_up_to_the_forecast_in_each_department(panel, forecasts):
-    figure = chart_reasons(_reasons(forecasts, panel))
+    figure = chart_attributions(_reasons(forecasts, panel))
     bars = [trace for trace in figure.data if trace.type == "bar"]
     diamonds = [trace for trace in figure.data if trace.type == "scatter"]
     assert {bar.name for bar in bars} == {"the same week of past years"}

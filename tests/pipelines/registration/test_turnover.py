@@ -9,21 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
-from sales_forecast.forecasting.backtest import BacktestParams, backtest_fold
-from sales_forecast.forecasting.market import Market, targets_after
-from sales_forecast.forecasting.method import Method, Methods
+from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from sales_forecast.forecasting.distributed import LOCAL
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold
+from sales_forecast.forecasting.evaluation.gate import GateParams
+from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
+from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.methods.base import Method, Methods
+from sales_forecast.forecasting.methods.naive import SeasonalNaive
+from sales_forecast.forecasting.methods.ridge import Ridge
 from sales_forecast.forecasting.model import TurnoverModel
-from sales_forecast.forecasting.naive import SeasonalNaive
-from sales_forecast.forecasting.promotion import PromotionParams
-from sales_forecast.forecasting.ranges import RangeParams
-from sales_forecast.forecasting.ridge import Ridge
-from sales_forecast.forecasting.workers import HERE
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.registration.turnover import (
-    backtest_defender,
-    decide_promotion,
-    fit_best,
+    backtest_champion,
+    decide_deployment,
+    fit_selected,
     submit,
 )
 from sales_forecast.registry.dataset import Served, Submission
@@ -41,9 +41,9 @@ STORES = pd.DataFrame(
     }
 )
 COLD = {"80": {"": 1.0}, "95": {"": 3.0}}
-RANGES = RangeParams(weeks_back=(2,), scale_share=0.1)
+INTERVALS = IntervalParams(weeks_back=(2,), scale_share=0.1)
 BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(CUTOFF.date(),))
-PROMOTION = PromotionParams(
+GATE = GateParams(
     level="series", part_worse_by_at_most=0.05, coverage_lost_at_most=1.0, bootstrap_draws=200, seed=1
 )
 
@@ -53,11 +53,11 @@ class TimesTheMean(Method, frozen=True):
 
     times: float = 1.0
 
-    def fit(self, market):
-        return {"mean": float(market.panel["turnover"].mean())}
+    def fit(self, context):
+        return {"mean": float(context.panel["turnover"].mean())}
 
-    def forecast(self, market, targets, fitted):
-        return np.full(len(targets), self.times * fitted["mean"])
+    def forecast(self, context, forecast_index, fitted):
+        return np.full(len(forecast_index), self.times * fitted["mean"])
 
 
 METHODS = Methods({"last_year": SeasonalNaive(), "mean": TimesTheMean(), "twice": TimesTheMean(times=2.0)})
@@ -72,50 +72,50 @@ def panel() -> pd.DataFrame:
 
 
 def _fit(panel: pd.DataFrame, method: str) -> dict:
-    model = fit_best(
+    model = fit_selected(
         *(panel, STORES, NO_CALENDAR, NOTHING_AHEAD, {"method": method}, COLD, {}),
-        *(BACKTEST, METHODS, RANGES, NO_SHIFTS, HERE),
+        *(BACKTEST, METHODS, INTERVALS, NO_SHIFTS, LOCAL),
     )
     return json.loads(json.dumps(model, allow_nan=False))
 
 
 def _backtest(panel: pd.DataFrame) -> pd.DataFrame:
-    market = Market.of_today(panel, STORES, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD).at(CUTOFF)
-    folds = backtest_fold(market, METHODS, targets_after(panel, CUTOFF, 2), RANGES)
+    context = ForecastContext.latest(panel, STORES, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD).at(CUTOFF)
+    folds = backtest_fold(context, METHODS, actuals_after(panel, CUTOFF, 2), INTERVALS)
     return pd.concat([rows for rows, _ in folds], ignore_index=True)
 
 
 def _served(panel: pd.DataFrame, method: str, data: str = "data 1") -> Served:
     backtest = _backtest(panel)
     package = TurnoverPackage(
-        *(TurnoverModel(**_fit(panel, method)), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _targets()),
+        *(TurnoverModel(**_fit(panel, method)), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _forecast_index()),
         backtest[backtest["method"] == method],
     )
     known: Any = tuple(SimpleNamespace(tags={"data_version": one}) for one in (data, "data 0"))
     return Served("sales_forecast.turnover", package, "4", "a run", data, known)
 
 
-def _targets() -> pd.DataFrame:
+def _forecast_index() -> pd.DataFrame:
     return pd.DataFrame({"store": [1, 2], "department": 88, "week": WEEKS[-1] + pd.Timedelta(weeks=1)})
 
 
-def _decide(panel: pd.DataFrame, method: str, defender: Served | None, data: str = "data 1") -> dict:
+def _decide(panel: pd.DataFrame, method: str, champion: Served | None, data: str = "data 1") -> dict:
     backtest = _backtest(panel)
-    rows = _defend(panel, method, defender)
+    rows = _defend(panel, method, champion)
     version = {"version": data}
-    return decide_promotion(_fit(panel, method), defender, backtest, rows, STORES, version, PROMOTION)
+    return decide_deployment(_fit(panel, method), champion, backtest, rows, STORES, version, GATE)
 
 
-def _defend(panel: pd.DataFrame, method: str, defender: Served | None) -> pd.DataFrame:
+def _defend(panel: pd.DataFrame, method: str, champion: Served | None) -> pd.DataFrame:
     tables = (panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
-    return backtest_defender(defender, _backtest(panel), {"method": method}, _targets(), *tables)
+    return backtest_champion(champion, _backtest(panel), {"method": method}, _forecast_index(), *tables)
 
 
-def _submit(panel: pd.DataFrame, method: str, defender: Served | None, data: str) -> list[Submission]:
-    backtest, decided = _backtest(panel), _decide(panel, method, defender, data)
+def _submit(panel: pd.DataFrame, method: str, champion: Served | None, data: str) -> list[Submission]:
+    backtest, decided = _backtest(panel), _decide(panel, method, champion, data)
     return submit(
-        *(_fit(panel, method), defender, decided, backtest, _defend(panel, method, defender)),
-        *(panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _targets(), {"version": data}),
+        *(_fit(panel, method), champion, decided, backtest, _defend(panel, method, champion)),
+        *(panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _forecast_index(), {"version": data}),
     )
 
 
@@ -124,7 +124,7 @@ def test_the_best_method_is_fitted_on_everything_there_is(panel):
     assert (model["name"], model["cutoff"]) == ("twice", f"{WEEKS[-1]:%Y-%m-%d}")
     assert model["fitted"] == {"mean": panel["turnover"].mean()}
     assert model["method"]["times"] == 2
-    assert set(model["widths"]) == {"80", "95"}
+    assert set(model["half_widths"]) == {"80", "95"}
     assert TurnoverModel(**model).model_dump(mode="json") == model
 
 
@@ -137,32 +137,32 @@ def test_the_first_model_serves(panel):
 def test_a_better_method_takes_over_and_a_worse_one_does_not(panel):
     better = _decide(panel, "mean", _served(panel, "twice"))
     assert (better["decision"], better["promote"]) == ("better", True)
-    assert better["defender"] == {"version": "4", "method": "twice"}
+    assert better["champion"] == {"version": "4", "method": "twice"}
     worse = _decide(panel, "twice", _served(panel, "mean"))
     assert (worse["decision"], worse["promote"]) == ("refused", False)
 
 
 def test_the_same_method_takes_over_only_with_newer_data(panel):
-    defender = _served(panel, "mean")
-    assert _decide(panel, "mean", defender, data="data 1")["decision"] == "refused"
-    assert _decide(panel, "mean", defender, data="data 2")["decision"] == "refit"
-    assert _decide(panel, "mean", defender, data="data 0")["decision"] == "refused", "has been seen before"
+    champion = _served(panel, "mean")
+    assert _decide(panel, "mean", champion, data="data 1")["decision"] == "refused"
+    assert _decide(panel, "mean", champion, data="data 2")["decision"] == "refit"
+    assert _decide(panel, "mean", champion, data="data 0")["decision"] == "refused", "has been seen before"
     earlier = panel[panel["week"] < WEEKS[-1]]
-    assert _decide(earlier, "mean", defender, data="data 2")["decision"] == "refused", "ends earlier"
+    assert _decide(earlier, "mean", champion, data="data 2")["decision"] == "refused", "ends earlier"
 
 
 def test_what_served_is_measured_anew_where_the_data_have_changed(panel):
-    defender = _served(panel, "twice")
-    same = _defend(panel, "mean", defender)
-    assert same is defender.package.backtest
+    champion = _served(panel, "twice")
+    same = _defend(panel, "mean", champion)
+    assert same is champion.package.backtest
     changed = panel.assign(turnover=panel["turnover"] + 1)
-    anew = _defend(changed, "mean", defender)
+    anew = _defend(changed, "mean", champion)
     assert set(anew["method"]) == {"twice"}
     np.testing.assert_allclose(anew["turnover"], same["turnover"] + 1)
 
 
 def test_one_that_cannot_answer_what_is_asked_makes_way(panel):
-    defender = _served(panel, "twice")
+    champion = _served(panel, "twice")
     short = Ridge(
         partition=("department",),
         max_horizon_weeks=1,
@@ -170,8 +170,8 @@ def test_one_that_cannot_answer_what_is_asked_makes_way(panel):
         season_width_weeks=8,
         penalty=1,
     )
-    model = defender.package.model.model_copy(update={"method": short})
-    unable = replace(defender, package=replace(defender.package, model=model))
+    model = champion.package.model.model_copy(update={"method": short})
+    unable = replace(champion, package=replace(champion.package, model=model))
     assert _defend(panel, "mean", unable).empty
     decided = _decide(panel, "mean", unable)
     assert (decided["decision"], decided["promote"]) == ("unable", True)
@@ -182,7 +182,7 @@ def test_a_refused_method_on_newer_data_comes_with_the_one_that_serves_fitted_an
     refused, refitted = _submit(later, "twice", _served(panel, "mean"), "data 2")
     assert (refused.promote, refitted.promote) == (False, True)
     assert (refused.against, refitted.against) == ("4", "4")
-    assert "promotion.difference.wape" in refused.tags
+    assert "gate.difference.wape" in refused.tags
     assert {name.split(".")[0] for name in refitted.tags} == {"data_version", "decision", "metric"}
     model = refitted.package.model
     assert model.name == "mean"

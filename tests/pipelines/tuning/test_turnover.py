@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from markets import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
-from sales_forecast.forecasting.backtest import BacktestParams
-from sales_forecast.forecasting.blend import Blend
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.method import Method, Methods
+from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.methods.base import Method, Methods
+from sales_forecast.forecasting.methods.blend import Blend
 from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
 from sales_forecast.pipelines.tuning.turnover import check_tuning, judge_tuning, tune, write_parameters
 
@@ -25,8 +25,8 @@ class Level(Method, frozen=True):
 
     level: float
 
-    def forecast(self, market, targets, fitted):
-        return np.full(len(targets), self.level)
+    def forecast(self, context, forecast_index, fitted):
+        return np.full(len(forecast_index), self.level)
 
 
 METHODS = Methods({"blend": Blend(members={"one": Level(level=50.0), "two": Level(level=50.0)})})

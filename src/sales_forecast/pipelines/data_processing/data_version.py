@@ -1,4 +1,4 @@
-"""Which data a run has seen: one short name for all raw files of a lane, and what is in each."""
+"""Which data a run has seen: one short name for all raw files of a domain, and what is in each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORT = 12
 def describe_turnover_files(
     raw_hashes: dict[str, str],
     sales: Any,
-    targets: Any,
+    forecast_index: Any,
     stores: Any,
     read: ReadTurnoverParams,
     repair: RepairParams,
@@ -33,7 +33,7 @@ def describe_turnover_files(
     Args:
         raw_hashes: SHA-256 by file.
         sales: Typed weekly turnover.
-        targets: The weeks that are wanted.
+        forecast_index: The weeks that are wanted.
         stores: Attributes.
         read: How the files are read.
         repair: What is repaired.
@@ -42,7 +42,7 @@ def describe_turnover_files(
     Returns:
         ``version``, and by file ``sha256, rows`` and the span of its weeks.
     """
-    tables = {"sales": sales, "targets": targets, "stores": stores}
+    tables = {"sales": sales, "forecast_index": forecast_index, "stores": stores}
     measured = {name: _measured(table) for name, table in tables.items()}
     return _described(raw_hashes, measured, read, repair, calendar)
 

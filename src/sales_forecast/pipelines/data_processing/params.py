@@ -18,7 +18,7 @@ class TurnoverFiles(Params):
     """What the raw files are called in messages."""
 
     sales: str
-    targets: str
+    forecast_index: str
     stores: str
 
 
@@ -38,7 +38,7 @@ class TurnoverColumns(Params):
     """Name inside the project -> name in the file, per raw table; null for what the file does not have."""
 
     sales: Columns
-    targets: Columns
+    forecast_index: Columns
     stores: Columns
 
 
@@ -62,8 +62,8 @@ class ReadTurnoverParams(Params):
     week_named_by: Literal["first_day", "last_day"] = "first_day"
     from_date: date | None = None
     to_date: date | None = None
-    known_ahead: dict[ColumnName, Literal["mean", "sum", "max"]] = {}
-    """Columns of sales and targets that are known before the week comes, and how days make a week of them."""
+    future_covariates: dict[ColumnName, Literal["mean", "sum", "max"]] = {}
+    """Columns of sales and forecast index that are known before the week comes, and how days make a week of them."""
 
     attributes: dict[ColumnName, Literal["text", "number"]] = {}
     """Columns of stores that methods may use, beside its place."""
@@ -80,11 +80,15 @@ class ReadTurnoverParams(Params):
     def _columns_that_fit(self) -> ReadTurnoverParams:
         keys = {"store", "week"} | ({"department"} & set(self.columns.sales))
         needed = {
-            "sales": keys | {"turnover"} | set(self.known_ahead),
-            "targets": keys | set(self.known_ahead),
+            "sales": keys | {"turnover"} | set(self.future_covariates),
+            "forecast_index": keys | set(self.future_covariates),
             "stores": {"store"} | set(self.attributes),
         }
-        options = {"sales": "known_ahead", "targets": "known_ahead", "stores": "attributes"}
+        options = {
+            "sales": "future_covariates",
+            "forecast_index": "future_covariates",
+            "stores": "attributes",
+        }
         for table, expected in needed.items():
             names = set(getattr(self.columns, table))
             if missing := sorted(expected - names):
@@ -95,11 +99,11 @@ class ReadTurnoverParams(Params):
                     f"turnover.columns.{table} names {', '.join(strange)}, which is not under "
                     f"turnover.read.{options[table]}"
                 )
-        own = [*self.known_ahead, *self.attributes]
+        own = [*self.future_covariates, *self.attributes]
         if taken := sorted({name for name in own if name in RESERVED or own.count(name) > 1}):
             raise ValueError(
                 f"turnover.read: {', '.join(taken)} is a name of ours, or given twice; choose another under "
-                "known_ahead or attributes"
+                "future_covariates or attributes"
             )
         return self
 

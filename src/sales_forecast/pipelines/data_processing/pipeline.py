@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from sales_forecast.hooks import CHECKED_FIRST
-from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.data_processing.data_version import (
     describe_marketing_files,
     describe_turnover_files,
@@ -11,9 +11,9 @@ from sales_forecast.pipelines.data_processing.data_version import (
 from sales_forecast.pipelines.data_processing.marketing import read_budgets
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
-    gather_known_ahead,
+    gather_future_covariates,
+    read_forecast_index,
     read_sales,
-    read_targets,
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
@@ -21,18 +21,23 @@ from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 TURNOVER = [
     step(read_stores, ["raw_stores", "params:read", "params:calendar"], "stores", tags=CHECKED_FIRST),
     step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=CHECKED_FIRST),
-    step(read_targets, ["raw_targets", "stores", "sales", "params:read"], "targets", tags=CHECKED_FIRST),
-    step(gather_known_ahead, ["sales", "targets", "params:read"], "known_ahead"),
+    step(
+        read_forecast_index,
+        ["raw_forecast_index", "stores", "sales", "params:read"],
+        "forecast_index",
+        tags=CHECKED_FIRST,
+    ),
+    step(gather_future_covariates, ["sales", "forecast_index", "params:read"], "future_covariates"),
     step(
         describe_turnover_files,
         [
-            *("raw_hashes", "sales", "targets", "stores"),
+            *("raw_hashes", "sales", "forecast_index", "stores"),
             *("params:read", "params:repair", "params:calendar"),
         ],
         "data_version",
     ),
     step(build_panel, ["sales", "params:repair"], "panel"),
-    step(build_calendar, ["sales", "targets", "stores", "params:calendar"], "calendar"),
+    step(build_calendar, ["sales", "forecast_index", "stores", "params:calendar"], "calendar"),
 ]
 
 MARKETING = [
@@ -42,7 +47,7 @@ MARKETING = [
 
 
 def create_pipeline() -> Pipeline:
-    """Check and type the raw files of both lanes."""
-    return lane_stage("turnover", "data_processing", TURNOVER) + lane_stage(
+    """Check and type the raw files of both domains."""
+    return domain_stage("turnover", "data_processing", TURNOVER) + domain_stage(
         "marketing", "data_processing", MARKETING
     )

@@ -11,8 +11,8 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from sales_forecast.forecasting.calendar import weekly_calendar
-from sales_forecast.forecasting.grid import KEYS, WEEKS_PER_YEAR
+from sales_forecast.forecasting.panel.calendar import weekly_calendar
+from sales_forecast.forecasting.panel.matrix import KEYS, WEEKS_PER_YEAR
 from sales_forecast.pipelines.data_processing.params import CalendarParams, ReadTurnoverParams
 from sales_forecast.pipelines.data_processing.rows import OnBad, assert_no_row_lost, number_rows, settle
 from sales_forecast.pipelines.data_processing.rules import (
@@ -27,7 +27,7 @@ from sales_forecast.pipelines.data_processing.values import Frame, as_key, as_la
 from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
 
 KNOWN_AHEAD_REMEDY = (
-    " A column named under turnover.read.known_ahead needs its value in every week to forecast: fill it in, "
+    " A column named under turnover.read.future_covariates needs its value in every week to forecast: fill it in, "
     "or leave the column out."
 )
 
@@ -57,7 +57,7 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
         *_taken_labels(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day),
         *number_rules(frame, "turnover"),
-        *(rule for name in read.known_ahead for rule in number_rules(frame, name, required=False)),
+        *(rule for name in read.future_covariates for rule in number_rules(frame, name, required=False)),
         _unknown_stores(frame, stores, read),
     ]
     on_bad = OnBad(
@@ -74,7 +74,7 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
         as_key(good, "store", like=nw.from_native(stores)),
         as_key(good, "department") if "department" in columns else _one_department(),
         as_week(good, "week", read.date_format),
-        *(as_number(good, name) for name in ("turnover", *read.known_ahead)),
+        *(as_number(good, name) for name in ("turnover", *read.future_covariates)),
     )
     sales = as_weeks(between(days, read), read, file).sort(*WEEKLY)
     return sales.pipe(nw.maybe_reset_index).to_native(), rejected.to_native()
@@ -99,11 +99,11 @@ def _unknown_stores(frame: Frame, stores: Any, read: ReadTurnoverParams) -> Rule
     return unknown_rule(frame, "store", known, f"the stores of {read.files.stores}")
 
 
-def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverParams) -> Any:
+def read_forecast_index(raw_forecast_index: Any, stores: Any, sales: Any, read: ReadTurnoverParams) -> Any:
     """Type the list of forecasts that are wanted.
 
     Args:
-        raw_targets: One row a store, department and week to forecast.
+        raw_forecast_index: One row a store, department and week to forecast.
         stores: Known stores.
         sales: Typed weekly turnover; wanted weeks must come after it.
         read: File, columns, formats.
@@ -115,66 +115,66 @@ def read_targets(raw_targets: Any, stores: Any, sales: Any, read: ReadTurnoverPa
         DataContractError: There are bad rows; here they always stop the run. A column known ahead without
             its future value makes one.
     """
-    columns, file = read.columns.targets, read.files.targets
-    frame = number_rows(raw_targets, columns)
+    columns, file = read.columns.forecast_index, read.files.forecast_index
+    frame = number_rows(raw_forecast_index, columns)
     history = nw.from_native(sales).lazy()
     last = history.select(nw.col("week").max()).collect().item() + read.last_label
     rules = [
         *key_rules(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day, after=last),
         _unknown_stores(frame, stores, read),
-        *(rule for name in read.known_ahead for rule in number_rules(frame, name)),
+        *(rule for name in read.future_covariates for rule in number_rules(frame, name)),
     ]
     if "department" in columns:
         departments = history.select("department").unique().collect()["department"].to_list()
         rules.append(unknown_rule(frame, "department", departments, f"the departments of {read.files.sales}"))
-    on_bad = OnBad(remedy=f"Fix the file.{KNOWN_AHEAD_REMEDY if read.known_ahead else ''}")
+    on_bad = OnBad(remedy=f"Fix the file.{KNOWN_AHEAD_REMEDY if read.future_covariates else ''}")
     good, _ = settle(frame, rules, keys=read.keys, file=file, columns=columns, on_bad=on_bad)
     days = good.select(
         as_key(good, "store", like=nw.from_native(stores)),
         as_key(good, "department", like=history) if "department" in columns else _one_department(),
         as_week(good, "week", read.date_format),
-        *(as_number(good, name) for name in read.known_ahead),
+        *(as_number(good, name) for name in read.future_covariates),
     )
     return as_weeks(days, read, file).to_native()
 
 
-def gather_known_ahead(sales: Any, targets: Any, read: ReadTurnoverParams) -> pd.DataFrame:
+def gather_future_covariates(sales: Any, forecast_index: Any, read: ReadTurnoverParams) -> pd.DataFrame:
     """Put what is known ahead of past and future weeks into one table.
 
     Args:
         sales: Weekly turnover and the columns known ahead.
-        targets: The same for the weeks to forecast, without turnover.
+        forecast_index: The same for the weeks to forecast, without turnover.
         read: Names the columns.
 
     Returns:
         ``store, department, week`` and the columns known ahead; no rows if there are none. In pandas on every
         engine.
     """
-    columns = [*WEEKLY, *read.known_ahead]
+    columns = [*WEEKLY, *read.future_covariates]
     tables = [
         nw.from_native(table).lazy().select(*columns).collect("pandas").to_pandas()
-        for table in (sales, targets)
+        for table in (sales, forecast_index)
     ]
     both: pd.DataFrame = pd.concat(tables, ignore_index=True)
-    return both if read.known_ahead else both.head(0)
+    return both if read.future_covariates else both.head(0)
 
 
-def build_calendar(sales: Any, targets: Any, stores: Any, calendar: CalendarParams) -> pd.DataFrame:
+def build_calendar(sales: Any, forecast_index: Any, stores: Any, calendar: CalendarParams) -> pd.DataFrame:
     """Describe every week from the first one sold to the last one wanted.
 
     Args:
         sales: For its first week.
-        targets: For the last week.
+        forecast_index: For the last week.
         stores: For their school zones.
         calendar: Country.
 
     Returns:
-        See ``forecasting.calendar.weekly_calendar``. A small table, in pandas on every engine.
+        See ``forecasting.panel.calendar.weekly_calendar``. A small table, in pandas on every engine.
     """
     weeks = [
         stamp
-        for frame in (sales, targets)
+        for frame in (sales, forecast_index)
         for stamp in nw.from_native(frame)
         .lazy()
         .select(nw.col("week").min().alias("first"), nw.col("week").max().alias("last"))

@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from sales_forecast.forecasting.grid import KEYS
+from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.pipelines.data_processing.params import RepairParams
 from sales_forecast.pipelines.data_processing.values import Frame
 

@@ -7,7 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from sales_forecast.contracts import DataContractError
-from sales_forecast.forecasting.calendar import NO_SCHOOL_ZONE, french_school_zones
+from sales_forecast.forecasting.panel.calendar import NO_SCHOOL_ZONE, french_school_zones
 from sales_forecast.pipelines.data_processing.params import CalendarParams, ReadTurnoverParams
 from sales_forecast.pipelines.data_processing.rows import ROW, OnBad, number_rows, settle
 from sales_forecast.pipelines.data_processing.rules import Rule, key_rules, number_rules

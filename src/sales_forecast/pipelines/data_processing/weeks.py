@@ -68,12 +68,14 @@ def _nothing_left(file: str) -> DataContractError:
 def _summed(days: Frame, read: ReadTurnoverParams) -> Frame:
     """One row a week; what is known of no day is unknown of the week."""
     sold = {"turnover": "sum"} if "turnover" in days.collect_schema().names() else {}
-    made = sold | dict(read.known_ahead)
-    known = [nw.col(name).count().alias(f"{name}_days") for name in read.known_ahead]
+    made = sold | dict(read.future_covariates)
+    known = [nw.col(name).count().alias(f"{name}_days") for name in read.future_covariates]
     weeks = days.group_by("store", "department", "week").agg(
         *(getattr(nw.col(name), how)() for name, how in made.items()), *known
     )
-    ahead = [nw.when(nw.col(f"{name}_days") > 0).then(nw.col(name)).alias(name) for name in read.known_ahead]
+    ahead = [
+        nw.when(nw.col(f"{name}_days") > 0).then(nw.col(name)).alias(name) for name in read.future_covariates
+    ]
     return weeks.select("store", "department", "week", *sold, *ahead)
 
 

@@ -62,8 +62,8 @@ def densest_range(values: pd.Series[float]) -> list[float]:
     """
     ordered = np.sort(values.to_numpy(float))
     half = (len(ordered) + 1) // 2
-    widths = ordered[half - 1 :] - ordered[: len(ordered) - half + 1]
-    first = int(widths.argmin())
+    half_widths = ordered[half - 1 :] - ordered[: len(ordered) - half + 1]
+    first = int(half_widths.argmin())
     return [float(ordered[first]), float(ordered[first + half - 1])]
 
 
@@ -72,7 +72,7 @@ def draw_distributions(budgets: pd.DataFrame, answers: dict[str, Any]) -> tuple[
 
     Args:
         budgets: One row a campaign.
-        answers: For the densest ranges, shaded.
+        answers: For the densest intervals, shaded.
 
     Returns:
         The histogram of TV budgets and that of sales.

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Pipeline
 
-from sales_forecast.forecasting.level_shifts import find_level_shifts
-from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.forecasting.panel.level_shifts import find_level_shifts
+from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.eda_reporting.marketing import (
     answer_marketing,
     draw_distributions,
@@ -92,7 +92,7 @@ MARKETING = [
 
 
 def create_pipeline() -> Pipeline:
-    """Make this stage of both lanes."""
-    return lane_stage("turnover", "eda_reporting", TURNOVER) + lane_stage(
+    """Make this stage of both domains."""
+    return domain_stage("turnover", "eda_reporting", TURNOVER) + domain_stage(
         "marketing", "eda_reporting", MARKETING
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sales_forecast.forecasting.errors import InputError
+from sales_forecast.errors import InputError
 from sales_forecast.pipelines.params import Params
 
 

@@ -2,9 +2,9 @@
 
 from kedro.pipeline import Pipeline
 
-from sales_forecast.forecasting.hidden_history import cold_widths
+from sales_forecast.forecasting.evaluation.cold_start_backtest import cold_start_half_widths
 from sales_forecast.hooks import CHECKED_FIRST
-from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.evaluation.marketing import (
     draw_predictions,
     predict_test_campaigns,
@@ -17,60 +17,64 @@ from sales_forecast.pipelines.evaluation.turnover import (
     chart_horizons,
     chart_windows,
     check_baseline,
-    choose_champion,
     collect_metrics,
     score_backtest,
+    select_method,
     write_evaluation,
 )
 from sales_forecast.pipelines.evaluation.turnover_checks import (
-    compare_with_champion,
+    compare_with_selected,
+    learn_hierarchy_intervals,
     measure_coverage,
-    range_sums,
     score_levels,
 )
-from sales_forecast.pipelines.evaluation.turnover_young import hide_history, score_young_stores
+from sales_forecast.pipelines.evaluation.turnover_cold_start import backtest_cold_starts, score_cold_starts
 
 TURNOVER = [
     step(check_baseline, ["params:methods", "params:evaluation"], None, tags=CHECKED_FIRST),
     step(score_backtest, ["backtest", "panel"], "scores"),
-    step(choose_champion, ["scores", "params:evaluation"], "champion"),
+    step(select_method, ["scores", "params:evaluation"], "selected_method"),
     step(score_levels, ["backtest", "panel", "stores"], "levels_table"),
     step(measure_coverage, ["backtest"], "coverage_table"),
-    step(range_sums, ["backtest", "champion", "panel", "stores"], ["level_widths", "sums_table"]),
     step(
-        hide_history,
+        learn_hierarchy_intervals,
+        ["backtest", "selected_method", "panel", "stores"],
+        ["level_half_widths", "sums_table"],
+    ),
+    step(
+        backtest_cold_starts,
         [
             "panel",
             "stores",
             "calendar",
-            "known_ahead",
-            "champion",
+            "future_covariates",
+            "selected_method",
             "params:backtest",
             "params:methods",
-            "params:ranges",
-            "params:hidden_history",
+            "params:intervals",
+            "params:cold_start_backtest",
             "params:level_shifts",
-            "params:workers",
+            "params:fitting",
         ],
-        "hidden_forecasts",
+        "cold_start_forecasts",
     ),
-    step(cold_widths, ["hidden_forecasts"], "cold_widths"),
-    step(score_young_stores, ["hidden_forecasts"], "young_stores_table"),
-    step(compare_with_champion, ["backtest", "champion", "params:evaluation"], "comparison_table"),
-    step(collect_metrics, ["scores", "coverage_table", "champion"], "metrics"),
+    step(cold_start_half_widths, ["cold_start_forecasts"], "cold_start_half_widths"),
+    step(score_cold_starts, ["cold_start_forecasts"], "cold_start_table"),
+    step(compare_with_selected, ["backtest", "selected_method", "params:evaluation"], "comparison_table"),
+    step(collect_metrics, ["scores", "coverage_table", "selected_method"], "metrics"),
     step(chart_windows, ["scores"], "windows_chart"),
     step(chart_horizons, ["scores"], "horizons_chart"),
     step(chart_departments, ["scores"], "departments_chart"),
-    step(chart_backtest, ["backtest", "panel", "champion"], "backtest_chart"),
+    step(chart_backtest, ["backtest", "panel", "selected_method"], "backtest_chart"),
     step(
         write_evaluation,
         [
             "scores",
-            "champion",
+            "selected_method",
             "levels_table",
             "coverage_table",
             "sums_table",
-            "young_stores_table",
+            "cold_start_table",
             "comparison_table",
             "backtest_seconds",
             "windows_chart",
@@ -95,5 +99,7 @@ MARKETING = [
 
 
 def create_pipeline() -> Pipeline:
-    """Make this stage of both lanes."""
-    return lane_stage("turnover", "evaluation", TURNOVER) + lane_stage("marketing", "evaluation", MARKETING)
+    """Make this stage of both domains."""
+    return domain_stage("turnover", "evaluation", TURNOVER) + domain_stage(
+        "marketing", "evaluation", MARKETING
+    )

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.forecasting.method import Methods
-from sales_forecast.forecasting.metrics import rmsse, score, seasonal_scale
+from sales_forecast.forecasting.evaluation.metrics import rmsse, score, seasonal_scale
+from sales_forecast.forecasting.methods.base import Methods
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
@@ -21,11 +21,11 @@ def score_backtest(backtest: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         backtest: ``method, cutoff, store, department, week, horizon, turnover, forecast``.
-        panel: Gap-free weekly turnover; its past gives RMSSE its yardstick.
+        panel: Gap-free weekly turnover; its past gives RMSSE its nonconformity scale.
 
     Returns:
         ``method, cutoff, department, horizon, rows, wape, rmse, mae, rmsse, bias``. ``department`` is
-        ``"all"`` and ``horizon`` 0 where the row pools over them; units as in ``forecasting.metrics``.
+        ``"all"`` and ``horizon`` 0 where the row pools over them; units as in ``forecasting.evaluation.metrics``.
     """
     scores: list[dict[str, Any]] = []
     for cutoff, window in backtest.groupby("cutoff"):
@@ -70,7 +70,7 @@ def check_baseline(methods: Methods, evaluation: TurnoverEvaluationParams) -> No
     evaluation.check_candidates(list(methods.root))
 
 
-def choose_champion(scores: pd.DataFrame, evaluation: TurnoverEvaluationParams) -> dict[str, Any]:
+def select_method(scores: pd.DataFrame, evaluation: TurnoverEvaluationParams) -> dict[str, Any]:
     """Choose the method with the lowest mean WAPE; of equals the one that comes first in the alphabet.
 
     Args:
@@ -97,19 +97,19 @@ def choose_champion(scores: pd.DataFrame, evaluation: TurnoverEvaluationParams) 
 
 
 def collect_metrics(
-    scores: pd.DataFrame, coverage_table: pd.DataFrame, champion: dict[str, Any]
+    scores: pd.DataFrame, coverage_table: pd.DataFrame, selected_method: dict[str, Any]
 ) -> dict[str, Any]:
     """Nest the scores for machines: ``method -> cutoff -> metric``, with the mean over windows beside.
 
     Args:
         scores: As ``score_backtest`` returns them.
         coverage_table: As ``measure_coverage`` returns it; what it says of all windows together is added.
-        champion: As ``choose_champion`` returns it.
+        selected_method: As ``select_method`` returns it.
 
     Returns:
-        Numbers by method and window, ``champion``, and the ``headline`` that ends a run.
+        Numbers by method and window, ``selected_method``, and the ``headline`` that ends a run.
     """
-    metrics: dict[str, Any] = {"champion": champion["method"]}
+    metrics: dict[str, Any] = {"selected": selected_method["method"]}
     together = coverage_table[coverage_table["by"] == "all"].set_index("method")[
         ["coverage_80", "coverage_95"]
     ]
@@ -119,9 +119,9 @@ def collect_metrics(
             "mean": _plain(by_window.mean()) | _plain(together.T[str(method)])
         }
     metrics["headline"] = {
-        "best": champion["method"],
-        "error": f"WAPE {champion['wape']:.1%}",
-        "baseline": f"WAPE {champion['baseline_wape']:.1%} ({champion['baseline']})",
+        "best": selected_method["method"],
+        "error": f"WAPE {selected_method['wape']:.1%}",
+        "baseline": f"WAPE {selected_method['baseline_wape']:.1%} ({selected_method['baseline']})",
     }
     return metrics
 
@@ -180,24 +180,24 @@ def _in_order(scores: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(method), windows[windows["method"] == method]) for method in _means(scores).index]
 
 
-def chart_backtest(backtest: pd.DataFrame, panel: pd.DataFrame, champion: dict[str, Any]) -> go.Figure:
-    """Draw the sum over all series: what was sold, and what the champion had forecast.
+def chart_backtest(backtest: pd.DataFrame, panel: pd.DataFrame, selected_method: dict[str, Any]) -> go.Figure:
+    """Draw the sum over all series: what was sold, and what the selected method had forecast.
 
     Args:
         backtest: Every forecast of the past.
         panel: Gap-free weekly turnover.
-        champion: Whose forecasts are drawn.
+        selected_method: Whose forecasts are drawn.
     """
-    figure = new_figure("What the champion would have said", "week", "turnover, all series, per week")
+    figure = new_figure("What the selected_method would have said", "week", "turnover, all series, per week")
     sold = panel.groupby("week")["turnover"].sum()
     figure.add_scatter(x=sold.index, y=sold, name="sold", line={"color": COLOURS[-1], "width": 1})
-    own = backtest[backtest["method"] == champion["method"]]
+    own = backtest[backtest["method"] == selected_method["method"]]
     for position, (_, window) in enumerate(own.groupby("cutoff")):
         total = window.groupby("week")["forecast"].sum()
         figure.add_scatter(
             x=total.index,
             y=total,
-            name=f"forecast ({champion['method']})",
+            name=f"forecast ({selected_method['method']})",
             legendgroup="forecast",
             showlegend=position == 0,
             line={"color": COLOURS[1], "width": 3},
@@ -207,11 +207,11 @@ def chart_backtest(backtest: pd.DataFrame, panel: pd.DataFrame, champion: dict[s
 
 def write_evaluation(
     scores: pd.DataFrame,
-    champion: dict[str, Any],
+    selected_method: dict[str, Any],
     levels_table: pd.DataFrame,
     coverage_table: pd.DataFrame,
     sums_table: pd.DataFrame,
-    young_stores_table: pd.DataFrame,
+    cold_start_table: pd.DataFrame,
     comparison_table: pd.DataFrame,
     backtest_seconds: pd.DataFrame,
     windows_chart: go.Figure,
@@ -223,12 +223,12 @@ def write_evaluation(
 
     Args:
         scores: As ``score_backtest`` returns them.
-        champion: As ``choose_champion`` returns it.
+        selected_method: As ``select_method`` returns it.
         levels_table: As ``score_levels`` returns it.
         coverage_table: As ``measure_coverage`` returns it.
-        sums_table: As ``range_sums`` returns it.
-        young_stores_table: As ``score_young_stores`` returns it.
-        comparison_table: As ``compare_with_champion`` returns it.
+        sums_table: As ``learn_hierarchy_intervals`` returns it.
+        cold_start_table: As ``score_cold_starts`` returns it.
+        comparison_table: As ``compare_with_selected`` returns it.
         backtest_seconds: ``method, cutoff, seconds``.
         windows_chart: WAPE per window.
         horizons_chart: WAPE by weeks ahead.
@@ -236,29 +236,29 @@ def write_evaluation(
         backtest_chart: Totals against forecasts.
     """
     means = _means(scores)
-    best, baseline = champion["method"], champion["baseline"]
+    best, baseline = selected_method["method"], selected_method["baseline"]
     bias = means.loc[best, "bias"]
     windows = _per_window(scores)
     own = windows[windows["method"] == best].set_index("cutoff")["wape"]
-    saved = 1 - champion["wape"] / champion["baseline_wape"]
-    means["value added"] = (1 - means["wape"] / champion["baseline_wape"]).round(6)
+    saved = 1 - selected_method["wape"] / selected_method["baseline_wape"]
+    means["value added"] = (1 - means["wape"] / selected_method["baseline_wape"]).round(6)
     means["seconds"] = backtest_seconds.groupby("method")["seconds"].mean()
     honest = coverage_table[coverage_table["method"] == best].drop(columns="method")
     held = honest[honest["by"] == "all"].iloc[0]
     answers = (
-        f"**{best}** forecasts best: its error (WAPE) is **{champion['wape']:.1%}** of turnover, against "
-        f"{champion['baseline_wape']:.1%} for {baseline}; that is {saved:.0%} less.",
+        f"**{best}** forecasts best: its error (WAPE) is **{selected_method['wape']:.1%}** of turnover, against "
+        f"{selected_method['baseline_wape']:.1%} for {baseline}; that is {saved:.0%} less.",
         f"Its best window begins after {own.idxmin():%Y-%m-%d} ({own.min():.1%}), its worst after "
         f"{own.idxmax():%Y-%m-%d} ({own.max():.1%}).",
         f"Over all windows its forecasts are {abs(bias):.1%} too {'high' if bias > 0 else 'low'} on average.",
-        f"Its 80 % ranges held **{held['coverage_80']:.0%}** of all weeks, its 95 % ranges "
+        f"Its 80 % intervals held **{held['coverage_80']:.0%}** of all weeks, its 95 % intervals "
         f"**{held['coverage_95']:.0%}**.",
     )
     return Section(
         title="Turnover: how good the forecasts are",
         lead=(
             f"Backtest over {len(own)} windows: each method sees nothing after the cutoff and forecasts the "
-            f"weeks that follow. The champion is chosen by {champion['rule']}; it is chosen and reported on "
+            f"weeks that follow. The selected_method is chosen by {selected_method['rule']}; it is chosen and reported on "
             "the same windows, so its figure is a little flattering."
         ),
         answers=answers,
@@ -268,12 +268,12 @@ def write_evaluation(
                 "WAPE is the sum of absolute errors over the sum of turnover. RMSE and MAE are in currency "
                 "units per store, department and week. RMSSE below 1 beats repeating last year in the "
                 "series' own past. Bias is positive where forecasts were too high. Value added is the share "
-                f"of the error of {baseline} that a method saves. Seconds are for one window with ranges; "
+                f"of the error of {baseline} that a method saves. Seconds are for one window with intervals; "
                 "what methods share counts with the first that needs it."
             ),
             Table(
                 comparison_table.rename(columns={"method": f"{best} against"}),
-                "The champion's WAPE less that of each other method, mean over windows, with its 95 % "
+                "The selected_method's WAPE less that of each other method, mean over windows, with its 95 % "
                 "interval (paired bootstrap over stores). Where that holds zero, the question is open.",
                 {"difference": "+.1%", "low": "+.1%", "high": "+.1%"},
             ),
@@ -281,7 +281,7 @@ def write_evaluation(
             Chart(horizons_chart, "How the error grows with the distance."),
             Chart(departments_chart, "Which departments are hard to forecast."),
             Table(
-                _readable(young_stores_table).rename(columns={"weeks_known": "weeks known"}),
+                _readable(cold_start_table).rename(columns={"weeks_known": "weeks known"}),
                 f"How {best} forecasts young stores: the past of old ones was hidden but for so many weeks. "
                 "With fewer than five a series is forecast as its peers are, at its own size.",
                 FORMATS | {"stores": ",d"},
@@ -295,14 +295,14 @@ def write_evaluation(
             ),
             Table(
                 sums_table.rename(columns=COVERAGE_NAMES),
-                f"The ranges of sums, learnt from the errors of the same sums of {best}. Each window is "
+                f"The intervals of sums, learnt from the errors of the same sums of {best}. Each window is "
                 "judged by what the other windows, earlier and later ones, would have given it.",
                 COVERAGE_FORMATS,
                 collapsed=True,
             ),
             Table(
                 honest.rename(columns=COVERAGE_NAMES),
-                f"How many weeks fell into the ranges of {best}, and their width in shares of turnover.",
+                f"How many weeks fell into the intervals of {best}, and their width in shares of turnover.",
                 COVERAGE_FORMATS,
                 collapsed=True,
             ),

@@ -1,4 +1,4 @@
-"""Turnover: is the champion good at the sums people look at, honest in its ranges, and really better?"""
+"""Turnover: is the selected method good at the sums people look at, honest in its intervals, and really better?"""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from sales_forecast.forecasting.comparison import compare
-from sales_forecast.forecasting.levels import (
-    LevelWidths,
-    learn_level_widths,
+from sales_forecast.forecasting.evaluation.metrics import rmsse, score, seasonal_scale
+from sales_forecast.forecasting.evaluation.significance import compare
+from sales_forecast.forecasting.intervals.conformal import count_inside
+from sales_forecast.forecasting.intervals.hierarchy import (
+    LevelHalfWidths,
+    learn_level_half_widths,
     levels_of,
     measure_level_coverage,
     sum_to_level,
 )
-from sales_forecast.forecasting.metrics import rmsse, score, seasonal_scale
-from sales_forecast.forecasting.ranges import count_inside
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 
 
@@ -47,11 +47,11 @@ def measure_coverage(backtest: pd.DataFrame) -> pd.DataFrame:
     """Count how many weeks fell into their range.
 
     Args:
-        backtest: Every forecast of the past, with its ranges.
+        backtest: Every forecast of the past, with its intervals.
 
     Returns:
         ``method, by, value, rows, coverage_80, width_80, coverage_95, width_95``: ``by`` is all, window,
-        department or horizon and ``value`` which one; coverage as a share of rows, width as the sum of ranges
+        department or horizon and ``value`` which one; coverage as a share of rows, width as the sum of intervals
         over the sum of turnover.
     """
     rows = backtest.assign(all="all", window=backtest["cutoff"].dt.strftime("%Y-%m-%d"))
@@ -63,44 +63,44 @@ def measure_coverage(backtest: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).set_index(columns).reset_index()
 
 
-def range_sums(
+def learn_hierarchy_intervals(
     backtest: pd.DataFrame,
-    champion: dict[str, Any],
+    selected_method: dict[str, Any],
     panel: pd.DataFrame,
     stores: pd.DataFrame,
-) -> tuple[LevelWidths, pd.DataFrame]:
-    """Learn from the champion's past forecasts how wide the ranges of sums must be, and judge them.
+) -> tuple[LevelHalfWidths, pd.DataFrame]:
+    """Learn from the selected method's past forecasts how wide the intervals of sums must be, and judge them.
 
     Args:
         backtest: Every forecast of the past.
-        champion: Whose forecasts count.
+        selected_method: Whose forecasts count.
         panel: Gap-free weekly turnover.
         stores: Region and zone.
 
     Returns:
         Level -> coverage in per cent -> department -> width, as JSON can hold it; and how many past sums fell
         into the range that the other windows would have given them, see
-        ``forecasting.levels.measure_level_coverage``.
+        ``forecasting.intervals.hierarchy.measure_level_coverage``.
     """
-    own = backtest[backtest["method"] == champion["method"]]
-    return learn_level_widths(own, panel, stores), measure_level_coverage(own, panel, stores)
+    own = backtest[backtest["method"] == selected_method["method"]]
+    return learn_level_half_widths(own, panel, stores), measure_level_coverage(own, panel, stores)
 
 
-def compare_with_champion(
-    backtest: pd.DataFrame, champion: dict[str, Any], evaluation: TurnoverEvaluationParams
+def compare_with_selected(
+    backtest: pd.DataFrame, selected_method: dict[str, Any], evaluation: TurnoverEvaluationParams
 ) -> pd.DataFrame:
-    """Say of each other method by how much the champion beats it, and whether that could be luck.
+    """Say of each other method by how much the selected method beats it, and whether that could be luck.
 
     Args:
         backtest: Every forecast of the past.
-        champion: Whose errors are compared.
+        selected_method: Whose errors are compared.
         evaluation: Draws and seed of the bootstrap.
 
     Returns:
-        ``method, difference, low, high, verdict``: WAPE of the champion less that of the method, mean over
-        windows, with its 95 % interval; the verdict on the champion is ``better``, ``worse`` or ``open``.
+        ``method, difference, low, high, verdict``: WAPE of the selected method less that of the method, mean over
+        windows, with its 95 % interval; the verdict on the selected method is ``better``, ``worse`` or ``open``.
     """
-    best = champion["method"]
+    best = selected_method["method"]
     others = [name for name in sorted(backtest["method"].unique()) if name != best]
     rows: list[dict[str, Any]] = []
     for other in others:

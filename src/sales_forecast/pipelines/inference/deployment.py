@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from sales_forecast.forecasting.ranges import RANGE_COLUMNS
+from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 from sales_forecast.models.marketing import score_budgets
 from sales_forecast.registry.dataset import Served
 from sales_forecast.registry.deployed import ask
 from sales_forecast.reporting import Section, Table
 
-ENDS = ["forecast", *RANGE_COLUMNS]
+ENDS = ["forecast", *INTERVAL_COLUMNS]
 
 
 def check_forecasts(serving: Served, forecasts: pd.DataFrame) -> tuple[pd.DataFrame, Section]:
@@ -23,11 +23,11 @@ def check_forecasts(serving: Served, forecasts: pd.DataFrame) -> tuple[pd.DataFr
         forecasts: As inference wrote them.
 
     Returns:
-        ``figure, forecasts, equal, largest_difference``, a row for the forecast and each end of its ranges;
+        ``figure, forecasts, equal, largest_difference``, a row for the forecast and each end of its intervals;
         and the report's section.
     """
     cutoff = forecasts["week"] - pd.to_timedelta(7 * forecasts["horizon"], unit="D")
-    if (cutoff != serving.package.market.cutoff).any():
+    if (cutoff != serving.package.context.cutoff).any():
         return pd.DataFrame({"figure": ENDS, "forecasts": 0, "equal": 0, "largest_difference": 0.0}), Section(
             title="Turnover: the deployed model",
             lead=f"models:/{serving.name}/{serving.version} was made up to {serving.package.model.cutoff}.",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.models.marketing import BudgetPackage, BudgetRange
+from sales_forecast.models.marketing import BudgetInterval, BudgetPackage
 from sales_forecast.pipelines.inference.params import CurveParams
 from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
@@ -33,8 +33,10 @@ def draw_budget_curve(serving: Served, curve: CurveParams) -> pd.DataFrame:
     train = package.train
     budgets = pd.DataFrame({"tv": np.linspace(train["tv"].min(), train["tv"].max(), curve.points)})
     sales = package.model.predict(budgets)
-    ranged = BudgetRange.learn(package, curve.range_share, curve.folds).around(budgets.assign(sales=sales))
-    return ranged.assign(marginal_sales=np.gradient(sales, budgets["tv"]))
+    with_intervals = BudgetInterval.learn(package, curve.interval_share, curve.folds).around(
+        budgets.assign(sales=sales)
+    )
+    return with_intervals.assign(marginal_sales=np.gradient(sales, budgets["tv"]))
 
 
 def recommend_budget(budget_curve: pd.DataFrame) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def draw_recommendation(budget_curve: pd.DataFrame, serving: Served, curve: Curv
         y=budget_curve["sales_low"].tolist(),
         fill="tonexty",
         fillcolor="rgba(0, 114, 178, 0.18)",
-        name=f"{curve.range_share:.0%} range",
+        name=f"{curve.interval_share:.0%} range",
         **edge,
     )
     figure.add_scatter(
@@ -124,7 +126,7 @@ def write_recommendation(
     headings = {
         "tv": "TV budget",
         "sales": "predicted sales",
-        "sales_low": f"{curve.range_share:.0%} range from",
+        "sales_low": f"{curve.interval_share:.0%} range from",
         "sales_high": "to",
     }
     return Section(
@@ -185,12 +187,12 @@ def _advice_words(recommendation: dict[str, Any]) -> str:
 
 def _range_words(recommendation: dict[str, Any], curve: CurveParams) -> str:
     smallest, largest = (recommendation[name] for name in ("smallest", "largest"))
-    widths = [place["sales_high"] - place["sales_low"] for place in (smallest, largest)]
-    verb = "grows" if widths[1] > widths[0] else "shrinks"
+    half_widths = [place["sales_high"] - place["sales_low"] for place in (smallest, largest)]
+    verb = "grows" if half_widths[1] > half_widths[0] else "shrinks"
     return (
-        f"At the largest budget expect sales of **{largest['sales']:,.1f}**, and in {curve.range_share:.0%} "
+        f"At the largest budget expect sales of **{largest['sales']:,.1f}**, and in {curve.interval_share:.0%} "
         f"of campaigns between {largest['sales_low']:,.1f} and {largest['sales_high']:,.1f}. The range "
-        f"{verb} with the budget, from a width of {widths[0]:,.1f} at the smallest to {widths[1]:,.1f} at "
+        f"{verb} with the budget, from a width of {half_widths[0]:,.1f} at the smallest to {half_widths[1]:,.1f} at "
         "the largest."
     )
 
@@ -206,5 +208,5 @@ def holding_words(budget_curve: pd.DataFrame, test: pd.DataFrame, curve: CurvePa
     held = int(inside["sales"].between(low, high).sum())
     return (
         f"Checked on campaigns kept aside: **{held} of {len(inside)}** ({held / len(inside):.0%}) sold "
-        f"within the range; {curve.range_share:.0%} should."
+        f"within the range; {curve.interval_share:.0%} should."
     )

@@ -13,5 +13,5 @@ class CurveParams(Params):
     """At how many budgets the model is asked, and how wide its range is."""
 
     points: int = Field(ge=3)
-    range_share: float = Field(gt=0, lt=1)
+    interval_share: float = Field(gt=0, lt=1)
     folds: int = Field(ge=2)

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.inference.deployment import check_forecasts, check_predictions
 from sales_forecast.pipelines.inference.marketing import (
     draw_budget_curve,
@@ -13,47 +13,49 @@ from sales_forecast.pipelines.inference.marketing import (
 from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
 from sales_forecast.pipelines.inference.turnover import (
     chart_forecasts,
-    forecast_targets,
     lay_out_for_planners,
+    make_forecasts,
     sum_forecasts,
     write_outlook,
 )
-from sales_forecast.pipelines.inference.turnover_reasons import chart_reasons, explain_forecasts
+from sales_forecast.pipelines.inference.turnover_attributions import chart_attributions, explain_forecasts
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
 
 TURNOVER = [
     step(
-        forecast_targets,
-        ["serving", "targets", "panel", "stores", "calendar", "known_ahead"],
+        make_forecasts,
+        ["serving", "forecast_index", "panel", "stores", "calendar", "future_covariates"],
         "forecasts",
     ),
     step(lay_out_for_planners, ["forecasts"], "planner_sheet"),
     step(sum_forecasts, ["forecasts", "panel", "stores", "serving"], "forecasts_by_level"),
     step(
         explain_forecasts,
-        ["serving", "forecasts", "panel", "stores", "calendar", "known_ahead"],
-        "reasons",
+        ["serving", "forecasts", "panel", "stores", "calendar", "future_covariates"],
+        "attributions",
     ),
     step(chart_forecasts, ["forecasts", "panel"], "forecasts_chart"),
     step(chart_total, ["forecasts_by_level", "panel"], "total_chart"),
-    step(chart_reasons, ["reasons"], "reasons_chart"),
+    step(chart_attributions, ["attributions"], "attributions_chart"),
     step(
         write_outlook,
         [
             "forecasts",
             "forecasts_by_level",
-            "reasons",
+            "attributions",
             "panel",
             "serving",
             "forecasts_chart",
             "total_chart",
-            "reasons_chart",
+            "attributions_chart",
             "params:level_shifts",
         ],
         "inference_report",
     ),
     step(
-        publish_forecasts, ["serving", "forecasts", "forecasts_by_level", "reasons", "panel"], "publication"
+        publish_forecasts,
+        ["serving", "forecasts", "forecasts_by_level", "attributions", "panel"],
+        "publication",
     ),
     step(check_forecasts, ["serving", "forecasts"], ["deployed_table", "deployment_report"]),
 ]
@@ -73,5 +75,5 @@ MARKETING = [
 
 
 def create_pipeline() -> Pipeline:
-    """Make this stage of both lanes."""
-    return lane_stage("turnover", "inference", TURNOVER) + lane_stage("marketing", "inference", MARKETING)
+    """Make this stage of both domains."""
+    return domain_stage("turnover", "inference", TURNOVER) + domain_stage("marketing", "inference", MARKETING)

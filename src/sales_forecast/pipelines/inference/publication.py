@@ -1,4 +1,4 @@
-"""Both lanes: what goes into the database, for the service and whoever else asks."""
+"""Both domains: what goes into the database, for the service and whoever else asks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from sales_forecast.forecasting.grid import KEYS
-from sales_forecast.forecasting.reasons import PARTS
+from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.registry.dataset import Served
 from sales_forecast.registry.records import records_of
 from sales_forecast.storage.publications import Publication
@@ -17,19 +17,19 @@ def publish_forecasts(
     serving: Served,
     forecasts: pd.DataFrame,
     forecasts_by_level: pd.DataFrame,
-    reasons: pd.DataFrame,
+    attributions: pd.DataFrame,
     panel: pd.DataFrame,
 ) -> Publication:
-    """Put forecasts, their reasons and sums, and what was sold, where others can ask for them.
+    """Put forecasts, their attributions and sums, and what was sold, where others can ask for them.
 
     Args:
         serving: The model that made the forecasts.
-        forecasts: ``store, department, week, forecast``, ranges.
+        forecasts: ``store, department, week, forecast``, intervals.
         forecasts_by_level: Sums.
-        reasons: Parts of each forecast.
+        attributions: Parts of each forecast.
         panel: Gap-free weekly turnover.
     """
-    explained = forecasts.merge(reasons[[*KEYS, "week", *PARTS]], on=[*KEYS, "week"], validate="1:1")
+    explained = forecasts.merge(attributions[[*KEYS, "week", *PARTS]], on=[*KEYS, "week"], validate="1:1")
     stamped = list(serving.stamp)
     return Publication(
         "turnover",

@@ -5,38 +5,38 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.forecasting import levels
-from sales_forecast.forecasting.grid import WEEKS_PER_YEAR
-from sales_forecast.forecasting.level_shifts import (
-    LevelShiftParams,
-    find_level_shifts,
-    to_todays_level,
-)
-from sales_forecast.forecasting.metrics import mean_wape
+from sales_forecast.forecasting.evaluation.metrics import mean_wape
+from sales_forecast.forecasting.intervals import hierarchy
 from sales_forecast.forecasting.model import TurnoverModel
-from sales_forecast.pipelines.inference.turnover_reasons import say_reasons
+from sales_forecast.forecasting.panel.level_shifts import (
+    LevelShiftParams,
+    adjust_levels,
+    find_level_shifts,
+)
+from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR
+from sales_forecast.pipelines.inference.turnover_attributions import describe_attributions
 from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
 from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 
-def forecast_targets(
+def make_forecasts(
     serving: Served,
-    targets: pd.DataFrame,
+    forecast_index: pd.DataFrame,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
-    known_ahead: pd.DataFrame,
+    future_covariates: pd.DataFrame,
 ) -> pd.DataFrame:
     """Forecast every store, department and week that is wanted.
 
     Args:
         serving: The registry's champion.
-        targets: ``store, department, week``.
+        forecast index: ``store, department, week``.
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
-        known_ahead: Columns of the retailer's own, of past and future weeks.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
 
     Returns:
         ``store, department, week, horizon, forecast, cold_start, method, lo_80, hi_80, lo_95, hi_95`` in
@@ -47,23 +47,23 @@ def forecast_targets(
         InputError: A wanted week is not after the last week seen, or too far ahead.
     """
     model: TurnoverModel = serving.package.model
-    market = model.market(panel, stores, calendar, known_ahead)
-    forecasts = model.forecast(market, targets[["store", "department", "week"]])
+    context = model.context(panel, stores, calendar, future_covariates)
+    forecasts = model.forecast(context, forecast_index[["store", "department", "week"]])
     return forecasts.assign(method=model.name, **serving.stamp)
 
 
 def sum_forecasts(
     forecasts: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame, serving: Served
 ) -> pd.DataFrame:
-    """Sum forecasts to every level, see ``forecasting.levels.sum_forecasts``.
+    """Sum forecasts to every level, see ``forecasting.intervals.hierarchy.sum_forecasts``.
 
     Args:
-        forecasts: As ``forecast_targets`` returns them.
+        forecasts: As ``make_forecasts`` returns them.
         panel: Gap-free weekly turnover.
         stores: Region and zone.
-        serving: How wide the ranges of sums are.
+        serving: How wide the intervals of sums are.
     """
-    return levels.sum_forecasts(forecasts, panel, stores, serving.package.model.level_widths)
+    return hierarchy.sum_forecasts(forecasts, panel, stores, serving.package.model.level_half_widths)
 
 
 def lay_out_for_planners(forecasts: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -127,12 +127,12 @@ def chart_forecasts(forecasts: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
 def write_outlook(
     forecasts: pd.DataFrame,
     forecasts_by_level: pd.DataFrame,
-    reasons: pd.DataFrame,
+    attributions: pd.DataFrame,
     panel: pd.DataFrame,
     serving: Served,
     forecasts_chart: go.Figure,
     total_chart: go.Figure,
-    reasons_chart: go.Figure,
+    attributions_chart: go.Figure,
     level_shifts: LevelShiftParams,
 ) -> Section:
     """Say what the coming weeks bring, per department, against last year at today's level.
@@ -140,17 +140,17 @@ def write_outlook(
     Args:
         forecasts: ``store, department, week, forecast``.
         forecasts_by_level: As ``sum_forecasts`` returns it.
-        reasons: As ``explain_forecasts`` returns it.
+        attributions: As ``explain_forecasts`` returns it.
         panel: Gap-free weekly turnover.
         serving: The model that made the forecasts.
         forecasts_chart: Last year and the weeks ahead, per department.
-        total_chart: The same of the whole chain, with ranges.
-        reasons_chart: How parts add up to the forecasts.
+        total_chart: The same of the whole chain, with intervals.
+        attributions_chart: How parts add up to the forecasts.
         level_shifts: How level shifts are found.
     """
     weeks = sorted(forecasts["week"].unique())
     shifts = find_level_shifts(panel, level_shifts)
-    totals = _against_last_year(forecasts, to_todays_level(panel, shifts))
+    totals = _against_last_year(forecasts, adjust_levels(panel, shifts))
     total = totals["forecast"].sum()
     selling = forecasts[forecasts["forecast"] > forecasts["forecast"].mean() / 10]
     low, high = ((selling[end] / selling["forecast"]).median() for end in ("lo_80", "hi_80"))
@@ -169,11 +169,11 @@ def write_outlook(
             "In the backtest a single store and department's week was wrong by "
             f"{mean_wape(serving.package.backtest):.1%} of turnover on average; place people with that in "
             "mind.",
-            "Each forecast has ranges of its own. A typical 80 % range reaches from "
+            "Each forecast has intervals of its own. A typical 80 % range reaches from "
             f"{low:.0%} to {high:.0%} of its forecast.",
         ),
         blocks=(
-            Chart(total_chart, "A range of the sum is narrower than ranges summed: stores even out."),
+            Chart(total_chart, "A range of the sum is narrower than intervals summed: stores even out."),
             Table(
                 add_up(forecasts_by_level).rename(columns=ENDS),
                 "A mean week of the weeks ahead, in currency units, and what 80 % of weeks should lie "
@@ -189,17 +189,17 @@ def write_outlook(
                 {"forecast": ",.0f", "same weeks last year": ",.0f", "change": "+.1%", "stores": ",d"},
             ),
             Chart(
-                reasons_chart,
+                attributions_chart,
                 "The parts of a week add up to its forecast, the diamond; parts below zero take away.",
             ),
             Table(
-                shares := say_reasons(reasons),
+                shares := describe_attributions(attributions),
                 "The same over all weeks ahead, as shares of the forecast. An average week is that of the "
                 "last year, as it was sold. One store and department: notebooks/why_this_forecast.ipynb.",
                 dict.fromkeys(shares.columns[1:], "+.0%"),
             ),
             Text(
-                "One row a store and department, with the ranges: "
+                "One row a store and department, with the intervals: "
                 "data/07_model_output/turnover/planner_sheet.xlsx. For machines: forecasts.parquet beside it."
             ),
         ),

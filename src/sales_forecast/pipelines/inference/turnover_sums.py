@@ -12,7 +12,7 @@ RECENT_WEEKS = 78
 
 
 def chart_total(forecasts_by_level: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
-    """Draw the whole chain's last year and a half, and the weeks ahead with their ranges.
+    """Draw the whole chain's last year and a half, and the weeks ahead with their intervals.
 
     Args:
         forecasts_by_level: As ``sum_forecasts`` returns it.

@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from sales_forecast.hooks import CHECKED_FIRST
-from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.modelling.marketing import (
     fit_budget_model,
     split_campaigns,
@@ -14,7 +14,7 @@ from sales_forecast.pipelines.modelling.turnover import backtest_methods, check_
 TURNOVER = [
     step(
         check_plan,
-        ["sales", "targets", "stores", "params:backtest", "params:methods", "params:ranges"],
+        ["sales", "forecast_index", "stores", "params:backtest", "params:methods", "params:intervals"],
         None,
         tags=CHECKED_FIRST,
     ),
@@ -24,12 +24,12 @@ TURNOVER = [
             "panel",
             "stores",
             "calendar",
-            "known_ahead",
+            "future_covariates",
             "params:backtest",
             "params:methods",
-            "params:ranges",
+            "params:intervals",
             "params:level_shifts",
-            "params:workers",
+            "params:fitting",
         ],
         ["backtest", "backtest_seconds"],
     ),
@@ -43,5 +43,5 @@ MARKETING = [
 
 
 def create_pipeline() -> Pipeline:
-    """Make this stage of both lanes."""
-    return lane_stage("turnover", "modelling", TURNOVER) + lane_stage("marketing", "modelling", MARKETING)
+    """Make this stage of both domains."""
+    return domain_stage("turnover", "modelling", TURNOVER) + domain_stage("marketing", "modelling", MARKETING)

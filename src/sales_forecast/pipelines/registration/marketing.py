@@ -8,50 +8,50 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sales_forecast.forecasting.comparison import compare
+from sales_forecast.forecasting.evaluation.significance import compare
 from sales_forecast.models.marketing import BudgetPackage, score_budgets
-from sales_forecast.pipelines.registration.params import BudgetPromotionParams
+from sales_forecast.pipelines.registration.params import BudgetGateParams
 from sales_forecast.registry.dataset import Served, Submission
 
 SETTINGS = ("fit_intercept", "positive", "feature_range")
 
 
-def decide_promotion(
+def decide_deployment(
     tuned_model: Pipeline,
     best_settings: dict[str, Any],
-    defender: Served | None,
+    champion: Served | None,
     test: pd.DataFrame,
     data_version: dict[str, Any],
-    promotion: BudgetPromotionParams,
+    gate: BudgetGateParams,
 ) -> dict[str, Any]:
     """Decide whether this run's model takes over.
 
     Args:
         tuned_model: This run's.
         best_settings: What was chosen for it.
-        defender: The model that serves; None before the first one.
+        champion: The model that serves; None before the first one.
         test: Campaigns that this run's model has not seen; the one that serves may have, if it was made from
             other data.
         data_version: Of this run's file.
-        promotion: Draws and seed of the paired bootstrap over campaigns.
+        gate: Draws and seed of the paired bootstrap over campaigns.
 
     Returns:
         ``decision`` (``first``, ``better``, ``refit`` or ``refused``), ``promote``, ``reasons``,
-        ``defender``, ``data`` (versions of both) and, as a share of the test's sales, both errors (``wape``)
+        ``champion``, ``data`` (versions of both) and, as a share of the test's sales, both errors (``wape``)
         and their ``difference`` with its interval.
     """
-    decided: dict[str, Any] = {"defender": None, "data": {"challenger": data_version["version"]}}
-    if defender is None:
+    decided: dict[str, Any] = {"champion": None, "data": {"challenger": data_version["version"]}}
+    if champion is None:
         return {"decision": "first", "promote": True, "reasons": ["no model serves yet"]} | decided
-    decided["defender"] = {"version": defender.version}
-    decided["data"]["champion"] = defender.data_version
+    decided["champion"] = {"version": champion.version}
+    decided["data"]["champion"] = champion.data_version
     rows = pd.concat(
         [
             _asked(test).assign(method=name, forecast=model.predict(test[["tv"]]))
-            for name, model in (("challenger", tuned_model), ("champion", defender.package.model))
+            for name, model in (("challenger", tuned_model), ("champion", champion.package.model))
         ]
     )
-    found = compare(rows, "challenger", "champion", promotion.bootstrap_draws, promotion.seed)
+    found = compare(rows, "challenger", "champion", gate.bootstrap_draws, gate.seed)
     decided |= {
         "wape": {"challenger": found.own, "champion": found.other},
         "difference": {
@@ -64,8 +64,8 @@ def decide_promotion(
     if found.verdict == "better":
         reasons = ["its error on the test campaigns is lower, beyond chance"]
         return {"decision": "better", "promote": True, "reasons": reasons} | decided
-    newer = defender.is_news(data_version["version"])
-    if newer and _settings(best_settings) == _settings(defender.package.settings):
+    newer = champion.is_news(data_version["version"])
+    if newer and _settings(best_settings) == _settings(champion.package.settings):
         reasons = ["the same settings, fitted on newer data"]
         return {"decision": "refit", "promote": True, "reasons": reasons} | decided
     reasons = ["its error on the test campaigns is not lower beyond chance"]
@@ -85,10 +85,10 @@ def _settings(chosen: dict[str, Any]) -> dict[str, Any]:
 def submit(
     tuned_model: Pipeline,
     best_settings: dict[str, Any],
-    defender: Served | None,
+    champion: Served | None,
     train: pd.DataFrame,
     test: pd.DataFrame,
-    promotion: dict[str, Any],
+    gate_decision: dict[str, Any],
     data_version: dict[str, Any],
 ) -> list[Submission]:
     """Hand this run's model to the registry; if it is refused on new data, the one that serves, refitted.
@@ -96,10 +96,10 @@ def submit(
     Args:
         tuned_model: This run's.
         best_settings: What was chosen for it.
-        defender: The model that serves; None before the first one.
+        champion: The model that serves; None before the first one.
         train: Campaigns it has learnt from.
         test: Campaigns kept aside, for the model card.
-        promotion: As ``decide_promotion`` returns it.
+        gate_decision: As ``decide_deployment`` returns it.
         data_version: Of this run's file.
     """
 
@@ -113,18 +113,20 @@ def submit(
             promote,
             why,
             data_version["version"],
-            defender.version if defender else None,
+            champion.version if champion else None,
             decided,
             {"test": errors},
         )
 
-    why = f"{promotion['decision']}: {'; '.join(promotion['reasons'])}"
-    submissions = [submission(tuned_model, best_settings, promotion, promote=promotion["promote"], why=why)]
-    if defender is None or promotion["promote"] or not defender.is_news(data_version["version"]):
+    why = f"{gate_decision['decision']}: {'; '.join(gate_decision['reasons'])}"
+    submissions = [
+        submission(tuned_model, best_settings, gate_decision, promote=gate_decision["promote"], why=why)
+    ]
+    if champion is None or gate_decision["promote"] or not champion.is_news(data_version["version"]):
         return submissions
-    again = clone(defender.package.model).fit(train[["tv"]], train["sales"])
-    why = f"refit: version {defender.version} on newer data, as this run's settings were refused"
-    return [*submissions, submission(again, defender.package.settings, {}, promote=True, why=why)]
+    again = clone(champion.package.model).fit(train[["tv"]], train["sales"])
+    why = f"refit: version {champion.version} on newer data, as this run's settings were refused"
+    return [*submissions, submission(again, champion.package.settings, {}, promote=True, why=why)]
 
 
 def _card(train: pd.DataFrame, errors: dict[str, float], data_version: dict[str, Any]) -> str:

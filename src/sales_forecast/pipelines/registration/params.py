@@ -7,7 +7,7 @@ from pydantic import Field
 from sales_forecast.pipelines.params import Params
 
 
-class BudgetPromotionParams(Params):
+class BudgetGateParams(Params):
     """How this run's line is compared with the one that serves."""
 
     bootstrap_draws: int = Field(ge=100)

@@ -2,87 +2,96 @@
 
 from kedro.pipeline import Pipeline
 
-from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.registration import marketing, turnover
-from sales_forecast.pipelines.registration.promotion_report import (
-    report_budget_promotion,
-    report_turnover_promotion,
+from sales_forecast.pipelines.registration.gate_report import (
+    report_budget_gate,
+    report_turnover_gate,
 )
 
 TURNOVER = [
     step(
-        turnover.fit_best,
+        turnover.fit_selected,
         [
             "panel",
             "stores",
             "calendar",
-            "known_ahead",
-            "champion",
-            "cold_widths",
-            "level_widths",
+            "future_covariates",
+            "selected_method",
+            "cold_start_half_widths",
+            "level_half_widths",
             "params:backtest",
             "params:methods",
-            "params:ranges",
+            "params:intervals",
             "params:level_shifts",
-            "params:workers",
+            "params:fitting",
         ],
         "model",
     ),
     step(
-        turnover.backtest_defender,
-        ["defender", "backtest", "champion", "targets", "panel", "stores", "calendar", "known_ahead"],
-        "defender_backtest",
+        turnover.backtest_champion,
+        [
+            "champion",
+            "backtest",
+            "selected_method",
+            "forecast_index",
+            "panel",
+            "stores",
+            "calendar",
+            "future_covariates",
+        ],
+        "champion_backtest",
     ),
     step(
-        turnover.decide_promotion,
+        turnover.decide_deployment,
         [
             "model",
-            "defender",
+            "champion",
             "backtest",
-            "defender_backtest",
+            "champion_backtest",
             "stores",
             "data_version",
-            "params:promotion",
+            "params:gate",
         ],
-        "promotion",
+        "gate_decision",
     ),
     step(
         turnover.submit,
         [
             "model",
-            "defender",
-            "promotion",
+            "champion",
+            "gate_decision",
             "backtest",
-            "defender_backtest",
+            "champion_backtest",
             "panel",
             "stores",
             "calendar",
-            "known_ahead",
-            "targets",
+            "future_covariates",
+            "forecast_index",
             "data_version",
         ],
         "serving",
     ),
-    step(report_turnover_promotion, ["promotion", "serving"], "registration_report"),
+    step(report_turnover_gate, ["gate_decision", "serving"], "registration_report"),
 ]
 
 MARKETING = [
     step(
-        marketing.decide_promotion,
-        ["tuned_model", "best_settings", "defender", "test", "data_version", "params:promotion"],
-        "promotion",
+        marketing.decide_deployment,
+        ["tuned_model", "best_settings", "champion", "test", "data_version", "params:gate"],
+        "gate_decision",
     ),
     step(
         marketing.submit,
-        ["tuned_model", "best_settings", "defender", "train", "test", "promotion", "data_version"],
+        ["tuned_model", "best_settings", "champion", "train", "test", "gate_decision", "data_version"],
         "serving",
     ),
-    step(report_budget_promotion, ["promotion", "serving"], "registration_report"),
+    step(report_budget_gate, ["gate_decision", "serving"], "registration_report"),
 ]
 
 
 def create_pipeline() -> Pipeline:
-    """Make this stage of both lanes."""
-    return lane_stage("turnover", "registration", TURNOVER) + lane_stage(
+    """Make this stage of both domains."""
+    return domain_stage("turnover", "registration", TURNOVER) + domain_stage(
         "marketing", "registration", MARKETING
     )

@@ -7,16 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from sales_forecast.forecasting.backtest import BacktestParams, backtest_fold
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.levels import LevelWidths, learn_level_widths
-from sales_forecast.forecasting.market import Market, targets_after, weeks_ahead
-from sales_forecast.forecasting.method import Methods, Needs
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.distributed import FittingParams, prefit
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold
+from sales_forecast.forecasting.evaluation.gate import GateParams, judge, same_rows
+from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
+from sales_forecast.forecasting.intervals.conformal import (
+    HalfWidths,
+    IntervalParams,
+    learn_half_widths,
+    origins,
+)
+from sales_forecast.forecasting.intervals.hierarchy import LevelHalfWidths, learn_level_half_widths
+from sales_forecast.forecasting.methods.base import Methods, Needs
 from sales_forecast.forecasting.model import TurnoverModel
-from sales_forecast.forecasting.promotion import PromotionParams, judge, same_rows
-from sales_forecast.forecasting.ranges import RangeParams, Widths, learn_widths, origins
-from sales_forecast.forecasting.workers import WorkersParams, fit_ahead
+from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.registration.turnover_card import score_windows, write_card
 from sales_forecast.registry.dataset import Served, Submission
@@ -24,19 +29,19 @@ from sales_forecast.registry.dataset import Served, Submission
 logger = logging.getLogger(__name__)
 
 
-def fit_best(
+def fit_selected(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
-    known_ahead: pd.DataFrame,
-    champion: dict[str, Any],
-    cold_widths: Widths,
-    level_widths: LevelWidths,
+    future_covariates: pd.DataFrame,
+    selected_method: dict[str, Any],
+    cold_start_half_widths: HalfWidths,
+    level_half_widths: LevelHalfWidths,
     backtest: BacktestParams,
     methods: Methods,
-    ranges: RangeParams,
+    intervals: IntervalParams,
     level_shifts: LevelShiftParams,
-    workers: WorkersParams,
+    fitting: FittingParams,
 ) -> dict[str, Any]:
     """Fit the best method of the backtest on everything there is.
 
@@ -44,73 +49,73 @@ def fit_best(
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
-        known_ahead: Columns of the retailer's own, of past and future weeks.
-        champion: The evaluation's choice.
-        cold_widths: How wide the ranges of the youngest series are.
-        level_widths: How wide the ranges of sums are.
-        backtest: For how many weeks ahead the ranges are learnt.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
+        selected_method: The evaluation's choice.
+        cold_start_half_widths: How wide the intervals of the youngest series are.
+        level_half_widths: How wide the intervals of sums are.
+        backtest: For how many weeks ahead the intervals are learnt.
         methods: Candidates.
-        ranges: How their width is learnt.
+        intervals: How their width is learnt.
         level_shifts: How level shifts are found.
-        workers: Who fits.
+        fitting: Who fits.
 
     Returns:
         A ``forecasting.model.TurnoverModel`` as JSON holds it.
     """
-    market = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
-    name = champion["method"]
+    context = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
+    name = selected_method["method"]
     chosen = {name: methods.root[name]}
-    method = fit_ahead(chosen, market, origins(market.cutoff, ranges), workers)[name]
+    method = prefit(chosen, context, origins(context.cutoff, intervals), fitting)[name]
     return TurnoverModel(
         name=name,
         method=methods.root[name],
-        cutoff=market.cutoff.date(),
+        cutoff=context.cutoff.date(),
         horizon_weeks=backtest.horizon_weeks,
         level_shifts=level_shifts,
-        ranges=ranges,
-        widths=learn_widths(method, market, ranges, backtest.horizon_weeks),
-        cold_widths=cold_widths,
-        level_widths=level_widths,
-        fitted=method.fit(market),
+        intervals=intervals,
+        half_widths=learn_half_widths(method, context, intervals, backtest.horizon_weeks),
+        cold_start_half_widths=cold_start_half_widths,
+        level_half_widths=level_half_widths,
+        fitted=method.fit(context),
     ).model_dump(mode="json")
 
 
-def backtest_defender(
-    defender: Served | None,
+def backtest_champion(
+    champion: Served | None,
     backtest: pd.DataFrame,
-    champion: dict[str, Any],
-    targets: pd.DataFrame,
+    selected_method: dict[str, Any],
+    forecast_index: pd.DataFrame,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
-    known_ahead: pd.DataFrame,
+    future_covariates: pd.DataFrame,
 ) -> pd.DataFrame:
     """Let the model that serves forecast the windows of this run, its method fitted in each as then.
 
     Args:
-        defender: The model that serves; None before the first one.
+        champion: The model that serves; None before the first one.
         backtest: Every forecast of this run's past.
-        champion: The evaluation's choice, whose rows say what was asked.
-        targets: The weeks that are wanted.
+        selected_method: The evaluation's choice, whose rows say what was asked.
+        forecast_index: The weeks that are wanted.
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
-        known_ahead: Columns of the retailer's own, of past and future weeks.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
 
     Returns:
         Rows as in ``backtest``. What the model brought along, where it was asked the same of the same data;
         no rows if it cannot answer what is asked.
     """
-    asked: pd.DataFrame = backtest[backtest["method"] == champion["method"]]
-    if defender is None:
+    asked: pd.DataFrame = backtest[backtest["method"] == selected_method["method"]]
+    if champion is None:
         return asked.head(0)
-    package: TurnoverPackage = defender.package
+    package: TurnoverPackage = champion.package
     model = package.model
     methods, horizon_weeks = Methods({model.name: model.method}), int(asked["horizon"].max())
-    today = model.market(panel, stores, calendar, known_ahead)
+    today = model.context(panel, stores, calendar, future_covariates)
     wanted = {"the backtest": horizon_weeks}
-    if len(targets):
-        wanted["the file of weeks to forecast"] = int(weeks_ahead(targets, today.cutoff).max())
+    if len(forecast_index):
+        wanted["the file of weeks to forecast"] = int(weeks_ahead(forecast_index, today.cutoff).max())
     try:
         methods.refuse_problems(Needs(wanted, ["department", *stores.columns]))
         known: pd.DataFrame = package.backtest
@@ -120,57 +125,57 @@ def backtest_defender(
             rows
             for cutoff in sorted(asked["cutoff"].unique())
             for rows, _ in backtest_fold(
-                today.at(cutoff), methods, targets_after(panel, cutoff, horizon_weeks), model.ranges
+                today.as_of(cutoff), methods, actuals_after(panel, cutoff, horizon_weeks), model.intervals
             )
         ]
     except InputError as error:
-        logger.warning("Version %s cannot answer what is asked now: %s", defender.version, error)
+        logger.warning("Version %s cannot answer what is asked now: %s", champion.version, error)
         return asked.head(0)
     return pd.concat(folds, ignore_index=True)
 
 
-def decide_promotion(
+def decide_deployment(
     model: dict[str, Any],
-    defender: Served | None,
+    champion: Served | None,
     backtest: pd.DataFrame,
-    defender_backtest: pd.DataFrame,
+    champion_backtest: pd.DataFrame,
     stores: pd.DataFrame,
     data_version: dict[str, Any],
-    promotion: PromotionParams,
+    gate: GateParams,
 ) -> dict[str, Any]:
     """Decide whether this run's best method takes over.
 
     Args:
-        model: This run's, as ``fit_best`` returns it.
-        defender: The model that serves; None before the first one.
+        model: This run's, as ``fit_selected`` returns it.
+        champion: The model that serves; None before the first one.
         backtest: Every forecast of this run's past.
-        defender_backtest: As ``backtest_defender`` returns it.
+        champion_backtest: As ``backtest_champion`` returns it.
         stores: Region and zone.
         data_version: Of this run's raw files.
-        promotion: What is asked of a challenger.
+        gate: What is asked of a challenger.
 
     Returns:
         ``decision`` (``first``, ``better``, ``refit``, ``unable`` or ``refused``), ``promote``, ``reasons``,
-        ``method``, ``defender`` (its version and method), ``data`` (versions of both), and what
-        ``promotion.judge`` found.
+        ``method``, ``champion`` (its version and method), ``data`` (versions of both), and what
+        ``gate.judge`` found.
     """
     decided: dict[str, Any] = {
         "method": model["name"],
-        "defender": None,
+        "champion": None,
         "data": {"challenger": data_version["version"]},
     }
-    if defender is None:
+    if champion is None:
         return {"decision": "first", "promote": True, "reasons": ["no model serves yet"]} | decided
-    served: TurnoverModel = defender.package.model
-    decided["defender"] = {"version": defender.version, "method": served.name}
-    decided["data"]["champion"] = defender.data_version
-    if defender_backtest.empty:
+    served: TurnoverModel = champion.package.model
+    decided["champion"] = {"version": champion.version, "method": served.name}
+    decided["data"]["champion"] = champion.data_version
+    if champion_backtest.empty:
         reasons = ["the one before cannot answer what is asked now"]
         return {"decision": "unable", "promote": True, "reasons": reasons} | decided
     own = backtest[backtest["method"] == model["name"]]
-    found = judge(own, defender_backtest, stores, promotion)
+    found = judge(own, champion_backtest, stores, gate)
     decision = "better" if found["promote"] else "refused"
-    newer = _newer(model, served, defender, data_version)
+    newer = _newer(model, served, champion, data_version)
     if decision == "refused" and newer and model["method"] == served.model_dump(mode="json")["method"]:
         found |= {"promote": True, "reasons": ["the same method, fitted on newer data"]}
         decision = "refit"
@@ -178,38 +183,38 @@ def decide_promotion(
 
 
 def _newer(
-    model: dict[str, Any], served: TurnoverModel, defender: Served, data_version: dict[str, Any]
+    model: dict[str, Any], served: TurnoverModel, champion: Served, data_version: dict[str, Any]
 ) -> bool:
     """Whether this run's data are news, and not those of an earlier day."""
-    return defender.is_news(data_version["version"]) and model["cutoff"] >= f"{served.cutoff:%Y-%m-%d}"
+    return champion.is_news(data_version["version"]) and model["cutoff"] >= f"{served.cutoff:%Y-%m-%d}"
 
 
 def submit(
     model: dict[str, Any],
-    defender: Served | None,
-    promotion: dict[str, Any],
+    champion: Served | None,
+    gate_decision: dict[str, Any],
     backtest: pd.DataFrame,
-    defender_backtest: pd.DataFrame,
+    champion_backtest: pd.DataFrame,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
-    known_ahead: pd.DataFrame,
-    targets: pd.DataFrame,
+    future_covariates: pd.DataFrame,
+    forecast_index: pd.DataFrame,
     data_version: dict[str, Any],
 ) -> list[Submission]:
     """Hand this run's model to the registry; if it is refused on newer data, the one that serves, refitted.
 
     Args:
-        model: This run's, as ``fit_best`` returns it.
-        defender: The model that serves; None before the first one.
-        promotion: As ``decide_promotion`` returns it.
+        model: This run's, as ``fit_selected`` returns it.
+        champion: The model that serves; None before the first one.
+        gate_decision: As ``decide_deployment`` returns it.
         backtest: Every forecast of this run's past.
-        defender_backtest: The same of the model that serves.
+        champion_backtest: The same of the model that serves.
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
-        known_ahead: Columns of the retailer's own, of past and future weeks.
-        targets: The weeks that are wanted.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
+        forecast_index: The weeks that are wanted.
         data_version: Of this run's raw files.
     """
     past = panel[["store", "department", "week", "turnover"]]
@@ -217,8 +222,8 @@ def submit(
         "panel": past,
         "stores": stores,
         "calendar": calendar,
-        "known_ahead": known_ahead,
-        "targets": targets,
+        "future_covariates": future_covariates,
+        "forecast_index": forecast_index,
     }
 
     def submission(
@@ -230,22 +235,22 @@ def submit(
             promote,
             why,
             data_version["version"],
-            defender.version if defender else None,
+            champion.version if champion else None,
             decided,
             score_windows(rows),
         )
 
     new = TurnoverModel(**model)
     own = backtest[backtest["method"] == new.name]
-    why = f"{promotion['decision']}: {'; '.join(promotion['reasons'])}"
-    submissions = [submission(new, own, promotion, promote=promotion["promote"], why=why)]
-    if defender is None or promotion["promote"]:
+    why = f"{gate_decision['decision']}: {'; '.join(gate_decision['reasons'])}"
+    submissions = [submission(new, own, gate_decision, promote=gate_decision["promote"], why=why)]
+    if champion is None or gate_decision["promote"]:
         return submissions
-    served: TurnoverModel = defender.package.model
-    if _newer(model, served, defender, data_version):
-        again = served.refit(served.market(panel, stores, calendar, known_ahead))
-        sums = {"level_widths": learn_level_widths(defender_backtest, panel, stores)}
-        why = f"refit: version {defender.version} on newer data, as {new.name} was refused"
+    served: TurnoverModel = champion.package.model
+    if _newer(model, served, champion, data_version):
+        again = served.refit(served.context(panel, stores, calendar, future_covariates))
+        sums = {"level_half_widths": learn_level_half_widths(champion_backtest, panel, stores)}
+        why = f"refit: version {champion.version} on newer data, as {new.name} was refused"
         refitted = again.model_copy(update=sums)
-        submissions.append(submission(refitted, defender_backtest, {}, promote=True, why=why))
+        submissions.append(submission(refitted, champion_backtest, {}, promote=True, why=why))
     return submissions

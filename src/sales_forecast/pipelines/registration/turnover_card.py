@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from sales_forecast.forecasting.metrics import score
+from sales_forecast.forecasting.evaluation.metrics import score
+from sales_forecast.forecasting.intervals.conformal import count_inside
 from sales_forecast.forecasting.model import TurnoverModel
-from sales_forecast.forecasting.ranges import count_inside
 
 
 def score_windows(backtest: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -43,7 +43,7 @@ def write_card(
     return f"""# Turnover: {model.name}
 
 Forecasts the turnover of {series:,} stores and departments for the {model.horizon_weeks} weeks after
-{model.cutoff:%Y-%m-%d}, in currency units per week, with 80 % and 95 % ranges. For placing people and goods.
+{model.cutoff:%Y-%m-%d}, in currency units per week, with 80 % and 95 % intervals. For placing people and goods.
 
 **Data.** Weeks from {panel["week"].min():%Y-%m-%d} to {panel["week"].max():%Y-%m-%d}, {len(panel):,} rows;
 version {data_version["version"]}.
@@ -55,7 +55,7 @@ same windows.
 |---|---|
 {windows}
 
-**Ranges.** {held["coverage_80"]:.1%} of these weeks fell into their 80 % range,
+**Intervals.** {held["coverage_80"]:.1%} of these weeks fell into their 80 % range,
 {held["coverage_95"]:.1%} into their 95 % range.
 
 **Limits.** It knows the past of these stores, the calendar and what the retailer says ahead of time, and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from sales_forecast.forecasting.backtest import Cutoffs
+from sales_forecast.forecasting.evaluation.backtest import Cutoffs
 from sales_forecast.pipelines.params import Params
 
 

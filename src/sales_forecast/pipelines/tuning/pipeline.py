@@ -3,11 +3,11 @@
 from kedro.pipeline import Pipeline
 
 from sales_forecast.hooks import CHECKED_FIRST
-from sales_forecast.pipelines import lane_stage, step
+from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.tuning.turnover import check_tuning, judge_tuning, tune, write_parameters
 from sales_forecast.pipelines.tuning.turnover_report import report_tuning
 
-PAST = ["panel", "stores", "calendar", "known_ahead"]
+PAST = ["panel", "stores", "calendar", "future_covariates"]
 
 TURNOVER = [
     step(check_tuning, ["params:backtest", "params:methods", "params:tuning"], None, tags=CHECKED_FIRST),
@@ -35,5 +35,5 @@ TURNOVER = [
 
 
 def create_pipeline() -> Pipeline:
-    """Tune the turnover lane; the marketing lane tunes in its modelling stage, in no time."""
-    return lane_stage("turnover", "tuning", TURNOVER)
+    """Tune the turnover domain; the marketing domain tunes in its modelling stage, in no time."""
+    return domain_stage("turnover", "tuning", TURNOVER)

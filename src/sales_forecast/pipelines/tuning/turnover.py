@@ -12,13 +12,13 @@ import pandas as pd
 from rich.progress import Progress
 
 from sales_forecast import tracking
-from sales_forecast.forecasting.backtest import BacktestParams, plan_cutoffs
-from sales_forecast.forecasting.comparison import compare
-from sales_forecast.forecasting.errors import InputError
-from sales_forecast.forecasting.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.market import Market, targets_after
-from sales_forecast.forecasting.method import Method, Methods, declare, forecast_all
-from sales_forecast.forecasting.metrics import mean_wape, wape
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
+from sales_forecast.forecasting.evaluation.metrics import mean_wape, wape
+from sales_forecast.forecasting.evaluation.significance import compare
+from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
+from sales_forecast.forecasting.methods.base import Method, Methods, declare, forecast_all
+from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def tune(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
-    known_ahead: pd.DataFrame,
+    future_covariates: pd.DataFrame,
     data_version: dict[str, Any],
     backtest: BacktestParams,
     methods: Methods,
@@ -94,7 +94,7 @@ def tune(
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
-        known_ahead: Columns of the retailer's own, of past and future weeks.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
         data_version: Other data begin another search.
         backtest: For the horizon.
         methods: Candidates.
@@ -111,10 +111,10 @@ def tune(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     Path(study_path).parent.mkdir(parents=True, exist_ok=True)
     method = methods.root[tuning.method]
-    today = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
+    today = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
     plan = BacktestParams(horizon_weeks=backtest.horizon_weeks, cutoffs=tuning.cutoffs)
-    markets = [today.at(cutoff) for cutoff in plan_cutoffs(panel, plan, "turnover.tuning.cutoffs")]
-    asked = [targets_after(panel, market.cutoff, backtest.horizon_weeks) for market in markets]
+    markets = [today.as_of(cutoff) for cutoff in plan_cutoffs(panel, plan, "turnover.tuning.cutoffs")]
+    asked = [actuals_after(panel, context.cutoff, backtest.horizon_weeks) for context in markets]
     study = optuna.create_study(
         study_name=_name(method, tuning, data_version, backtest, level_shifts),
         storage=f"sqlite:///{study_path}",
@@ -132,9 +132,9 @@ def tune(
         options = {name: _suggest(trial, name, span) for name, span in tuning.space.items()}
         tried = with_options(method, tuning, options)
         errors: list[float] = []
-        for step, (market, targets) in enumerate(zip(markets, asked, strict=True)):
-            answer = forecast_all(tried, market, targets.drop(columns="turnover"), tried.fit(market))
-            errors.append(wape(targets["turnover"].to_numpy(), answer["forecast"].to_numpy()))
+        for step, (context, forecast_index) in enumerate(zip(markets, asked, strict=True)):
+            answer = forecast_all(tried, context, forecast_index.drop(columns="turnover"), tried.fit(context))
+            errors.append(wape(forecast_index["turnover"].to_numpy(), answer["forecast"].to_numpy()))
             trial.report(sum(errors) / len(errors), step)
             if trial.should_prune():
                 raise optuna.TrialPruned
@@ -207,7 +207,7 @@ def judge_tuning(
     panel: pd.DataFrame,
     stores: pd.DataFrame,
     calendar: pd.DataFrame,
-    known_ahead: pd.DataFrame,
+    future_covariates: pd.DataFrame,
     backtest: BacktestParams,
     methods: Methods,
     level_shifts: LevelShiftParams,
@@ -220,7 +220,7 @@ def judge_tuning(
         panel: Gap-free weekly turnover.
         stores: Attributes.
         calendar: Holidays of past and future weeks.
-        known_ahead: Columns of the retailer's own, of past and future weeks.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
         backtest: Windows that no trial has seen.
         methods: Candidates.
         level_shifts: How level shifts are found.
@@ -230,15 +230,17 @@ def judge_tuning(
         WAPE of both, mean over windows, and their ``difference`` with its 95 % interval (``low, high``).
     """
     method = methods.root[tuning.method]
-    today = Market.of_today(panel, stores, calendar, level_shifts, known_ahead)
+    today = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
     both = {TUNED: with_options(method, tuning, tuned["best"]), CURRENT: method}
     folds = []
     for cutoff in plan_cutoffs(panel, backtest):
-        market = today.at(cutoff)
-        targets = targets_after(panel, cutoff, backtest.horizon_weeks)
+        context = today.as_of(cutoff)
+        forecast_index = actuals_after(panel, cutoff, backtest.horizon_weeks)
         for name, one in both.items():
-            answer = forecast_all(one, market, targets.drop(columns="turnover"), one.fit(market))
-            folds.append(answer.assign(method=name, cutoff=cutoff, turnover=targets["turnover"].to_numpy()))
+            answer = forecast_all(one, context, forecast_index.drop(columns="turnover"), one.fit(context))
+            folds.append(
+                answer.assign(method=name, cutoff=cutoff, turnover=forecast_index["turnover"].to_numpy())
+            )
     rows = pd.concat(folds, ignore_index=True)
     found = compare(rows, TUNED, CURRENT, BOOTSTRAP_DRAWS, tuning.seed)
     errors: dict[str, Any] = {str(name): mean_wape(mine) for name, mine in rows.groupby("method")}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from sales_forecast.service.answered import SeedAnswer, SeedWeeksAnswer
-from sales_forecast.service.asked import SeedQuestion, SeedSeriesQuestion, Series
 from sales_forecast.service.dependencies import AService, Predictor, Service
 from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.service.routes.live import answer
+from sales_forecast.service.schemas.requests import CompatibleRequest, CompatibleSeriesRequest, Series
+from sales_forecast.service.schemas.responses import CompatibleResponse, CompatibleWeeksResponse
 
 router = APIRouter()
 
@@ -17,23 +17,23 @@ WEEKS = 8
 
 @router.post("/predict/", responses=documented(404, 409))
 async def predict_week(
-    request: Request, caller: Predictor, service: AService, question: SeedQuestion
-) -> SeedAnswer:
+    request: Request, caller: Predictor, service: AService, question: CompatibleRequest
+) -> CompatibleResponse:
     """Forecast one week of a store's department."""
     (found,) = await answer(request, caller, service, [_series(service, question)], question.day_id)
-    return SeedAnswer(prediction=found["forecast"])
+    return CompatibleResponse(prediction=found["forecast"])
 
 
 @router.post("/predict_8_weeks/", responses=documented(404, 409))
 async def predict_8_weeks(
-    request: Request, caller: Predictor, service: AService, question: SeedSeriesQuestion
-) -> SeedWeeksAnswer:
+    request: Request, caller: Predictor, service: AService, question: CompatibleSeriesRequest
+) -> CompatibleWeeksResponse:
     """Forecast the next eight weeks of a store's department."""
     found = await answer(request, caller, service, [_series(service, question)])
-    return SeedWeeksAnswer(predictions={each["week"]: each["forecast"] for each in found[:WEEKS]})
+    return CompatibleWeeksResponse(predictions={each["week"]: each["forecast"] for each in found[:WEEKS]})
 
 
-def _series(service: Service, question: SeedQuestion | SeedSeriesQuestion) -> Series:
+def _series(service: Service, question: CompatibleRequest | CompatibleSeriesRequest) -> Series:
     """The same question in today's words.
 
     Raises:

@@ -10,12 +10,12 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from sales_forecast.service.answered import TurnoverAnswer
-from sales_forecast.service.arms import Arm, Said
-from sales_forecast.service.asked import Series, TurnoverQuestion
+from sales_forecast.service.arms import Arm, Predictions
 from sales_forecast.service.dependencies import AService, Predictor, Service, answer_of
+from sales_forecast.service.predictor import ask
 from sales_forecast.service.problems import ProblemError, documented
-from sales_forecast.service.questions import ask
+from sales_forecast.service.schemas.requests import Series, TurnoverRequest
+from sales_forecast.service.schemas.responses import TurnoverResponse
 from sales_forecast.storage.audit import Answer
 from sales_forecast.storage.keys import Caller
 
@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 router = APIRouter()
 
 
-@router.post("/v1/turnover/predict", response_model=TurnoverAnswer, responses=documented(404, 409))
+@router.post("/v1/turnover/predict", response_model=TurnoverResponse, responses=documented(404, 409))
 async def predict(
-    request: Request, caller: Predictor, service: AService, question: TurnoverQuestion
+    request: Request, caller: Predictor, service: AService, question: TurnoverRequest
 ) -> Response:
     """Forecast up to 1,000 series, with recent weeks, new stores or plans of the caller's own."""
     said = await answer(request, caller, service, question.series)
@@ -37,13 +37,13 @@ async def predict(
 
 async def answer(
     request: Request, caller: Caller, service: Service, series: list[Series], week: date | None = None
-) -> Said:
+) -> Predictions:
     """Ask each arm about its stores, and put question and answers on record.
 
     Args:
         request: For its id.
         caller: Who asks.
-        service: Models and trail.
+        service: Models and audit writer.
         series: What is asked about.
         week: Only this one; all weeks ahead, if it is None.
 
@@ -55,21 +55,21 @@ async def answer(
     """
     _refuse_twice(series)
     said, records = await run_in_threadpool(_ask_arms, request, caller, service, series, week)
-    await service.trail.record(records)
+    await service.audit.record(records)
     return said
 
 
 def _ask_arms(
     request: Request, caller: Caller, service: Service, series: list[Series], week: date | None
-) -> tuple[Said, list[Answer]]:
+) -> tuple[Predictions, list[Answer]]:
     """What each arm says about its stores, in the order asked, and what goes on record."""
-    answers: dict[int, Said] = {}
+    answers: dict[int, Predictions] = {}
     records: list[Answer] = []
     for arm, other, mine in _split(service, series):
         asked = [series[position] for position in mine]
         said = ask(arm, asked, week, mine)
         answers |= dict(zip(mine, said, strict=True))
-        question = TurnoverQuestion(series=asked).model_dump(mode="json", exclude_defaults=True)
+        question = TurnoverRequest(series=asked).model_dump(mode="json", exclude_defaults=True)
         if week is not None:
             question["week"] = week.isoformat()
         other_said = _also(other, asked, week, mine)
@@ -80,8 +80,10 @@ def _ask_arms(
 
 def _split(service: Service, series: list[Series]) -> Iterator[tuple[Arm, Arm | None, list[int]]]:
     """Each arm, the other one, and the positions of the series that are its own; by store."""
-    champion, challenger = service.needed("turnover"), service.champions.challenger()
-    challengers = [challenger is not None and service.champions.is_challengers(one.store) for one in series]
+    champion, challenger = service.needed("turnover"), service.model_manager.challenger()
+    challengers = [
+        challenger is not None and service.model_manager.is_challengers(one.store) for one in series
+    ]
     for arm, other, its_turn in ((champion, challenger, False), (challenger, champion, True)):
         mine = [position for position, is_its in enumerate(challengers) if is_its is its_turn]
         if arm is not None and mine:
@@ -90,7 +92,7 @@ def _split(service: Service, series: list[Series]) -> Iterator[tuple[Arm, Arm | 
 
 def _also(
     other: Arm | None, series: list[Series], week: date | None, positions: list[int]
-) -> list[Said] | None:
+) -> list[Predictions] | None:
     """What the other arm would have said; None where there is none, or it cannot answer this."""
     try:
         return None if other is None else ask(other, series, week, positions)

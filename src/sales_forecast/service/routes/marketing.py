@@ -6,31 +6,31 @@ import pandas as pd
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
-from sales_forecast.service.answered import BudgetAnswer, BudgetPrediction
 from sales_forecast.service.arms import Arm
-from sales_forecast.service.asked import BudgetQuestion
 from sales_forecast.service.dependencies import AService, Predictor, Service, answer_of
 from sales_forecast.service.problems import documented
+from sales_forecast.service.schemas.requests import BudgetRequest
+from sales_forecast.service.schemas.responses import BudgetPrediction, BudgetResponse
 
 router = APIRouter()
 
 
 @router.post("/v1/marketing/predict", responses=documented())
 async def predict(
-    request: Request, caller: Predictor, service: AService, question: BudgetQuestion
-) -> BudgetAnswer:
-    """Sales to expect from TV budgets, with ranges."""
+    request: Request, caller: Predictor, service: AService, question: BudgetRequest
+) -> BudgetResponse:
+    """Sales to expect from TV budgets, with intervals."""
     arm = service.needed("marketing")
     predictions = await run_in_threadpool(_predict, service, arm, question.budgets)
     output = [each.model_dump() for each in predictions]
     model = (arm.model_name, arm.version)
     answer = answer_of(request, caller, arm.name, model, question.model_dump(), output)
-    await service.trail.record([answer])
-    return BudgetAnswer(
+    await service.audit.record([answer])
+    return BudgetResponse(
         request_id=request.state.request_id,
         model=arm.model_name,
         model_version=arm.version,
-        range_share=service.curve["range_share"],
+        interval_share=service.curve["interval_share"],
         predictions=predictions,
     )
 
@@ -38,10 +38,10 @@ async def predict(
 def _predict(service: Service, arm: Arm, budgets: list[float]) -> list[BudgetPrediction]:
     said = arm.forecaster.predict(pd.DataFrame({"tv": budgets}))
     seen = arm.package.train["tv"]
-    ranged = service.budget_range(arm).around(said)
+    with_intervals = service.budget_interval(arm).around(said)
     return [
         BudgetPrediction(tv=tv, sales=sales, sales_low=low, sales_high=high, warning=_warning(tv, seen))
-        for tv, sales, low, high in ranged.itertuples(index=False)
+        for tv, sales, low, high in with_intervals.itertuples(index=False)
     ]
 
 

@@ -12,20 +12,20 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
-from sales_forecast.service.answered import (
-    AuditedAnswer,
-    AuditedAnswers,
+from sales_forecast.service.dependencies import Admin, AService, Reader, Service
+from sales_forecast.service.model_manager import KINDS, LOADING
+from sales_forecast.service.problems import ProblemError, documented
+from sales_forecast.service.schemas.responses import (
+    AuditEntry,
+    AuditResponse,
+    ChampionChange,
     Check,
     Health,
     Level,
     Models,
     ModelVersion,
-    Promotion,
     Readiness,
 )
-from sales_forecast.service.champions import KINDS, LOADING
-from sales_forecast.service.dependencies import Admin, AService, Reader, Service
-from sales_forecast.service.problems import ProblemError, documented
 from sales_forecast.storage.queries import newest_run
 from sales_forecast.storage.schema import audit_log
 
@@ -34,7 +34,9 @@ router = APIRouter()
 VERSION = version("sales_forecast")
 
 READY = Gauge("sales_forecast_ready", "1 green, 0.5 yellow, 0 red.")
-FORECAST_AGE = Gauge("sales_forecast_forecast_age_seconds", "Since the stored forecasts were made.", ["lane"])
+FORECAST_AGE = Gauge(
+    "sales_forecast_forecast_age_seconds", "Since the stored forecasts were made.", ["domain"]
+)
 
 LEVELS: dict[Level, float] = {"green": 1.0, "yellow": 0.5, "red": 0.0}
 
@@ -42,16 +44,16 @@ LEVELS: dict[Level, float] = {"green": 1.0, "yellow": 0.5, "red": 0.0}
 @router.get("/v1/models", responses=documented())
 def read_models(request: Request, caller: Reader, service: AService) -> Models:
     """Versions with aliases and metrics, changes of the champion, and how requests are split."""
-    champions = service.champions
-    known = [champions.records[lane] for lane in sorted(champions.records)]
+    model_manager = service.model_manager
+    known = [model_manager.records[domain] for domain in sorted(model_manager.records)]
     metrics: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    for row in (row for lane in known for row in lane.metrics):
+    for row in (row for domain in known for row in domain.metrics):
         of_version = metrics.setdefault((row["name"], row["version"]), {})
         of_version.setdefault(row["window"], {})[row["metric"]] = row["value"]
     aliases: dict[tuple[str, str], list[str]] = {}
-    for each in champions.aliases:
+    for each in model_manager.aliases:
         aliases.setdefault((each.model_name, each.version), []).append(each.alias)
-    share = service.settings.ab.challenger_share if champions.challenger() else 0.0
+    share = service.settings.ab.challenger_share if model_manager.challenger() else 0.0
     return Models(
         request_id=request.state.request_id,
         split={CHAMPION: 1 - share, CHALLENGER: share},
@@ -61,17 +63,17 @@ def read_models(request: Request, caller: Reader, service: AService) -> Models:
                 aliases=aliases.get((row["name"], row["version"]), []),
                 metrics=metrics.get((row["name"], row["version"]), {}),
             )
-            for lane in known
-            for row in lane.models
+            for domain in known
+            for row in domain.models
         ],
-        promotions=[Promotion(**row) for lane in known for row in lane.promotions],
+        champion_changes=[ChampionChange(**row) for domain in known for row in domain.champion_changes],
     )
 
 
 @router.get("/v1/audit/{request_id}", responses=documented(404))
 def read_audit(
     caller: Admin, service: AService, request_id: Annotated[str, Path(max_length=36)]
-) -> AuditedAnswers:
+) -> AuditResponse:
     """What one request was answered, and by which model."""
     with service.engine.connect() as connection:
         impossible = "\x00" in request_id
@@ -81,7 +83,7 @@ def read_audit(
         raise ProblemError(
             404, f"no answer with the request id '{request_id}' is on record", "path.request_id"
         )
-    return AuditedAnswers(answers=[AuditedAnswer(**row._mapping) for row in rows])
+    return AuditResponse(answers=[AuditEntry(**row._mapping) for row in rows])
 
 
 @router.get("/health")
@@ -112,40 +114,40 @@ def _worst(checks: dict[str, Check]) -> Level:
 
 
 def _checks(service: Service) -> dict[str, Check]:
-    champions = service.champions
-    checks = {f"{lane} {CHAMPION}": _champion(service, lane) for lane in KINDS}
-    for name, reason in champions.problems.items():
+    model_manager = service.model_manager
+    checks = {f"{domain} {CHAMPION}": _champion(service, domain) for domain in KINDS}
+    for name, reason in model_manager.problems.items():
         checks[name] = Check(status="yellow", detail=reason)
-    if not any(champions.champion(lane) for lane in KINDS):
-        checks["models"] = Check(status="red", detail=champions.problems.get(LOADING, "none is loaded"))
+    if not any(model_manager.champion(domain) for domain in KINDS):
+        checks["models"] = Check(status="red", detail=model_manager.problems.get(LOADING, "none is loaded"))
     try:
         with service.engine.connect() as connection:
-            stored = {f"{lane} forecasts": _forecasts(service, connection, lane) for lane in KINDS}
+            stored = {f"{domain} forecasts": _forecasts(service, connection, domain) for domain in KINDS}
     except SQLAlchemyError:
         return checks | {"database": Check(status="red", detail="it does not answer")}
     return checks | stored | {"database": Check(status="green", detail="it answers")}
 
 
-def _champion(service: Service, lane: str) -> Check:
-    """A retailer may have one lane only."""
-    arm = service.champions.champion(lane)
+def _champion(service: Service, domain: str) -> Check:
+    """A retailer may have one domain only."""
+    arm = service.model_manager.champion(domain)
     if arm is None:
         return Check(status="yellow", detail="no version serves yet; make one: kedro run")
     return Check(status="green", detail=f"version {arm.version} of {arm.model_name}")
 
 
-def _forecasts(service: Service, connection: Connection, lane: str) -> Check:
-    run = newest_run(connection, lane)
+def _forecasts(service: Service, connection: Connection, domain: str) -> Check:
+    run = newest_run(connection, domain)
     if run is None:
         return Check(status="yellow", detail="none are stored; make some: kedro run")
     age: timedelta = datetime.now(UTC) - run.made_at
-    FORECAST_AGE.labels(lane).set(age.total_seconds())
+    FORECAST_AGE.labels(domain).set(age.total_seconds())
     if age > timedelta(days=(allowed := service.settings.forecasts_older_than_days)):
         return Check(
             status="yellow",
             detail=f"made {age.days} days ago, more than {allowed:g}; bring newer files, then: kedro run",
         )
-    arm = service.champions.champion(lane)
+    arm = service.model_manager.champion(domain)
     if arm is not None and arm.version != run.model_version:
         return Check(
             status="yellow",

@@ -9,8 +9,12 @@ import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import RowMapping
 
-from sales_forecast.forecasting.reasons import PARTS
-from sales_forecast.service.answered import (
+from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.service.cache import Page, Selection
+from sales_forecast.service.dependencies import Reader, answer_of, service_of
+from sales_forecast.service.problems import documented
+from sales_forecast.service.schemas.requests import MOST, CurveQuery, LevelName, LevelQuery, StoredQuery
+from sales_forecast.service.schemas.responses import (
     BudgetCurve,
     CurvePoint,
     LevelForecast,
@@ -18,10 +22,6 @@ from sales_forecast.service.answered import (
     StoredForecast,
     StoredForecasts,
 )
-from sales_forecast.service.asked import MOST, CurveQuery, LevelName, LevelQuery, StoredQuery
-from sales_forecast.service.dependencies import Reader, answer_of, service_of
-from sales_forecast.service.problems import documented
-from sales_forecast.service.shelf import Page, Selection
 from sales_forecast.storage import schema
 from sales_forecast.storage.keys import Caller
 from sales_forecast.storage.queries import Run
@@ -37,7 +37,7 @@ async def read_forecasts(
     caller: Reader,
     query: Annotated[StoredQuery, Query()],
 ) -> Response:
-    """Forecasts of stores and departments, with ranges and explanation."""
+    """Forecasts of stores and departments, with intervals and explanation."""
     where = {"store": query.store, "department": query.department}
     wanted = Selection(schema.forecasts, _forecast, tuple(where.items()), query.limit, query.offset)
     run, page = await _read(request, caller, wanted, query.as_of)
@@ -51,7 +51,7 @@ async def read_level(
     level: Annotated[LevelName, Path(description="What is summed over.")],
     query: Annotated[LevelQuery, Query()],
 ) -> Response:
-    """Sums over departments, regions, zones or everything, with ranges of their own."""
+    """Sums over departments, regions, zones or everything, with intervals of their own."""
     where = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
     wanted = Selection(schema.level_forecasts, _level, tuple(where.items()), query.limit, query.offset)
     run, page = await _read(request, caller, wanted, query.as_of)
@@ -83,13 +83,13 @@ async def _read(
 ) -> tuple[Run, Page]:
     """The newest run and the rows that are wanted; on record when it returns."""
     service = service_of(request)
-    run = await service.shelf.newest(wanted.lane, as_of)
-    page = await service.shelf.page(run, wanted)
+    run = await service.cache.newest(wanted.domain, as_of)
+    page = await service.cache.page(run, wanted)
     asked = {"as_of": as_of and as_of.isoformat(), "limit": wanted.limit, "offset": wanted.offset}
     output = {"run": run.id, "rows": page.count}
     model = (run.model_name, run.model_version)
     answer = answer_of(request, caller, "stored", model, asked | dict(wanted.where), output)
-    await service.trail.record([answer])
+    await service.audit.record([answer])
     return run, page
 
 

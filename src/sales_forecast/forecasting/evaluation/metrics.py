@@ -1,0 +1,124 @@
+"""How wrong forecasts are. Each definition says its sign, unit, pooling and zero case."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sales_forecast.forecasting.panel.matrix import KEYS, WEEKS_PER_YEAR, FloatArray
+
+MIN_COMPARED_WEEKS = 52
+"""A nonconformity scale from less than a whole year would be that of one season."""
+
+
+def wape(actual: FloatArray, forecast: FloatArray) -> float:
+    """Weighted absolute percentage error, pooled over rows: sum of |errors| over sum of |actuals|.
+
+    Returns:
+        A ratio without unit, 0 is perfect; NaN if nothing was sold.
+
+    >>> wape(np.array([100.0, 300.0]), np.array([110.0, 270.0]))
+    0.1
+    """
+    sold = float(np.abs(actual).sum())
+    return float(np.abs(actual - forecast).sum()) / sold if sold else float("nan")
+
+
+def mean_wape(forecasts: pd.DataFrame) -> float:
+    """WAPE of each window, averaged.
+
+    Args:
+        forecasts: ``cutoff, turnover, forecast`` of one method.
+
+    Returns:
+        A ratio without unit; windows in which nothing was sold are left out.
+    """
+    windows = forecasts.groupby("cutoff")[["turnover", "forecast"]]
+    return float(np.nanmean([wape(*rows.to_numpy(dtype=float).T) for _, rows in windows]))
+
+
+def mae(actual: FloatArray, forecast: FloatArray) -> float:
+    """Mean absolute error, in currency units per week.
+
+    >>> mae(np.array([100.0, 300.0]), np.array([110.0, 270.0]))
+    20.0
+    """
+    return float(np.abs(actual - forecast).mean())
+
+
+def rmse(actual: FloatArray, forecast: FloatArray) -> float:
+    """Root mean squared error, in currency units per week.
+
+    >>> rmse(np.array([0.0, 0.0]), np.array([1.0, 7.0]))
+    5.0
+    """
+    return float(np.sqrt(np.square(actual - forecast).mean()))
+
+
+def bias(actual: FloatArray, forecast: FloatArray) -> float:
+    """Sum of forecast minus actual over sum of |actuals|; positive means too high.
+
+    Returns:
+        A ratio without unit; NaN if nothing was sold.
+
+    >>> bias(np.array([100.0, 300.0]), np.array([110.0, 270.0]))
+    -0.05
+    """
+    sold = float(np.abs(actual).sum())
+    return float((forecast - actual).sum()) / sold if sold else float("nan")
+
+
+def seasonal_scale(panel: pd.DataFrame, cutoff: pd.Timestamp) -> pd.Series[float]:
+    """Mean squared error that repeating last year made in each series' own history.
+
+    Weeks without a week a year before count nothing: before a store opened there is no forecast to beat.
+
+    Args:
+        panel: ``store, department, week, turnover``; one row each week of a series' life.
+        cutoff: Last week of the history.
+
+    Returns:
+        Squared currency units by store and department; NaN where fewer than ``MIN_COMPARED_WEEKS`` weeks
+        can be compared.
+    """
+    past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]].sort_values([*KEYS, "week"])
+    before = past.groupby(KEYS)["turnover"].shift(WEEKS_PER_YEAR)
+    squared = ((past["turnover"] - before) ** 2).groupby([past["store"], past["department"]])
+    return squared.mean().where(squared.count() >= MIN_COMPARED_WEEKS)
+
+
+def rmsse(rows: pd.DataFrame, scale: pd.Series[float]) -> float:
+    """Root mean squared scaled error, with repeating last year as the nonconformity scale.
+
+    Below 1 a series was forecast better than repeating last year did in its own past. The mean over series
+    is weighted by what they sold, as M5 weights it: a series that hardly sells has hardly a nonconformity scale.
+
+    Args:
+        rows: ``store, department, turnover, forecast`` of one method and cutoff.
+        scale: As ``seasonal_scale`` gives it for that cutoff.
+
+    Returns:
+        A ratio without unit; series without a scale, or that never moved, are left out; NaN if all are.
+
+    Source:
+        Makridakis, Spiliotis and Assimakopoulos (2022), The M5 competition, International Journal of
+        Forecasting 38(4), 1325-1336; there with last week as the nonconformity scale and the last four weeks' sales as
+        the weights.
+    """
+    squared = (rows["turnover"] - rows["forecast"]) ** 2
+    series = [rows["store"], rows["department"]]
+    mean = squared.groupby(series).mean()
+    ratio = np.sqrt(mean / scale.where(scale > 0).reindex(mean.index))
+    sold = rows["turnover"].abs().groupby(series).sum().where(ratio.notna(), 0)
+    return float((ratio.fillna(0) * sold).sum() / sold.sum()) if sold.sum() else float("nan")
+
+
+def score(rows: pd.DataFrame) -> dict[str, float]:
+    """All pooled metrics of a table with ``turnover`` and ``forecast``."""
+    actual, forecast = rows["turnover"].to_numpy(float), rows["forecast"].to_numpy(float)
+    return {
+        "wape": wape(actual, forecast),
+        "rmse": rmse(actual, forecast),
+        "mae": mae(actual, forecast),
+        "bias": bias(actual, forecast),
+    }

@@ -1,0 +1,206 @@
+"""Learning from ratios to a series' own scale, one direct model for all weeks ahead.
+
+The target is sqrt(turnover / scale), weighted by the scale: the model learns shapes, and errors count by the
+money they stand for. Rows come from past origins in the season that is to be forecast.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count, takewhile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from joblib import Parallel, delayed
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from sales_forecast.errors import InputError, ShortHistoryError
+from sales_forecast.forecasting.attribution import GROUPS, OTHER
+from sales_forecast.forecasting.features.builder import FeatureBuilder, Rows
+from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
+from sales_forecast.forecasting.methods.base import Fitted, Method, Needs
+from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, FloatArray
+
+
+class DirectMethod(Method, frozen=True):
+    """Everything but the regressor itself, which subclasses bring."""
+
+    partition: tuple[str, ...] = ("department",)
+    """One model for each combination of these columns; empty: one model for all."""
+
+    max_horizon_weeks: int = Field(gt=0, le=50)
+    origin_spacing_weeks: int = Field(gt=0)
+    season_width_weeks: int = Field(ge=0, le=26)
+    """Origins lie within so many weeks of the cutoff's place in the year, in every past year."""
+
+    def problems(self, needs: Needs) -> Iterator[tuple[str, str]]:
+        """A horizon beyond the trained one, and a partition by a column that is not there."""
+        for who, weeks in needs.horizon_weeks.items():
+            if weeks > self.max_horizon_weeks:
+                yield "max_horizon_weeks", f"{self.max_horizon_weeks} is too few, {who} wants {weeks}"
+        if unknown := sorted(set(self.partition) - set(needs.columns)):
+            there = ", ".join(needs.columns)
+            yield "partition", f"{', '.join(unknown)} is no column of the series; there are {there}"
+        yield from super().problems(needs)
+
+    def learners(self, weeks: int) -> Iterator[Method]:
+        """Itself."""
+        yield self
+
+    @abstractmethod
+    def fit_rows(self, features: pd.DataFrame, target: FloatArray, weight: FloatArray) -> Any:
+        """Fit one regressor; return it as JSON can hold it."""
+
+    @abstractmethod
+    def predict_rows(self, fitted: Any, features: pd.DataFrame) -> FloatArray:
+        """Predict with one regressor."""
+
+    def fit(self, context: ForecastContext) -> Fitted:
+        """Fit one regressor a part."""
+        source = context.features
+        part = self._part_of(source.matrix.series)
+        origins = self._training_origins(source)
+        trained = np.any([origin.known.any(axis=1) for origin in origins], axis=0)
+        names = sorted(set(part[trained]))
+        # Parts in parallel, each on one thread: a part is too small to share, and threads that wait for
+        # each other take twenty times as long on a busy machine. The result does not depend on the cores.
+        with threadpool_limits(1):
+            fitted = Parallel(n_jobs=-1, prefer="threads")(
+                delayed(self._fit_part)(origins, part == name, source.names) for name in names
+            )
+        return dict(zip(names, fitted, strict=True))
+
+    def _fit_part(self, origins: list[Origin], members: npt.NDArray[np.bool_], names: list[str]) -> Any:
+        rows = [origin.rows_of(members) for origin in origins]
+        features, target, weight = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return self.fit_rows(pd.DataFrame(features, columns=names, copy=False), target, weight)
+
+    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> FloatArray:
+        """Forecast each target with its part's regressor."""
+        root = self._contributions(
+            context, forecast_index, fitted, lambda *asked: self.predict_rows(*asked)[:, None], 1
+        )
+        return np.maximum(root[:, 0], 0) ** 2
+
+    def contributions(
+        self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
+    ) -> FloatArray:
+        """Split each forecast's root by feature, as the regressor counts them."""
+        contributions = self._contributions(context, forecast_index, fitted, self.contribute_rows, GROUPS)
+        return np.where(contributions.sum(axis=1, keepdims=True) < 0, 0, contributions)
+
+    def contribute_rows(self, fitted: Any, features: pd.DataFrame) -> FloatArray:
+        """Split predictions as ``attribution.gather`` does; a regressor that cannot leaves all to ``OTHER``."""
+        contributions = np.zeros((len(features), GROUPS))
+        contributions[:, OTHER] = self.predict_rows(fitted, features)
+        return contributions
+
+    def _contributions(
+        self,
+        context: ForecastContext,
+        forecast_index: pd.DataFrame,
+        fitted: Fitted,
+        ask: Callable[[Any, pd.DataFrame], FloatArray],
+        width: int,
+    ) -> FloatArray:
+        """Square roots of turnover, by each target's regressor; shape ``(len(forecast_index), width)``."""
+        source = context.features
+        origin = len(source.matrix.weeks) - 1
+        ahead = weeks_ahead(forecast_index, context.cutoff)
+        self._refuse_beyond(int(ahead.max()))
+        features = source.rows(origin, int(ahead.max()))
+        scale = source.scale(origin)
+        part = self._part_of(source.matrix.series)
+
+        contributions = np.full((*features.shape[:2], width), np.nan)
+        for name, model in fitted.items():
+            members = np.flatnonzero((part == name) & ~np.isnan(scale))
+            if members.size:
+                rows = features[members].reshape(-1, features.shape[2])
+                with threadpool_limits(1):
+                    said = ask(model, pd.DataFrame(rows, columns=source.names))
+                contributions[members] = said.reshape(len(members), -1, width)
+        contributions *= np.sqrt(scale)[:, None, None]
+        contributions[source.inactive(origin)] = 0
+        series = source.matrix.position_of(forecast_index)
+        return np.where((series >= 0)[:, None], contributions[series, ahead - 1], np.nan)
+
+    def _refuse_beyond(self, horizon: int) -> None:
+        if horizon > self.max_horizon_weeks:
+            raise InputError(
+                f"a forecast {horizon} weeks ahead is wanted, but the method was trained for "
+                f"max_horizon_weeks: {self.max_horizon_weeks} (turnover.methods)"
+            )
+
+    def _part_of(self, series: pd.DataFrame) -> npt.NDArray[np.str_]:
+        if not self.partition:
+            return np.full(len(series), "all")
+        if unknown := [column for column in self.partition if column not in series.columns]:
+            raise InputError(f"turnover.methods: partition: {', '.join(unknown)} is no column of the series")
+        columns = [series[column].astype(str) for column in self.partition]
+        return np.array(["/".join(values) for values in zip(*columns, strict=True)])
+
+    def _gaps(self) -> Iterator[int]:
+        """Weeks from each training origin to the cutoff, nearest first."""
+        for gap in count(self.origin_spacing_weeks, self.origin_spacing_weeks):
+            from_season = gap % WEEKS_PER_YEAR
+            if min(from_season, WEEKS_PER_YEAR - from_season) <= self.season_width_weeks:
+                yield gap
+
+    def _origins(self, weeks: int) -> list[int]:
+        """Positions of training origins, newest first, whose last target is already known."""
+        reach = weeks - 1 - WEEKS_PER_YEAR  # before an origin lies a year
+        return [weeks - 1 - gap for gap in takewhile(lambda gap: gap <= reach, self._gaps())]
+
+    def _training_origins(self, source: FeatureBuilder) -> list[Origin]:
+        """What was sold after each past origin, newest first.
+
+        Raises:
+            ShortHistoryError: There is not a single row to learn from.
+        """
+        last = len(source.matrix.weeks) - 1
+        origins = []
+        for position in self._origins(last + 1):
+            horizons = np.arange(1, min(self.max_horizon_weeks, last - position) + 1)
+            sold = source.matrix.turnover[:, position + horizons]
+            origins.append(Origin(source.rows(position, len(horizons)), sold, source.scale(position)))
+        if not origins:
+            needed = WEEKS_PER_YEAR + 1 + next(self._gaps())
+            raise ShortHistoryError(
+                f"{last + 1} weeks of history are too few: the direct methods need {needed} with these "
+                "options, to learn from a week with a year before it "
+                "(turnover.methods: origin_spacing_weeks, season_width_weeks)"
+            )
+        return origins
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A past week, what was known at it and what came true.
+
+    Args:
+        features: Shape ``(series, horizons, features)``.
+        sold: Currency units per week, NaN where unknown, shape ``(series, horizons)``.
+        scale: Of each series at that week.
+    """
+
+    features: Rows
+    sold: FloatArray
+    scale: FloatArray
+
+    @cached_property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Where a row can be learnt from."""
+        return ~np.isnan(self.sold) & ~np.isnan(self.scale)[:, None]
+
+    def rows_of(self, members: npt.NDArray[np.bool_]) -> tuple[Rows, FloatArray, FloatArray]:
+        """Features, target and weight of some series."""
+        chosen = self.known & members[:, None]
+        scale = np.broadcast_to(self.scale[:, None], chosen.shape)[chosen]
+        return self.features[chosen], np.sqrt(np.maximum(self.sold[chosen], 0) / scale), scale

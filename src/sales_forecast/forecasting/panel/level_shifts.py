@@ -1,0 +1,155 @@
+"""Find lasting jumps of a whole department's level, and bring history to today's level."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR
+
+SIZE_WEEKS = 26
+"""A jump is measured over half a year: its first weeks alone are noisy."""
+
+Ratios = npt.NDArray[np.float64]
+
+
+class LevelShiftParams(BaseModel, frozen=True, extra="forbid"):
+    """When a jump of the year-on-year ratio counts as a level shift.
+
+    The ratio is taken per department and week: the median over stores of log(week / same week a year
+    before). Weeks without enough stores, or off season, have no ratio.
+    """
+
+    enabled: bool = True
+    min_log_ratio: float = Field(gt=0)
+    noise_multiple: float = Field(gt=0)
+    hold_weeks: int = Field(gt=1)
+    base_weeks: int = Field(gt=3)
+    min_stores: int = Field(gt=0)
+    min_season_share: float = Field(ge=0, lt=1)
+
+
+def year_on_year(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
+    """Median over stores of the log ratio to the same week of the year before.
+
+    Args:
+        panel: ``store, department, week, turnover``; weeks on one 7-day matrix.
+        params: ``min_stores`` and ``min_season_share`` say which weeks are comparable.
+
+    Returns:
+        Weeks x departments, NaN where nothing can be compared.
+    """
+    sold = panel.loc[panel["turnover"] > 0, ["store", "department", "week", "turnover"]]
+    wide = sold.pivot(index="week", columns=["department", "store"], values="turnover")
+    wide = wide.reindex(pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D"))
+    ratio = pd.DataFrame(np.log(wide / wide.shift(WEEKS_PER_YEAR))).T.groupby(level="department")
+    total = wide.T.groupby(level="department").sum().T
+    total = total.mask(total.cumsum() == 0)  # weeks before the department began are no weeks without sales
+    share = total / total.rolling(WEEKS_PER_YEAR, min_periods=WEEKS_PER_YEAR // 2).mean()
+    in_season = (share >= params.min_season_share) & (share.shift(WEEKS_PER_YEAR) >= params.min_season_share)
+    comparable: pd.DataFrame = (params.min_stores <= ratio.count().T) & in_season
+    return ratio.median().T.where(comparable)
+
+
+def find_level_shifts(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
+    """Find the weeks at which a department's level jumped in most of its stores, and by how much.
+
+    Args:
+        panel: ``store, department, week, turnover`` up to the last week that may be seen.
+        params: Thresholds.
+
+    Returns:
+        ``department, week, factor``: the week that the new level began, and what brings the weeks before it
+        to that level, which is the median year-on-year ratio of the half year after. Empty if there is
+        none, or if ``enabled`` is false.
+    """
+    found = []
+    if params.enabled and not panel.empty:
+        ratios = year_on_year(panel, params)
+        for department in ratios.columns:
+            found += [
+                {"department": department, "week": ratios.index[position], "factor": float(np.exp(jump))}
+                for position, jump in find_jumps(ratios[department].to_numpy(), params)
+            ]
+    return pd.DataFrame(found, columns=["department", "week", "factor"]).astype(
+        {"week": "datetime64[ns]", "factor": float}
+    )
+
+
+def find_jumps(ratio: Ratios, params: LevelShiftParams) -> list[tuple[int, float]]:
+    """Find the lasting jumps in one department's year-on-year ratio.
+
+    A shift lifts the ratio for a year only: after that the comparison week is shifted too. So once a shift
+    is found its jump is taken out of the year that follows, and the search goes on.
+
+    Args:
+        ratio: One log ratio a week, NaN where there is none, shape ``(weeks,)``.
+        params: Thresholds.
+
+    Returns:
+        Position and log size of each jump, oldest first. The size is the ratio itself, not its change: what
+        brings last year's weeks to today's level, whatever the year before was like.
+    """
+    ratio = ratio.copy()
+    jumps: list[tuple[int, float]] = []
+    for position in range(params.base_weeks, len(ratio)):
+        if np.isnan(ratio[position]):
+            continue
+        base, held = _around(ratio, position, params)
+        if len(base) < params.base_weeks // 2 or len(held) < params.hold_weeks:
+            continue
+        level = np.median(base)
+        jump = float(np.median(held) - level)
+        threshold = max(params.min_log_ratio, params.noise_multiple * _noise(ratio[:position]))
+        lasted = np.abs(held - level).min() > threshold / 2 and len(set(np.sign(held - level))) == 1
+        if abs(jump) < threshold or not lasted:
+            continue
+        start = _sharpest(ratio, position, params.hold_weeks, np.sign(jump))
+        size = float(np.nanmedian(ratio[start : start + SIZE_WEEKS]))
+        if (size - level) * np.sign(jump) < threshold:  # a few odd weeks, as the rest of the year tells
+            continue
+        jumps.append((start, size))
+        ratio[start : start + WEEKS_PER_YEAR] -= size - level
+    return jumps
+
+
+def _around(ratio: Ratios, position: int, params: LevelShiftParams) -> tuple[Ratios, Ratios]:
+    """Known ratios before a week, and from it on."""
+    base = ratio[max(0, position - 2 * params.base_weeks) : position]
+    held = ratio[position : position + 2 * params.hold_weeks]
+    return base[~np.isnan(base)][-params.base_weeks :], held[~np.isnan(held)][: params.hold_weeks]
+
+
+def _sharpest(ratio: Ratios, position: int, hold_weeks: int, sign: float) -> int:
+    """The week of the largest single step near a detection: medians see a jump a week early or late."""
+    first = max(1, position - 2)
+    steps = sign * np.diff(ratio[first - 1 : position + hold_weeks])
+    return first + int(np.nanargmax(steps)) if np.isfinite(steps).any() else position
+
+
+def _noise(ratio: Ratios) -> float:
+    """Robust standard deviation of the weekly changes, 1.4826 x median absolute deviation."""
+    changes = np.diff(ratio)
+    changes = changes[~np.isnan(changes)]
+    if changes.size < 8:
+        return 0.0
+    return float(1.4826 * np.median(np.abs(changes - np.median(changes))))
+
+
+def adjust_levels(panel: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
+    """Multiply history before each level shift by its factor, so that old weeks compare with new ones.
+
+    Args:
+        panel: ``store, department, week, turnover``.
+        shifts: As ``find_level_shifts`` gives them.
+
+    Returns:
+        The panel with ``turnover`` rescaled; all else unchanged.
+    """
+    factor = np.ones(len(panel))
+    for department, week, size in shifts[["department", "week", "factor"]].to_numpy():
+        earlier = (panel["department"] == department) & (panel["week"] < week)
+        factor[earlier.to_numpy()] *= size
+    return panel.assign(turnover=panel["turnover"] * factor)

@@ -1,0 +1,90 @@
+"""Turnover: how good the selected method is where a store is young."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from rich.progress import track
+
+from sales_forecast.forecasting.distributed import FittingParams
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.evaluation.cold_start_backtest import (
+    KNOWN_WEEKS,
+    MORE,
+    ColdStartBacktestParams,
+    forecast_cold_starts,
+)
+from sales_forecast.forecasting.evaluation.metrics import score
+from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.methods.base import Methods
+from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+
+
+def backtest_cold_starts(
+    panel: pd.DataFrame,
+    stores: pd.DataFrame,
+    calendar: pd.DataFrame,
+    future_covariates: pd.DataFrame,
+    selected_method: dict[str, Any],
+    backtest: BacktestParams,
+    methods: Methods,
+    intervals: IntervalParams,
+    cold_start_backtest: ColdStartBacktestParams,
+    level_shifts: LevelShiftParams,
+    fitting: FittingParams,
+) -> pd.DataFrame:
+    """Let the selected method forecast stores whose past is hidden from it.
+
+    Args:
+        panel: Gap-free weekly turnover.
+        stores: Attributes.
+        calendar: Holidays of past and future weeks.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
+        selected_method: Whose forecasts are wanted.
+        backtest: Cutoffs and horizon.
+        methods: Candidates.
+        intervals: What errors are measured in.
+        cold_start_backtest: Which stores, and at how many cutoffs.
+        level_shifts: How level shifts are found.
+        fitting: Who fits.
+
+    Returns:
+        See ``forecasting.evaluation.cold_start_backtest.forecast_cold_starts``.
+    """
+    method = methods.root[selected_method["method"]]
+    today = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
+    cutoffs = sorted(map(pd.Timestamp, backtest.cutoffs))[-cold_start_backtest.cutoffs :]
+    folds = [
+        forecast_cold_starts(
+            method,
+            today.as_of(cutoff),
+            panel,
+            backtest.horizon_weeks,
+            cold_start_backtest,
+            intervals,
+            fitting,
+        )
+        for cutoff in track(cutoffs, description="Cold-start backtest")
+    ]
+    return pd.concat(folds, ignore_index=True)
+
+
+def score_cold_starts(cold_start_forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Score forecasts by how many weeks of a store were known.
+
+    Args:
+        cold_start_forecasts: As ``backtest_cold_starts`` returns them.
+
+    Returns:
+        ``weeks_known, stores, rows, wape, mae, bias``; each store at each cutoff counts as one.
+    """
+    grouped = cold_start_forecasts.groupby("weeks_known")
+    counts = grouped.agg(rows=("store", "size"))
+    seen = cold_start_forecasts.drop_duplicates(["weeks_known", "cutoff", "store"])
+    counts.insert(0, "stores", seen.groupby("weeks_known").size())
+    scores = grouped[["turnover", "forecast"]].apply(lambda rows: pd.Series(score(rows)))
+    table = counts.join(scores[["wape", "mae", "bias"]])
+    order = [label for label in (*KNOWN_WEEKS, MORE) if label in table.index]
+    return table.loc[order].reset_index()

@@ -1,0 +1,97 @@
+"""Turnover: why the forecasts are what they are."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.registry.dataset import Served
+from sales_forecast.reporting import COLOURS, small_multiples
+
+
+def explain_forecasts(
+    serving: Served,
+    forecasts: pd.DataFrame,
+    panel: pd.DataFrame,
+    stores: pd.DataFrame,
+    calendar: pd.DataFrame,
+    future_covariates: pd.DataFrame,
+) -> pd.DataFrame:
+    """Split each forecast into parts in business words that add up to it.
+
+    Args:
+        serving: The model that made the forecasts.
+        forecasts: ``store, department, week, forecast``.
+        panel: Gap-free weekly turnover.
+        stores: Attributes.
+        calendar: Holidays of past and future weeks.
+        future_covariates: Columns of the retailer's own, of past and future weeks.
+
+    Returns:
+        ``store, department, week, forecast`` and the columns of ``forecasting.attribution.PARTS``; currency units
+        per week.
+    """
+    model: TurnoverModel = serving.package.model
+    return model.explain(model.context(panel, stores, calendar, future_covariates), forecasts)
+
+
+def chart_attributions(attributions: pd.DataFrame) -> go.Figure:
+    """Draw for each department how the parts add up to the forecast, week by week.
+
+    Args:
+        attributions: As ``explain_forecasts`` returns it.
+    """
+    sums = attributions.groupby(["department", "week"])[["forecast", *PARTS]].sum()
+    departments = list(sums.index.unique("department"))
+    figure = small_multiples(
+        "Why these forecasts",
+        [f"Department {department}" for department in departments],
+        "week",
+        "turnover per week",
+        row_height=260,
+    )
+    told = [part for part in PARTS if (sums[part].abs() > 1e-6 * sums["forecast"].max()).any()]
+    for row, department in enumerate(departments, start=1):
+        own = sums.loc[department]
+        for position, part in enumerate(told):
+            figure.add_bar(
+                x=own.index,
+                y=own[part],
+                name=PARTS[part],
+                legendgroup=part,
+                showlegend=row == 1,
+                marker_color=COLOURS[position % len(COLOURS)],
+                row=row,
+                col=1,
+            )
+        figure.add_scatter(
+            x=own.index,
+            y=own["forecast"],
+            name="forecast",
+            legendgroup="forecast",
+            showlegend=row == 1,
+            mode="markers",
+            marker={"color": "black", "symbol": "diamond", "size": 8},
+            row=row,
+            col=1,
+        )
+    figure.update_layout(barmode="relative")
+    figure.update_xaxes(tickvals=list(sums.index.unique("week")), tickformat="%d %b")
+    return figure
+
+
+def describe_attributions(attributions: pd.DataFrame) -> pd.DataFrame:
+    """Sum the parts over the weeks ahead, as shares of each department's forecast.
+
+    Args:
+        attributions: As ``explain_forecasts`` returns it.
+
+    Returns:
+        ``department`` and the parts in words, without those that play no role anywhere.
+    """
+    sums = attributions.groupby("department")[["forecast", *PARTS]].sum()
+    shares = sums[list(PARTS)].div(sums["forecast"].where(sums["forecast"] > 0), axis=0)
+    told = [part for part in PARTS if (shares[part].abs() > 0.0005).any()]
+    return shares[told].rename(columns=PARTS).reset_index()

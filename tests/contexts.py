@@ -1,0 +1,18 @@
+"""The simplest context: no holidays, no level shifts."""
+
+import pandas as pd
+
+from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.matrix import no_future_covariates
+
+NO_CALENDAR = pd.DataFrame()
+NOTHING_AHEAD = no_future_covariates()
+NO_SHIFTS = LevelShiftParams(
+    enabled=False,
+    min_log_ratio=1,
+    noise_multiple=1,
+    hold_weeks=4,
+    base_weeks=13,
+    min_stores=1,
+    min_season_share=0,
+)

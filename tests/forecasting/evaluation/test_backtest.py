@@ -1,0 +1,190 @@
+"""The backtest: what would have been forecast, by someone who did not know what came."""
+
+import logging
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from pydantic import ValidationError
+
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold, plan_cutoffs
+from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
+from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS, IntervalParams
+from sales_forecast.forecasting.methods.base import Fitted, Method, Methods, forecast_all
+
+AUTUMN = pd.Timestamp("2016-10-01")
+KEYS = ["store", "department", "week"]
+INTERVALS = IntervalParams(weeks_back=(8, 52), scale_share=0.1)
+
+
+class Witness(Method, frozen=True):
+    """Forecasts 100 for everyone and tells what it was shown."""
+
+    seen: list
+
+    def fit(self, context: ForecastContext) -> Fitted:
+        self.seen.append(context.panel)
+        return {"level": 100.0}
+
+    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> np.ndarray:
+        self.seen.extend([context.panel, forecast_index])
+        return np.full(len(forecast_index), fitted["level"])
+
+
+def _fold(
+    context_of, panel: pd.DataFrame, methods: Methods, cutoff=AUTUMN, intervals: IntervalParams = INTERVALS
+) -> pd.DataFrame:
+    forecast_index = actuals_after(panel, cutoff, horizon_weeks=8)
+    fold = backtest_fold(context_of(panel, cutoff), methods, forecast_index, intervals)
+    return pd.concat([answer for answer, _ in fold], ignore_index=True)
+
+
+# --- cutoffs -------------------------------------------------------------------------------
+
+
+def test_cutoffs_are_planned_oldest_first(panel):
+    backtest = BacktestParams(horizon_weeks=8, cutoffs=("2017-08-05", "2015-10-03"))
+    assert plan_cutoffs(panel, backtest) == [pd.Timestamp("2015-10-03"), pd.Timestamp("2017-08-05")]
+
+
+@pytest.mark.parametrize(
+    "cutoff",
+    [
+        pytest.param(date(2016, 10, 2), id="a Sunday"),
+        pytest.param(date(2012, 12, 22), id="before the first week"),
+        pytest.param(date(2017, 8, 12), id="seven weeks before the last"),
+        pytest.param(date(2018, 1, 6), id="in the future"),
+    ],
+)
+def test_a_cutoff_that_cannot_be_scored_is_refused_with_its_parameter(panel, cutoff):
+    backtest = BacktestParams(horizon_weeks=8, cutoffs=(date(2016, 10, 1), cutoff))
+    refusal = (
+        rf"turnover\.backtest\.cutoffs: 1 of 2 cannot be used, e\.g\. {cutoff}.*2012-12-29 and 2017-08-05"
+    )
+    with pytest.raises(InputError, match=refusal):
+        plan_cutoffs(panel, backtest)
+
+
+def test_the_last_usable_cutoff_depends_on_the_horizon(panel):
+    cutoffs = (date(2017, 8, 12),)
+    assert plan_cutoffs(panel, BacktestParams(horizon_weeks=7, cutoffs=cutoffs))
+    with pytest.raises(InputError, match="8 weeks before its last"):
+        plan_cutoffs(panel, BacktestParams(horizon_weeks=8, cutoffs=cutoffs))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"cutoffs": ["2016-10-01", "2016-10-01"]}, "names a week twice"),
+        ({"cutoffs": []}, "cutoffs"),
+        ({"horizon_weeks": 0}, "horizon_weeks"),
+        ({"horizn_weeks": 8}, "horizn_weeks"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(options, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        BacktestParams(**{"horizon_weeks": 8, "cutoffs": ["2016-10-01"]} | options)
+
+
+# --- forecast index -------------------------------------------------------------------------------
+
+
+def test_targets_are_the_weeks_after_the_cutoff_and_no_more(panel):
+    weeks = actuals_after(panel, AUTUMN, horizon_weeks=8)["week"]
+    assert weeks.min() == pd.Timestamp("2016-10-08")
+    assert weeks.max() == pd.Timestamp("2016-11-26")
+    assert weeks.nunique() == 8
+    assert actuals_after(panel, AUTUMN, horizon_weeks=3)["week"].nunique() == 3
+
+
+def test_a_store_that_opens_after_the_cutoff_is_not_asked_for(panel):
+    opening = pd.Timestamp("2016-11-26")  # of store 108
+    assert 108 not in set(actuals_after(panel, AUTUMN, 8)["store"])
+    assert 108 in set(actuals_after(panel, opening, 8)["store"])
+
+
+def test_a_week_in_a_gap_cannot_be_scored(panel):
+    gap = pd.Timestamp("2015-03-07")  # store 105, department 88, this week and the next
+    forecast_index = actuals_after(panel, gap - pd.Timedelta(weeks=1), 3)
+    series = forecast_index[(forecast_index["store"] == 105) & (forecast_index["department"] == 88)]
+    assert series["week"].to_list() == [gap + pd.Timedelta(weeks=2)]
+    assert forecast_index["turnover"].notna().all()
+
+
+# --- folds ---------------------------------------------------------------------------------
+
+
+def test_a_fold_has_a_row_for_each_method_and_target(context_of, panel, methods):
+    fold = _fold(context_of, panel, Methods({n: methods.root[n] for n in ("seasonal_naive", "growth_naive")}))
+    forecast_index = actuals_after(panel, AUTUMN, 8)
+    columns = ["method", "cutoff", *KEYS[:2], "week", "horizon", "turnover", "forecast", *INTERVAL_COLUMNS]
+    assert fold.columns.to_list() == columns
+    assert fold["cutoff"].eq(AUTUMN).all()
+    for _, rows in fold.groupby("method"):
+        assert_frame_equal(
+            rows[[*KEYS, "turnover"]].reset_index(drop=True), forecast_index[[*KEYS, "turnover"]]
+        )
+    assert set(fold["method"]) == {"seasonal_naive", "growth_naive"}
+
+
+def test_no_method_is_shown_what_came_true(context_of, panel):
+    witness = Witness(seen=[])
+    fold = _fold(context_of, panel, Methods({"witness": witness}))
+    weeks_back = []
+    for fitted_on, forecast_from, forecast_index in zip(*[iter(witness.seen)] * 3, strict=True):
+        assert fitted_on["week"].max() == forecast_from["week"].max() < forecast_index["week"].min()
+        assert forecast_index.columns.to_list() == KEYS
+        weeks_back.append((AUTUMN - fitted_on["week"].max()).days // 7)
+    assert weeks_back == [8, 52, 0], "first for how wide the range must be, then for the forecast"
+    assert fold["forecast"].eq(100).all()
+
+
+def test_forecasts_of_a_fold_are_those_of_a_panel_that_ends_at_the_cutoff(context_of, panel, methods, name):
+    (method,) = (one := Methods({name: methods.root[name]})).root.values()
+    fold = _fold(context_of, panel, one)
+    ends_there = context_of(panel[panel["week"] <= AUTUMN], AUTUMN)
+    alone = forecast_all(method, ends_there, fold[KEYS], method.fit(ends_there))
+    assert_frame_equal(fold[[*KEYS, "horizon", "forecast"]], alone[[*KEYS, "horizon", "forecast"]])
+
+
+def test_forecasts_of_a_fold_do_not_move_with_what_came_true(context_of, panel, methods, name):
+    one = Methods({name: methods.root[name]})
+    tripled = panel.assign(turnover=panel["turnover"].where(panel["week"] <= AUTUMN, 3 * panel["turnover"]))
+    usual, other = _fold(context_of, panel, one), _fold(context_of, tripled, one)
+    assert_frame_equal(usual.drop(columns="turnover"), other.drop(columns="turnover"))
+    assert not usual["turnover"].equals(other["turnover"])
+
+
+def test_another_cutoff_is_another_forecast(context_of, panel, methods):
+    one = Methods({"seasonal_naive": methods.root["seasonal_naive"]})
+    first = _fold(context_of, panel, one)
+    later = _fold(context_of, panel, one, pd.Timestamp("2016-12-10"))
+    assert first["week"].max() < later["week"].min()
+    assert later["horizon"].min() == 1
+
+
+def test_each_forecast_has_its_ranges_around_it(context_of, panel, methods, name):
+    fold = _fold(context_of, panel, Methods({name: methods.root[name]}))
+    assert fold[INTERVAL_COLUMNS].notna().all(axis=None)
+    ends = fold[["lo_95", "lo_80", "forecast", "hi_80", "hi_95"]].to_numpy()
+    assert (np.diff(ends, axis=1) >= 0).all()
+    assert (ends >= 0).all()
+    assert (fold["hi_80"] > fold["lo_80"]).any()
+
+
+@pytest.mark.parametrize("other", [{"weeks_back": (16,)}, {"scale_share": 1.0}])
+def test_how_ranges_are_learnt_moves_them_and_not_the_forecast(context_of, panel, methods, other):
+    one = Methods({"growth_naive": methods.root["growth_naive"]})
+    usual = _fold(context_of, panel, one)
+    changed = _fold(context_of, panel, one, intervals=INTERVALS.model_copy(update=other))
+    assert_frame_equal(usual.drop(columns=INTERVAL_COLUMNS), changed.drop(columns=INTERVAL_COLUMNS))
+    assert not np.allclose(usual["hi_80"], changed["hi_80"])
+
+
+def test_each_method_tells_how_wrong_it_was(context_of, panel, caplog):
+    with caplog.at_level(logging.INFO, logger="sales_forecast"):
+        _fold(context_of, panel, Methods({"witness": Witness(seen=[])}))
+    assert "witness after 2016-10-01: WAPE 0.9" in caplog.text

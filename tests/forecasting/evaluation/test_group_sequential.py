@@ -1,0 +1,225 @@
+"""An experiment stops early only where looking every week does not invent the difference."""
+
+from dataclasses import asdict
+from itertools import pairwise
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+from pydantic import ValidationError
+from scipy import stats
+
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation import group_sequential
+from sales_forecast.forecasting.evaluation.group_sequential import ABParams, analyse, spending_levels, verdict
+from sales_forecast.forecasting.evaluation.significance import Difference, compare
+
+EIGHT_WEEKS = ABParams(planned_weeks=8, alpha=0.05, bootstrap_draws=200, seed=1)
+
+
+def _answers(challenger: float, champion: float, seed: int = 0, stores: int = 40) -> pd.DataFrame:
+    """Two departments over eight weeks; errors of so much on average, and each method likes some stores more."""
+    keys = pd.MultiIndex.from_product(
+        [pd.date_range("2017-08-04", periods=8, freq="7D"), range(stores), [88, 117]],
+        names=["week", "store", "department"],
+    ).to_frame(index=False)
+    rng = np.random.default_rng(seed)
+    parts = []
+    for method, noise in (("challenger", challenger), ("champion", champion)):
+        scale = noise * np.exp(rng.normal(0, 0.3, stores))[keys["store"]]
+        forecast = 100 + scale * rng.normal(size=len(keys))
+        parts.append(keys.assign(method=method, forecast=forecast, turnover=100.0))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _quick_compare(rows: pd.DataFrame, method: str, other: str, draws: int, seed: int) -> Difference:
+    """As ``compare`` for stores numbered from zero, fast enough for thousands of looks."""
+    error, store = (rows["turnover"] - rows["forecast"]).abs().to_numpy(), rows["store"].to_numpy()
+    number, sold = store.max() + 1, rows["turnover"].to_numpy()
+    counts = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), draws)
+    drawn = np.vstack([np.ones(number), counts])
+    wapes = []
+    for name in (method, other):
+        own = rows["method"].to_numpy() == name
+        missed, bought = (np.bincount(store[own], part[own], number) for part in (error, sold))
+        wapes.append((drawn @ missed) / (drawn @ bought))
+    gaps = wapes[0] - wapes[1]
+    low, high = np.quantile(gaps[1:], [0.025, 0.975])
+    deviation = gaps[1:].std()
+    return Difference(gaps[0], wapes[0][0], wapes[1][0], low, high, deviation, 2.8 * deviation, int(number))
+
+
+def test_looks_together_spend_alpha_and_each_more_than_the_one_before():
+    levels = spending_levels(EIGHT_WEEKS)
+    assert len(levels) == 8
+    assert sum(levels) == pytest.approx(0.05)
+    assert all(earlier < later for earlier, later in pairwise(levels))
+
+
+@pytest.mark.parametrize(
+    "boundaries", [[2.963, 1.969], [4.333, 2.963, 2.359, 2.014], [4.877, 3.357, 2.680, 2.290, 2.031]]
+)
+def test_spending_is_what_the_published_boundaries_of_lan_and_demets_use_up(boundaries):
+    # equal looks, 0.05 two-sided, as printed by R's gsDesign and ldbounds: 0.025 is spent on each side
+    looks = len(boundaries)
+    shares = np.arange(1, looks + 1) / looks
+    alike = np.sqrt(np.minimum.outer(shares, shares) / np.maximum.outer(shares, shares))
+    crossed = [
+        1 - stats.multivariate_normal(cov=alike[:look, :look]).cdf(boundaries[:look])
+        for look in range(1, looks + 1)
+    ]
+    one_side = EIGHT_WEEKS.model_copy(update={"planned_weeks": looks, "alpha": 0.025})
+    assert np.cumsum(spending_levels(one_side)) == pytest.approx(crossed, abs=5e-5)
+
+
+def test_spending_follows_its_formula():
+    normal = NormalDist()
+    by_hand = [2 - 2 * normal.cdf(normal.inv_cdf(0.975) / (look / 8) ** 0.5) for look in range(1, 9)]
+    assert np.cumsum(spending_levels(EIGHT_WEEKS)) == pytest.approx(by_hand, abs=1e-9)
+
+
+def test_a_look_pools_all_weeks_so_far():
+    answers = _answers(10, 12)
+    looks = analyse(answers.sample(frac=1, random_state=1), EIGHT_WEEKS)
+    third = answers[answers["week"] <= looks[2].week]
+    error = (third["forecast"] - third["turnover"]).abs().groupby(third["method"]).sum()
+    sold = third["turnover"].groupby(third["method"]).sum()
+    assert [look.week for look in looks] == list(answers["week"].unique())
+    assert looks[2].challenger == pytest.approx(error["challenger"] / sold["challenger"])
+    assert looks[2].champion == pytest.approx(error["champion"] / sold["champion"])
+    assert looks[2].difference == pytest.approx(looks[2].challenger - looks[2].champion)
+    assert looks[2].stores == 40
+
+
+def test_the_interval_is_as_wide_as_the_level_of_its_look_asks():
+    answers = _answers(10, 12)
+    last = analyse(answers, EIGHT_WEEKS)[-1]
+    found = compare(answers.assign(cutoff=answers["week"].min()), "challenger", "champion", 200, 1)
+    assert found.detectable == pytest.approx(2.8 * found.deviation)
+    student = stats.t.ppf(1 - last.level / 2, df=39) * found.deviation * (40 / 39) ** 0.5
+    assert last.high - last.difference == pytest.approx(student)
+    assert last.difference - last.low == pytest.approx(last.high - last.difference)
+
+
+def test_the_quick_comparison_of_the_simulation_is_the_real_one():
+    answers = _answers(10, 12)
+    real = compare(answers.assign(cutoff=answers["week"].min()), "challenger", "champion", 200, 1)
+    assert asdict(_quick_compare(answers, "challenger", "champion", 200, 1)) == pytest.approx(asdict(real))
+
+
+def test_looking_every_week_finds_no_more_than_alpha_where_there_is_nothing(monkeypatch):
+    monkeypatch.setattr(group_sequential, "compare", _quick_compare)
+    params = EIGHT_WEEKS.model_copy(update={"bootstrap_draws": 100})
+    z = stats.t.isf(np.array(spending_levels(params)) / 2, df=39) * (40 / 39) ** 0.5
+    experiments, found, naive = 250, 0, 0
+    for seed in range(experiments):
+        looks = analyse(_answers(10, 10, seed), params)
+        found += verdict(looks, params) != "no difference found"
+        errors = np.array([look.difference / (look.high - look.difference) for look in looks]) * z
+        naive += np.abs(errors).max() > 1.96
+    bearable = stats.binom.ppf(0.999, experiments, EIGHT_WEEKS.alpha)
+    assert found <= bearable
+    assert naive > 1.5 * bearable  # the test has teeth: 95 % intervals each week would not pass
+
+
+def test_a_clearly_better_challenger_is_found_before_the_planned_end():
+    looks = analyse(_answers(10, 15), EIGHT_WEEKS)
+    decided = [verdict(looks[: week + 1], EIGHT_WEEKS) for week in range(8)]
+    assert decided[0] == "go on"  # the first look has next to nothing to spend
+    assert decided[4:] == ["challenger is better"] * 4
+    assert verdict(analyse(_answers(20, 10), EIGHT_WEEKS), EIGHT_WEEKS) == "champion is better"
+
+
+def test_the_first_decision_stands_whatever_the_weeks_after_it_say():
+    answers = _answers(10, 20)
+    turned = answers["week"] > answers["week"].unique()[4]
+    answers.loc[turned & (answers["method"] == "challenger"), "forecast"] = 900.0
+    looks = analyse(answers, EIGHT_WEEKS)
+    assert looks[-1].low > 0
+    assert verdict(looks, EIGHT_WEEKS) == "challenger is better"
+
+
+def test_equal_models_go_on_to_the_planned_end_and_no_further():
+    answers = _answers(10, 10)
+    answers["forecast"] = 110.0
+    looks = analyse(answers, EIGHT_WEEKS)
+    short = EIGHT_WEEKS.model_copy(update={"planned_weeks": 3})
+    assert {(look.difference, look.low, look.high) for look in looks} == {(0.0, 0.0, 0.0)}
+    assert verdict(looks[:7], EIGHT_WEEKS) == "go on"
+    assert verdict(looks, EIGHT_WEEKS) == "no difference found"
+    assert len(analyse(answers, short)) == 3
+    assert verdict(analyse(answers, short), short) == "no difference found"
+
+
+@pytest.mark.parametrize(("stores", "expected"), [(5, "challenger is better"), (4, "no difference found")])
+def test_next_to_no_stores_decide_nothing(stores, expected):
+    answers = _answers(10, 10, stores=stores)
+    wrong = answers["method"] == "champion"
+    answers["forecast"] = answers["turnover"] * np.where(wrong, 2.0, 1.0)
+    assert verdict(analyse(answers, EIGHT_WEEKS), EIGHT_WEEKS) == expected
+
+
+def test_departments_of_a_store_are_no_new_evidence():
+    answers = _answers(10, 12)
+    copied = pd.concat([answers, answers.assign(department=answers["department"] + 1)], ignore_index=True)
+    fields = ["difference", "low", "high"]
+    once, twice = (pd.DataFrame(analyse(rows, EIGHT_WEEKS))[fields] for rows in (answers, copied))
+    assert_frame_equal(once, twice)
+
+
+def test_a_larger_alpha_narrows_the_interval_and_another_seed_moves_it():
+    answers = _answers(10, 12)
+    last, bold, redrawn, steady = (
+        analyse(answers, EIGHT_WEEKS.model_copy(update=change))[-1]
+        for change in ({}, {"alpha": 0.2}, {"seed": 2}, {"bootstrap_draws": 2000})
+    )
+    assert bold.high - bold.low < last.high - last.low
+    assert redrawn.high != last.high
+    assert steady.high != last.high
+
+
+@pytest.mark.parametrize("planned", [1, 1000])
+def test_an_experiment_may_be_planned_for_one_week_or_for_twenty_years(planned):
+    params = EIGHT_WEEKS.model_copy(update={"planned_weeks": planned})
+    first = analyse(_answers(10, 20), params)[0]
+    assert np.isfinite([first.low, first.high]).all()
+    assert first.level == pytest.approx(0.05 if planned == 1 else 0)
+
+
+def test_rows_of_only_one_method_are_no_comparison():
+    answers = _answers(10, 12)
+    alone = answers.drop(index=answers.index[3])
+    with pytest.raises(InputError, match=r"1 of 640 .*\(e\.g\. store 1, department 117, week 2017-08-04\)"):
+        analyse(alone, EIGHT_WEEKS)
+    with pytest.raises(InputError, match="640 of 640"):
+        analyse(answers[answers["method"] == "champion"], EIGHT_WEEKS)
+    with pytest.raises(InputError, match="640 of 640"):
+        analyse(pd.concat([answers, answers]), EIGHT_WEEKS)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("forecast", np.nan), ("turnover", np.nan), ("turnover", 101.0)]
+)
+def test_a_hole_does_not_pass_for_a_perfect_forecast(column, value):
+    answers = _answers(10, 12)
+    answers.loc[3, column] = value
+    with pytest.raises(InputError, match="1 of 640"):
+        analyse(answers, EIGHT_WEEKS)
+
+
+def test_before_the_first_turnover_there_is_nothing_to_compare():
+    with pytest.raises(InputError, match="nothing to compare yet"):
+        analyse(_answers(10, 12).iloc[:0], EIGHT_WEEKS)
+    assert verdict([], EIGHT_WEEKS) == "go on"
+
+
+@pytest.mark.parametrize(
+    "change", [{"planned_weeks": 0}, {"alpha": 0.0}, {"alpha": 0.5}, {"bootstrap_draws": 99}, {"weeks": 8}]
+)
+def test_parameters_without_sense_are_refused(change):
+    with pytest.raises(ValidationError):
+        ABParams(**EIGHT_WEEKS.model_dump() | change)
+    with pytest.raises(ValidationError, match="alpha"):
+        ABParams(planned_weeks=8, bootstrap_draws=200, seed=1)

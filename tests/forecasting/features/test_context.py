@@ -1,0 +1,137 @@
+"""What is known at a cutoff, and nothing more."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from contexts import NOTHING_AHEAD
+from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
+
+WEEKS = pd.date_range("2016-01-02", periods=5, freq="7D")
+
+
+@pytest.fixture
+def little_context(calendar, level_shifts) -> ForecastContext:
+    """Store 2 opens in the second week and is unknown in the third; the cutoff is the fourth."""
+    panel = pd.DataFrame(
+        [(2, "bikes", WEEKS[1], 20.0), (2, "bikes", WEEKS[2], np.nan), (2, "bikes", WEEKS[3], 22.0)]
+        + [(1, "bikes", week, float(10 + n)) for n, week in enumerate(WEEKS)],
+        columns=["store", "department", "week", "turnover"],
+    )
+    stores = pd.DataFrame({"store": [3, 2, 1], "region": ["north", "south", "west"]})
+    return ForecastContext.latest(panel, stores, calendar, level_shifts, NOTHING_AHEAD).at(WEEKS[3])
+
+
+def test_the_matrix_has_a_row_a_series_and_a_column_a_week_up_to_the_cutoff(little_context):
+    matrix = little_context.raw
+    assert matrix.series.to_dict("list") == {
+        "store": [1, 2],
+        "department": ["bikes", "bikes"],
+        "region": ["west", "south"],
+    }
+    assert matrix.weeks.to_list() == WEEKS[:4].to_list()
+    expected = [[10, 11, 12, 13], [np.nan, 20, np.nan, 22]]
+    np.testing.assert_array_equal(matrix.turnover, expected)
+
+
+def test_a_week_in_which_nobody_sold_is_unknown_and_not_skipped(little_context):
+    panel = little_context.panel.query("week != @WEEKS[2]")
+    matrix = replace(little_context, panel=panel).at(WEEKS[4]).raw
+    assert matrix.weeks.to_list() == WEEKS.to_list()
+    assert np.isnan(matrix.turnover[:, [2, 4]]).all()
+
+
+def test_targets_find_their_series_and_a_new_series_has_none(little_context):
+    wanted = pd.DataFrame({"store": [2, 1, 3, 1], "department": ["bikes", "bikes", "bikes", "boats"]})
+    assert little_context.raw.position_of(wanted).tolist() == [1, 0, -1, -1]
+
+
+def test_weeks_ahead_are_counted_from_the_cutoff():
+    forecast_index = pd.DataFrame({"week": WEEKS})
+    assert weeks_ahead(forecast_index, WEEKS[1]).tolist() == [-1, 0, 1, 2, 3]
+
+
+def test_the_future_can_be_rewritten_without_the_past_noticing(context, context_of, panel, cutoff):
+    past = panel["week"] <= cutoff
+    rewritten = context_of(panel.assign(turnover=panel["turnover"].where(past, -1e6)))
+    assert_frame_equal(rewritten.panel, context.panel)
+    assert_frame_equal(rewritten.shifts, context.shifts)
+    np.testing.assert_array_equal(rewritten.raw.turnover, context.raw.turnover)
+    np.testing.assert_array_equal(rewritten.level_adjusted.turnover, context.level_adjusted.turnover)
+    assert context.panel["week"].max() == cutoff
+
+
+def test_the_order_of_rows_does_not_matter(context, context_of, panel):
+    shuffled = context_of(panel.sample(frac=1, random_state=1))
+    assert_frame_equal(shuffled.raw.series, context.raw.series)
+    np.testing.assert_array_equal(shuffled.level_adjusted.turnover, context.level_adjusted.turnover)
+
+
+def test_the_order_of_stores_does_not_matter(context, stores):
+    shuffled = replace(context, stores=stores.sample(frac=1, random_state=1))
+    assert_frame_equal(shuffled.raw.series, context.raw.series)
+
+
+def test_today_is_the_same_at_todays_level_and_the_year_before_is_not(context):
+    changed = context.level_adjusted.turnover != context.raw.turnover
+    changed &= ~np.isnan(context.raw.turnover)
+    assert not context.shifts.empty
+    assert changed.any()
+    assert not changed[:, context.raw.weeks >= context.shifts["week"].max()].any()
+
+
+# --- what was known before --------------------------------------------------------------------
+
+
+def test_what_was_known_weeks_ago_is_the_market_of_that_day(context, context_of, panel, cutoff):
+    earlier = context.before(8)
+    then = context_of(panel, cutoff - pd.Timedelta(weeks=8))
+    assert earlier.cutoff == then.cutoff == pd.Timestamp("2017-06-10")
+    assert_frame_equal(earlier.panel, then.panel)
+    assert_frame_equal(earlier.shifts, then.shifts)
+    np.testing.assert_array_equal(earlier.level_adjusted.turnover, then.level_adjusted.turnover)
+
+
+def test_what_came_since_is_not_known_before(context, context_of, panel, cutoff):
+    then = cutoff - pd.Timedelta(weeks=52)
+    rewritten = context_of(panel.assign(turnover=panel["turnover"].where(panel["week"] <= then, -1e6)))
+    ours, theirs = context.before(52), rewritten.before(52)
+    assert ours.panel["week"].max() == then
+    assert_frame_equal(theirs.panel, ours.panel)
+    assert_frame_equal(theirs.shifts, ours.shifts)
+    last = len(ours.raw.weeks) - 1
+    np.testing.assert_array_equal(theirs.features.rows(last, 8), ours.features.rows(last, 8))
+
+
+def test_a_level_shift_is_not_known_before_it_happened(context):
+    assert len(context.shifts) > 0
+    weeks_since = (context.cutoff - context.shifts["week"].min()).days // 7
+    assert context.before(weeks_since + 1).shifts.empty
+
+
+def test_before_what_was_before_is_further_back(context_of, panel):
+    context = context_of(panel)
+    assert context.before(8).before(4).cutoff == context.before(12).cutoff
+
+
+def test_before_the_first_week_nothing_was_known(little_context):
+    assert little_context.before(3).panel["week"].unique().tolist() == [WEEKS[0]]
+    assert little_context.before(4) is None
+    assert little_context.before(500) is None
+
+
+def test_what_came_true_is_of_series_that_had_begun(little_context):
+    after_first = actuals_after(little_context.panel, WEEKS[0], 8)
+    assert after_first["store"].tolist() == [1, 1, 1]  # store 2 opens a week later
+    after_second = actuals_after(little_context.panel, WEEKS[1], 8).sort_values(["store", "week"])
+    assert after_second["turnover"].tolist() == [12, 13, 22]  # and is unknown in the third
+    assert actuals_after(little_context.panel, WEEKS[3], 8).empty
+
+
+def test_the_callers_tables_are_left_alone(context_of, panel):
+    before = panel.copy()
+    _ = context_of(panel).level_adjusted
+    assert_frame_equal(panel, before)

@@ -1,0 +1,268 @@
+"""What cannot be answered is refused with the field and a remedy, and never with our insides."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from services import Shop
+
+pytestmark = pytest.mark.xdist_group("lifecycle")
+
+PREDICT, BUDGETS = "/v1/turnover/predict", "/v1/marketing/predict"
+KNOWN = {"store": 105, "department": 117}
+NEW = {"store": 900001, "department": 117, "place": {}}
+SEED = {"but_num_business_unit": 105, "dpt_num_department": 117}
+SATURDAY = {"week": "2017-09-30", "turnover": 1.0}
+
+
+def problem(answer: httpx.Response, shop: Shop) -> dict[str, Any]:
+    """The problem, which may be reported but tells nothing about the machine or the key."""
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    for ours in ("Traceback", ".py", "site-packages", "sqlalchemy", str(shop.project.folder), shop.key):
+        assert ours not in answer.text
+    found: dict[str, Any] = answer.json()
+    assert found["status"] == answer.status_code
+    assert found["request_id"] == answer.headers["X-Request-ID"]
+    return found
+
+
+def asked(*series: dict[str, Any]) -> dict[str, Any]:
+    return {"series": list(series)}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field", "says"),
+    [
+        (PREDICT, asked({"store": 7, "department": 117}), 404, "body.series.0.store", "say where it is"),
+        (
+            PREDICT,
+            asked(KNOWN, KNOWN | {"department": 1}),
+            404,
+            "body.series.1.department",
+            "it knows 117, 127",
+        ),
+        (PREDICT, asked(KNOWN, {"store": "105", "department": "117"}), 409, "body.series.1", "ask once"),
+        (PREDICT, asked(), 422, "body.series", "at least 1 item"),
+        (PREDICT, asked(*({"store": i, "department": 1} for i in range(10_000))), 422, "body.series", "1000"),
+        (PREDICT, asked({"store": True, "department": 117}), 422, "body.series.0.store", "valid string"),
+        (
+            PREDICT,
+            asked({"store": "", "department": 117}),
+            422,
+            "body.series.0.store",
+            "at least 1 character",
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"departement": 1}),
+            422,
+            "body.series.0.departement",
+            "nothing of this name",
+        ),
+        (PREDICT, [], 422, "body", "valid dictionary"),
+        (PREDICT, asked(NEW | {"store": "north"}), 409, "body.series", "give the new one a number"),
+        (PREDICT, asked(NEW | {"store": "0105"}), 409, "body.series", "give the new one a number"),
+        (PREDICT, asked(NEW | {"store": "9" * 20}), 409, "body.series", "give the new one a number"),
+        (
+            PREDICT,
+            asked(NEW | {"place": {"latitude": "50"}}),
+            422,
+            "body.series.0.place.latitude",
+            "valid number",
+        ),
+        (
+            PREDICT,
+            asked(NEW | {"place": {"latitude": 91}}),
+            422,
+            "body.series.0.place.latitude",
+            "equal to 90",
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"recent_weeks": [SATURDAY | {"week": "2017-09-28"}]}),
+            *(409, "body.series", "2017-09-28: weeks begin on Saturdays, from 2012-12-29 to 2017-09-30"),
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"recent_weeks": [SATURDAY | {"week": "0001-01-01"}]}),
+            *(409, "body.series", "weeks begin on Saturdays"),
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"recent_weeks": [SATURDAY | {"week": "9999-12-25"}]}),
+            *(409, "body.series", "9999-12-25: weeks begin on Saturdays"),
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"recent_weeks": [SATURDAY | {"week": "30/09/2017"}]}),
+            *(422, "body.series.0.recent_weeks.0.week", "must be a date such as 2017-10-07"),
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"recent_weeks": [SATURDAY] * 2}),
+            409,
+            "body.series",
+            "a week of a series twice",
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"recent_weeks": [SATURDAY | {"turnover": "100"}]}),
+            *(422, "body.series.0.recent_weeks.0.turnover", "valid number"),
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"recent_weeks": [SATURDAY | {"turnover": 1e300}]}),
+            *(422, "body.series.0.recent_weeks.0.turnover", "less than or equal"),
+        ),
+        *(
+            (
+                PREDICT,
+                asked(KNOWN | {"future_covariates": [{"week": "2017-10-07", "values": {column: 1}}]}),
+                *(409, "body.series", f"no column '{column}' ahead; those it knows: none"),
+            )
+            for column in ("promotion", "store", "horizon", "week")
+        ),
+        (
+            PREDICT,
+            asked(KNOWN | {"future_covariates": [{"week": "2017-12-02", "values": {}}]}),
+            *(404, "body.series", "2017-12-02 is none of the weeks ahead"),
+        ),
+        (BUDGETS, {"budgets": ["100"]}, 422, "body.budgets.0", "valid number"),
+        (BUDGETS, {"budgets": [10, True]}, 422, "body.budgets.1", "valid number"),
+        (BUDGETS, {"budgets": [-1]}, 422, "body.budgets.0", "greater than or equal to 0"),
+        (BUDGETS, {"budgets": []}, 422, "body.budgets", "at least 1 item"),
+        (BUDGETS, {"budget": [1]}, 422, "body.budgets", "Field required"),
+        ("/predict/", SEED | {"day_id": "2017-12-02"}, 404, "body.day_id", "from 2017-10-07 to 2017-11-25"),
+        ("/predict/", SEED | {"day_id": "2017-10-08"}, 404, "body.day_id", "begin each 7 days"),
+        ("/predict/", SEED | {"day_id": "0001-01-01"}, 404, "body.day_id", "none of the weeks ahead"),
+        ("/predict/", SEED | {"day_id": 20171007}, 422, "body.day_id", "must be a date such as"),
+        ("/predict/", SEED, 422, "body.day_id", "Field required"),
+        ("/predict_8_weeks/", SEED | {"but_num_business_unit": 7}, 404, "body.but_num_business_unit", "'7'"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_names_field_and_remedy(
+    shop: Shop, path: str, body: Any, status: int, field: str, says: str
+) -> None:
+    found = problem(shop.post(path, body), shop)
+    assert found["status"] == status, found
+    assert field in [each["field"] for each in found["errors"]], found
+    assert says in found["errors"][0]["problem"]
+    assert found["errors"][0]["problem"] in found["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "field", "says"),
+    [
+        ("/v1/turnover/forecasts", {"store": "7"}, 404, "query.store", "no forecast is stored for store '7'"),
+        ("/v1/turnover/forecasts", {"store": ""}, 422, "query.store", "at least 1 character"),
+        ("/v1/turnover/forecasts", {"store": "x" * 201}, 422, "query.store", "at most 200"),
+        ("/v1/turnover/forecasts", {"limit": "ten"}, 422, "query.limit", "valid integer"),
+        ("/v1/turnover/forecasts", {"limit": 0}, 422, "query.limit", "greater than or equal to 1"),
+        ("/v1/turnover/forecasts", {"offset": -1}, 422, "query.offset", "greater than or equal to 0"),
+        ("/v1/turnover/forecasts", {"as_of": "yesterday"}, 422, "query.as_of", "must be a date or a moment"),
+        (
+            "/v1/turnover/forecasts",
+            {"as_of": "0001-01-01"},
+            404,
+            "query.as_of",
+            "no turnover forecasts before",
+        ),
+        (
+            "/v1/turnover/forecasts",
+            {"stoer": "105"},
+            422,
+            "query.stoer",
+            "nothing of this name",
+        ),
+        ("/v1/turnover/forecasts/levels/planet", {}, 422, "path.level", "'region'"),
+        ("/v1/turnover/forecasts/levels/region", {"key": "mars"}, 404, "query.key", "'mars'"),
+        ("/v1/audit/nothing", {}, 404, "path.request_id", "'nothing' is on record"),
+        ("/v1/audit/" + "x" * 37, {}, 422, "path.request_id", "at most 36"),
+    ],
+)
+def test_a_search_that_finds_nothing_names_what_it_searched_for(
+    shop: Shop, path: str, query: dict[str, Any], status: int, field: str, says: str
+) -> None:
+    found = problem(shop.get(path, **query), shop)
+    assert (found["status"], found["errors"][0]["field"]) == (status, field)
+    assert says in found["errors"][0]["problem"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+def test_what_is_no_finite_number_is_refused(shop: Shop, number: str) -> None:
+    turnover = asked(KNOWN | {"recent_weeks": [SATURDAY | {"turnover": "?"}]})
+    where = asked(NEW | {"place": {"longitude": "?"}})
+    for path, body, field in (
+        (BUDGETS, {"budgets": ["?"]}, "body.budgets.0"),
+        (PREDICT, turnover, "body.series.0.recent_weeks.0.turnover"),
+        (PREDICT, where, "body.series.0.place.longitude"),
+    ):
+        found = problem(shop.send(path, json.dumps(body).replace('"?"', number).encode()), shop)
+        assert (found["status"], found["errors"][0]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b'{"series": [',
+        b"store=105",
+        b"\xff\xfe",
+        b'{"series": [{"store": "\xff", "department": 117}]}',
+        b'{"series": [{"store": "\\ud800", "department": 117}]}',
+        b'{"series": [], "\\ud800": 1}',
+        b'{"series": [{"store": ' + b"9" * 5000 + b', "department": 117}]}',
+        b"[" * 100_000,
+    ],
+    ids=range(10),
+)
+def test_what_is_no_json_of_ours_is_refused(shop: Shop, body: bytes) -> None:
+    found = problem(shop.send(PREDICT, body), shop)
+    assert found["status"] == 422
+    assert found["errors"][0]["field"].startswith("body")
+
+
+def test_only_some_of_thousands_of_mistakes_are_listed(shop: Shop) -> None:
+    mistakes = json.dumps({f"store {number}": 1 for number in range(5000)}).encode()
+    found = problem(shop.send(PREDICT, mistakes), shop)
+    assert found["detail"].startswith("5001 thing(s) to put right, e.g. body.series: Field required")
+    assert len(found["errors"]) == 100
+
+
+@pytest.mark.parametrize(
+    "words", ["' OR '1'='1", "105'; drop table forecasts; --", "%", "\x00", "105\x00", "{{7*7}}", "../../etc"]
+)
+def test_what_looks_like_code_is_a_name_that_nobody_has(shop: Shop, words: str) -> None:
+    assert shop.get("/v1/turnover/forecasts", store=words).status_code == 404
+    assert shop.get("/v1/turnover/forecasts/levels/total", key=words).status_code == 404
+    assert shop.post(PREDICT, asked({"store": words, "department": 117})).status_code == 404
+    place = {"postcode": words[:20], "region": words}
+    answer = shop.post(PREDICT, asked(NEW | {"place": place}))
+    assert answer.status_code == 200, answer.text
+    (record,) = shop.get(f"/v1/audit/{answer.json()['request_id']}").json()["answers"]
+    assert record["input"]["series"][0]["place"] == place
+    assert shop.get("/v1/turnover/forecasts", store="105").json()["total"] > 0
+
+
+def test_a_body_that_is_too_large_is_refused_whether_it_tells_its_size_or_not(shop: Shop) -> None:
+    pieces: Iterator[bytes] = (b" " * 100_000 for _ in range(50))
+    for content in (b" " * 2_000_001, pieces):
+        found = problem(shop.send(PREDICT, content), shop)
+        assert (found["status"], found["title"]) == (413, "Too much at once")
+        assert "2,000,000 bytes; send less at once" in found["detail"]
+    fits = json.dumps(asked(KNOWN)).encode().ljust(2_000_000)
+    assert shop.send(PREDICT, fits).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("PUT", PREDICT, 405), ("GET", "/predict/", 405), ("GET", "/v2/forecasts", 404)],
+)
+def test_what_there_is_not_is_a_problem_too(shop: Shop, method: str, path: str, status: int) -> None:
+    answer = shop.client.request(method, path)
+    assert problem(answer, shop)["status"] == status
+    assert "See /docs" in answer.json()["detail"]
