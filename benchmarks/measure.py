@@ -23,9 +23,11 @@ import yaml
 
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
 from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals, learn_half_widths
-from sales_forecast.forecasting.methods.base import Methods, forecast_all
+from sales_forecast.forecasting.methods.base import forecast_all
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.panel.matrix import KEYS, no_future_covariates
+from sales_forecast.forecasting.panel.matrix import KEYS
+from sales_forecast.forecasting.panel.model_input import ModelInput, no_future_covariates
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -153,9 +155,9 @@ def backtest(
         kept = panel if weeks is None else panel[panel["week"] > cutoff - pd.Timedelta(weeks=weeks)]
         forecast_index = actuals_after(kept, cutoff, HORIZON_WEEKS)
         start = perf_counter()
-        context = ForecastContext.latest(kept, stores, calendar, level_shifts, no_future_covariates()).at(
-            cutoff
-        )
+        context = ForecastContext.latest(
+            ModelInput(kept, stores, calendar, no_future_covariates()), level_shifts
+        ).as_of(cutoff)
         half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS) if with_intervals else None
         answer = forecast_all(method, context, forecast_index[[*KEYS, "week"]], method.fit(context))
         if half_widths:
@@ -199,9 +201,9 @@ def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
     def run() -> float:
         gc.collect()
         start = perf_counter()
-        context = ForecastContext.latest(panel, stores, calendar, level_shifts, no_future_covariates()).at(
-            cutoff
-        )
+        context = ForecastContext.latest(
+            ModelInput(panel, stores, calendar, no_future_covariates()), level_shifts
+        ).as_of(cutoff)
         half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS)
         add_intervals(
             forecast_all(method, context, forecast_index, method.fit(context)),

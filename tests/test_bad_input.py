@@ -204,7 +204,7 @@ IMPOSSIBLE = {
         "turnover.methods.blend.enough.members.boosting.partition: brand is no column",
         "department, store, postcode",
     ],
-    "turnover.methods.headline={class: sales_forecast.forecasting.methods.naive.SeasonalNaive}": [
+    "turnover.methods.headline={type: seasonal_naive}": [
         "turnover.methods",
         "cannot be called headline",
     ],

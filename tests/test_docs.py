@@ -11,6 +11,7 @@ from projects import REPOSITORY
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import Method, forecast_all
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 
 def code_blocks(page: str, language: str) -> list[str]:
@@ -38,7 +39,9 @@ def test_the_method_of_the_docs_forecasts() -> None:
         (REPOSITORY / "conf/base/parameters/turnover.yml").read_text().split("  # --- model")[0]
     )
     shifts = LevelShiftParams(**thresholds["turnover"]["level_shifts"])
-    context = ForecastContext.latest(panel, pd.DataFrame({"store": [1]}), NO_CALENDAR, shifts, NOTHING_AHEAD)
+    context = ForecastContext.latest(
+        ModelInput(panel, pd.DataFrame({"store": [1]}), NO_CALENDAR, NOTHING_AHEAD), shifts
+    )
     forecast_index = pd.DataFrame({"store": [1], "department": [88], "week": [pd.Timestamp("2017-03-18")]})
     assert forecast_all(method, context, forecast_index, method.fit(context))["forecast"].item() == 6.5
 

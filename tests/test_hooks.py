@@ -124,7 +124,7 @@ def test_a_run_after_one_whose_error_nobody_reported_works(shop):
 
 
 def test_half_a_text_is_dropped_too(shop):
-    catalog = shop.catalog(champion="json")
+    catalog = shop.catalog(selected="json")
     shop.run(catalog, _make("selected", {"method": "naive"}))
     with pytest.raises(DatasetError):
         shop.run(
@@ -146,7 +146,7 @@ def test_a_node_that_fails_leaves_what_earlier_nodes_saved(shop):
 
 @pytest.mark.parametrize("options", [{}, {"is_async": True}, {"runner": ThreadRunner}])
 def test_every_output_of_a_node_is_written_however_it_runs(shop, options):
-    catalog = shop.catalog(panel="parquet", champion="json", sheet="csv")
+    catalog = shop.catalog(panel="parquet", selected="json", sheet="csv")
     outputs = ["panel", "in_memory", "selected", "sheet"]
     for value in (1.0, 2.0):
         table = pd.DataFrame({"turnover": [value] * 20_000})
@@ -156,7 +156,7 @@ def test_every_output_of_a_node_is_written_however_it_runs(shop, options):
         assert catalog.load("selected") == {"wape": value}
         pd.testing.assert_frame_equal(catalog.load("panel"), table)
         pd.testing.assert_frame_equal(catalog.load("sheet")[["turnover"]], table)
-    assert shop.files() == ["champion.json", "panel.parquet", "sheet.csv"]
+    assert shop.files() == ["panel.parquet", "selected.json", "sheet.csv"]
     assert shop.leftovers() == []
 
 

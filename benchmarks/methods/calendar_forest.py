@@ -30,7 +30,7 @@ class CalendarForest(Method, frozen=True):
         import skops.io
 
         codes = codes_of(context)
-        sold = context.panel.dropna(subset="turnover")
+        sold = context.data.panel.dropna(subset="turnover")
         forest = RandomForestRegressor(
             n_estimators=self.trees,
             min_samples_leaf=self.min_rows_per_leaf,
@@ -55,8 +55,8 @@ class CalendarForest(Method, frozen=True):
 
 def codes_of(context: ForecastContext) -> dict[str, list[str]]:
     """Number what has no number: column -> its values, numbers in their order."""
-    columns = {name: context.panel[name] for name in ("store", "department")}
-    columns |= {name: context.stores[name] for name in ("region", "zone")}
+    columns = {name: context.data.panel[name] for name in ("store", "department")}
+    columns |= {name: context.data.stores[name] for name in ("region", "zone")}
     return {
         name: sorted(values.astype(str).unique(), key=lambda text: (len(text), text))
         for name, values in columns.items()
@@ -65,7 +65,7 @@ def codes_of(context: ForecastContext) -> dict[str, list[str]]:
 
 def place_of(context: ForecastContext, rows: pd.DataFrame, codes: dict[str, list[str]]) -> pd.DataFrame:
     """Where each row's department stands, in numbers; a store without a place is put amid the others."""
-    stores = context.stores.set_index("store")
+    stores = context.data.stores.set_index("store")
     place = {name: _coded(rows[name], codes[name]).to_numpy() for name in ("store", "department")}
     for name in ("region", "zone"):
         place[name] = rows["store"].map(_coded(stores[name], codes[name])).fillna(-1).to_numpy()

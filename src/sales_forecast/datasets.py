@@ -12,6 +12,7 @@ from typing import Any, Literal
 from filelock import FileLock
 from kedro.io import AbstractDataset, DatasetError
 
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.reporting import Section, render_page, render_section
 
 
@@ -143,6 +144,44 @@ class FileHashesDataset(AbstractDataset[None, dict[str, str]]):
 
     def _describe(self) -> dict[str, Any]:
         return {name: path.as_posix() for name, path in self._paths.items()}
+
+
+class ModelInputDataset(AbstractDataset[ModelInput, ModelInput]):
+    """The tables of ``ModelInput`` as a folder of Parquet files, which is replaced as a whole.
+
+    Args:
+        folder: Where the files lie, local.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(self, *, folder: str, metadata: dict[str, Any] | None = None) -> None:
+        self._folder = Path(folder)
+        self.metadata = metadata
+
+    def load(self) -> ModelInput:
+        """Read all tables."""
+        return ModelInput.read(self._folder)
+
+    def save(self, data: ModelInput) -> None:
+        """Write all tables beside the old ones, then take their place."""
+        part, old = (
+            self._folder.with_name(f".{self._folder.name}.{os.getpid()}.{end}") for end in ("part", "old")
+        )
+        try:
+            part.mkdir(parents=True)
+            data.write(part)
+            if self._exists():
+                self._folder.replace(old)
+            part.replace(self._folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _exists(self) -> bool:
+        return self._folder.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"folder": self._folder.as_posix()}
 
 
 class SkopsDataset(AbstractDataset[Any, Any]):

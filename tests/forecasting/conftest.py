@@ -9,9 +9,11 @@ from threadpoolctl import threadpool_limits
 
 from contexts import NOTHING_AHEAD
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.methods.base import Fitted, Methods, forecast_all
+from sales_forecast.forecasting.methods.base import Fitted, forecast_all
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.calendar import french_school_zones, weekly_calendar
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.sample import GAP, SPIKE, make_turnover
 
 NAMES = ("seasonal_naive", "growth_naive", "blend", "lightgbm", "hist_gradient_boosting", "ridge")
@@ -88,7 +90,9 @@ def context_of(stores, calendar, level_shifts, cutoff) -> Callable[..., Forecast
     """The chain's context with another past, or seen at another cutoff."""
 
     def at(panel: pd.DataFrame, cutoff: pd.Timestamp = cutoff) -> ForecastContext:
-        return ForecastContext.latest(panel, stores, calendar, level_shifts, NOTHING_AHEAD).at(cutoff)
+        return ForecastContext.latest(ModelInput(panel, stores, calendar, NOTHING_AHEAD), level_shifts).as_of(
+            cutoff
+        )
 
     return at
 
@@ -107,18 +111,17 @@ def forecast_index(panel, cutoff) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def declared() -> dict[str, dict]:
     """The candidates as parameters declare them."""
-    package = "sales_forecast.forecasting"
     return {
-        "seasonal_naive": {"class": f"{package}.naive.SeasonalNaive"},
-        "growth_naive": {"class": f"{package}.naive.GrowthNaive", "growth_weeks": 8},
-        "lightgbm": {"class": f"{package}.boosting.LightGBM", **DIRECT, "bagging_fraction": 0.7},
-        "hist_gradient_boosting": {"class": f"{package}.boosting.HistGradientBoosting", **DIRECT, "trees": 4},
-        "ridge": {"class": f"{package}.ridge.Ridge", **ROWS, "penalty": 1.0},
+        "seasonal_naive": {"type": "seasonal_naive"},
+        "growth_naive": {"type": "growth_naive", "growth_weeks": 8},
+        "lightgbm": {"type": "lightgbm", **DIRECT, "bagging_fraction": 0.7},
+        "hist_gradient_boosting": {"type": "hist_gradient_boosting", **DIRECT, "trees": 4},
+        "ridge": {"type": "ridge", **ROWS, "penalty": 1.0},
         "blend": {
-            "class": f"{package}.blend.Blend",
+            "type": "blend",
             "members": {
-                "growth_naive": {"class": f"{package}.naive.GrowthNaive", "growth_weeks": 8},
-                "ridge": {"class": f"{package}.ridge.Ridge", **ROWS, "penalty": 1.0},
+                "growth_naive": {"type": "growth_naive", "growth_weeks": 8},
+                "ridge": {"type": "ridge", **ROWS, "penalty": 1.0},
             },
         },
     }

@@ -3,49 +3,50 @@
 import numpy as np
 import pytest
 
-from sales_forecast.forecasting.attribution import (
-    BASE,
-    GROUPS,
-    OTHER,
-    PARTS,
-    PLACE,
-    RECENT,
-    SAME_WEEK,
-    SEASON,
-    explain,
-    gather,
-    group_of,
-)
+from sales_forecast.forecasting.attribution import PARTS, explain
+from sales_forecast.forecasting.features.groups import FeatureGroup, sum_by_group
 from sales_forecast.forecasting.methods.base import forecast_all
 
 
 @pytest.mark.parametrize(
-    ("feature", "root"),
+    ("feature", "group"),
     [
-        ("lag_52", SAME_WEEK),
-        ("same_week_104_8", SAME_WEEK),
-        ("seasonal_reference", SAME_WEEK),
-        ("mean_4", RECENT),
-        ("growth_8_region", RECENT),
-        ("department_lag_52", SEASON),
-        ("zone_season", SEASON),
-        ("public_holiday_days_moved", SEASON),
-        ("horizon", SEASON),
-        ("age_weeks", PLACE),
+        ("lag_52", FeatureGroup.SAME_WEEK),
+        ("same_week_104_8", FeatureGroup.SAME_WEEK),
+        ("seasonal_reference", FeatureGroup.SAME_WEEK),
+        ("mean_4", FeatureGroup.RECENT),
+        ("growth_8_region", FeatureGroup.RECENT),
+        ("department_lag_52", FeatureGroup.SEASON),
+        ("zone_season", FeatureGroup.SEASON),
+        ("public_holiday_days_moved", FeatureGroup.SEASON),
+        ("horizon", FeatureGroup.SEASON),
+        ("age_weeks", FeatureGroup.PLACE),
     ],
 )
-def test_each_feature_counts_for_one_reason(feature, root):
-    assert group_of(feature) == root
+def test_each_feature_belongs_to_one_group(context, feature, group):
+    assert context.features.groups[feature] == group
 
 
-def test_contributions_of_one_reason_are_summed_and_the_base_comes_last():
-    gathered = gather(np.array([[1.0, 2.0, 4.0, 8.0]]), ["lag_52", "seasonal_reference", "mean_4"])
-    assert gathered[0, [SAME_WEEK, RECENT, BASE]].tolist() == [3, 4, 8]
+def test_a_feature_without_a_group_is_an_error():
+    with pytest.raises(
+        ValueError, match=r"1 feature\(s\) belong to no group of attributions, e.g. 'weather'"
+    ):
+        sum_by_group(np.ones((1, 2)), ["weather"], {"lag_52": FeatureGroup.SAME_WEEK})
+
+
+def test_contributions_of_one_group_are_summed_and_the_base_comes_last():
+    groups = {
+        "lag_52": FeatureGroup.SAME_WEEK,
+        "seasonal_reference": FeatureGroup.SAME_WEEK,
+        "mean_4": FeatureGroup.RECENT,
+    }
+    summed = sum_by_group(np.array([[1.0, 2.0, 4.0, 8.0]]), list(groups), groups)
+    assert summed[0, [FeatureGroup.SAME_WEEK, FeatureGroup.RECENT, FeatureGroup.BASE]].tolist() == [3, 4, 8]
 
 
 def test_parts_add_up_to_the_forecast_of_every_method(methods, context, fitted, forecasts, name):
     answer = forecasts[name]
-    attributions = explain(context, answer, methods.root[name].attributions(context, answer, fitted[name]))
+    attributions = explain(context, answer, methods.root[name].contributions(context, answer, fitted[name]))
     assert list(attributions.columns) == ["store", "department", "week", "forecast", *PARTS]
     rest = attributions[list(PARTS)].sum(axis=1) - answer["forecast"].to_numpy()
     assert rest.abs().max() < 1e-6
@@ -54,7 +55,7 @@ def test_parts_add_up_to_the_forecast_of_every_method(methods, context, fitted, 
 @pytest.mark.parametrize("name", ["seasonal_naive", "growth_naive", "lightgbm", "ridge", "blend"])
 def test_nothing_is_left_unexplained_where_the_method_can_tell(methods, context, fitted, forecasts, name):
     answer = forecasts[name]
-    contributions = methods.root[name].attributions(context, answer, fitted[name])
+    contributions = methods.root[name].contributions(context, answer, fitted[name])
     told = ~np.isnan(contributions).any(axis=1) | answer["cold_start"]
     attributions = explain(context, answer, contributions)
     assert told.mean() > 0.9
@@ -64,16 +65,16 @@ def test_nothing_is_left_unexplained_where_the_method_can_tell(methods, context,
 def test_roots_are_those_of_the_methods_own_forecasts(methods, context, forecast_index, fitted, name):
     method = methods.root[name]
     own = method.forecast(context, forecast_index, fitted[name])
-    contributions = method.attributions(context, forecast_index, fitted[name])
-    assert contributions.shape == (len(forecast_index), GROUPS)
+    contributions = method.contributions(context, forecast_index, fitted[name])
+    assert contributions.shape == (len(forecast_index), len(FeatureGroup))
     np.testing.assert_allclose(np.maximum(contributions.sum(axis=1), 0) ** 2, np.maximum(own, 0), atol=1e-6)
 
 
 def test_a_method_that_cannot_tell_leaves_all_to_other(methods, context, forecast_index, fitted):
-    contributions = methods.root["hist_gradient_boosting"].attributions(
+    contributions = methods.root["hist_gradient_boosting"].contributions(
         context, forecast_index, fitted["hist_gradient_boosting"]
     )
-    assert np.nan_to_num(np.delete(contributions, OTHER, axis=1)).max() == 0
+    assert np.nan_to_num(np.delete(contributions, FeatureGroup.OTHER, axis=1)).max() == 0
 
 
 def test_a_level_that_doubled_is_a_reason_where_it_doubled(methods, context_of, panel):
@@ -87,21 +88,23 @@ def test_a_level_that_doubled_is_a_reason_where_it_doubled(methods, context_of, 
     ridge = methods.root["ridge"]
     fitted = ridge.fit(context)
     answer = forecast_all(ridge, context, forecast_index, fitted)
-    attributions = explain(context, answer, ridge.attributions(context, forecast_index, fitted))
+    attributions = explain(context, answer, ridge.contributions(context, forecast_index, fitted))
     by_department = attributions.groupby("department")[["average_week", "level_shift"]].sum()
     assert by_department.loc[88, "level_shift"] == pytest.approx(0, abs=1e-6)
     assert by_department.loc[127, "level_shift"] > 0.4 * by_department.loc[127, "average_week"]
 
 
 def test_growth_is_told_from_last_year(methods, context, forecast_index, fitted):
-    contributions = methods.root["growth_naive"].attributions(context, forecast_index, fitted["growth_naive"])
+    contributions = methods.root["growth_naive"].contributions(
+        context, forecast_index, fitted["growth_naive"]
+    )
     flat = (
         methods.root["growth_naive"]
         .model_copy(update={"growth_weeks": 52})
-        .attributions(context, forecast_index, {})
+        .contributions(context, forecast_index, {})
     )
-    np.testing.assert_allclose(contributions[:, SAME_WEEK], flat[:, SAME_WEEK])
-    assert not np.allclose(contributions[:, RECENT], flat[:, RECENT])
+    np.testing.assert_allclose(contributions[:, FeatureGroup.SAME_WEEK], flat[:, FeatureGroup.SAME_WEEK])
+    assert not np.allclose(contributions[:, FeatureGroup.RECENT], flat[:, FeatureGroup.RECENT])
     assert (
         explain(context, forecast_index.assign(forecast=contributions.sum(axis=1) ** 2), contributions)[
             "average_week"
@@ -113,7 +116,9 @@ def test_growth_is_told_from_last_year(methods, context, forecast_index, fitted)
 
 def test_a_forecast_that_the_method_did_not_make_is_left_to_other(context, forecast_index):
     attributions = explain(
-        context, forecast_index.assign(forecast=5.0), np.full((len(forecast_index), GROUPS), np.nan)
+        context,
+        forecast_index.assign(forecast=5.0),
+        np.full((len(forecast_index), len(FeatureGroup)), np.nan),
     )
     old = attributions["store"] != 109
     assert (attributions.loc[old, "other"] == 5).all()
@@ -123,7 +128,7 @@ def test_a_forecast_that_the_method_did_not_make_is_left_to_other(context, forec
 def test_a_store_of_a_few_weeks_sells_what_its_peers_do(methods, context, forecasts, fitted):
     answer = forecasts["ridge"]
     attributions = explain(
-        context, answer, methods.root["ridge"].attributions(context, answer, fitted["ridge"])
+        context, answer, methods.root["ridge"].contributions(context, answer, fitted["ridge"])
     )
     young = (attributions["store"] == 109).to_numpy()
     assert (attributions.loc[young, "peers"] == attributions.loc[young, "forecast"]).all()

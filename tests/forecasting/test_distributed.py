@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contexts import with_tables
 from sales_forecast.errors import ShortHistoryError
 from sales_forecast.forecasting.distributed import (
     LOCAL,
@@ -22,7 +23,7 @@ from sales_forecast.forecasting.panel.matrix import KEYS
 
 
 def _on_a_worker(rows: pd.DataFrame, context, method) -> pd.DataFrame:
-    job = _Job(replace(context, panel=rows.head(0)), [], {"2017-08-05": [method]})
+    job = _Job(with_tables(context, panel=rows.head(0)), [], {"2017-08-05": [method]})
     shuffled = rows.sample(frac=1, random_state=3)
     return _fit_part(shuffled.assign(cutoff=context.cutoff), job)
 
@@ -32,7 +33,7 @@ def test_a_department_teaches_on_a_worker_what_it_teaches_among_all(context, met
     method = methods.root[name]
     assert _split(method) == ["department", "cutoff"]
     expected = method.fit(context)
-    for department, rows in context.panel.groupby("department"):
+    for department, rows in context.data.panel.groupby("department"):
         (answer,) = _on_a_worker(rows, context, method).itertuples(index=False)
         learnt = json.loads(answer.state)
         assert list(learnt) == [str(department)]
@@ -47,8 +48,10 @@ def test_a_method_of_all_departments_needs_their_rows_together(methods):
 
 def test_a_department_that_began_late_is_seen_as_it_is_among_all(context, methods):
     began = context.cutoff - pd.Timedelta(weeks=90)
-    late = context.panel[(context.panel["department"] != 88) | (context.panel["week"] >= began)]
-    all_of_it = replace(context, panel=late)
+    late = context.data.panel[
+        (context.data.panel["department"] != 88) | (context.data.panel["week"] >= began)
+    ]
+    all_of_it = with_tables(context, panel=late)
     method = methods.root["ridge"]
     rows = late[late["department"] == 88]
     (answer,) = _on_a_worker(rows, all_of_it, method).itertuples(index=False)
@@ -56,7 +59,7 @@ def test_a_department_that_began_late_is_seen_as_it_is_among_all(context, method
 
 
 def test_what_is_too_short_to_learn_from_gives_no_answer(context, methods):
-    rows = context.panel[context.panel["week"] > context.cutoff - pd.Timedelta(weeks=30)]
+    rows = context.data.panel[context.data.panel["week"] > context.cutoff - pd.Timedelta(weeks=30)]
     short = replace(context, first_week=rows["week"].min())
     assert _on_a_worker(rows, short, methods.root["ridge"]).empty
 

@@ -12,6 +12,7 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import ANSWER, TurnoverForecaster, TurnoverPackage, _load_pyfunc
 
 WEEKS = pd.date_range("2016-08-06", periods=53, freq="7D")
@@ -23,7 +24,7 @@ class Promoted(Method, frozen=True):
     """A hundred, and more by the promotion that is planned."""
 
     def forecast(self, context, forecast_index, fitted):
-        plan = context.future_covariates.set_index(["store", "department", "week"])["promotion"]
+        plan = context.data.future_covariates.set_index(["store", "department", "week"])["promotion"]
         return 100 * (1 + plan.reindex(pd.MultiIndex.from_frame(forecast_index)).fillna(0).to_numpy())
 
 
@@ -46,10 +47,12 @@ def package() -> TurnoverPackage:
             cold_start_half_widths=WIDTHS,
             level_half_widths={},
         ),
-        panel=keys.to_frame(index=False).assign(turnover=100.0),
-        stores=pd.DataFrame({"store": [7, 9], "region": "n", "zone": "1"}),
-        calendar=NO_CALENDAR,
-        future_covariates=forecast_index.assign(promotion=[0.0, 0.5, 0.0, 0.0]),
+        ModelInput(
+            panel=keys.to_frame(index=False).assign(turnover=100.0),
+            stores=pd.DataFrame({"store": [7, 9], "region": "n", "zone": "1"}),
+            calendar=NO_CALENDAR,
+            future_covariates=forecast_index.assign(promotion=[0.0, 0.5, 0.0, 0.0]),
+        ),
         forecast_index=forecast_index,
         backtest=pd.DataFrame({"cutoff": WEEKS[:1], "turnover": 1.0, "forecast": 1.0}),
     )
@@ -112,3 +115,32 @@ def test_labels_are_known_as_text_and_as_numbers(package):
 def test_what_cannot_be_answered_is_said(package, question, says):
     with pytest.raises(InputError, match=says):
         _ask(package, **question)
+
+
+# --- packages that were registered under earlier names ---------------------------------------------
+
+EARLIER = Path(__file__).parent / "earlier_package"
+"""Made by the code of commit 2f55876, before methods, tables and fields got their present names."""
+
+
+def test_a_package_with_earlier_names_answers_what_it_answered_then():
+    package = TurnoverPackage.read(EARLIER / "package")
+    question = package.forecast_index[["store", "department"]].drop_duplicates(ignore_index=True)
+    answer = TurnoverForecaster(package).predict(question)
+    assert_frame_equal(answer, pd.read_parquet(EARLIER / "forecasts.parquet"))
+
+
+def test_forecasts_of_a_package_with_earlier_names_are_explained_as_they_were_then():
+    package = TurnoverPackage.read(EARLIER / "package")
+    forecasts = package.model.forecast(package.context, package.forecast_index)
+    then = pd.read_parquet(EARLIER / "attributions.parquet")
+    now = package.model.explain(package.context, forecasts)
+    assert_frame_equal(now, then.rename(columns={"known_ahead": "future_covariates"}))
+
+
+def test_a_package_with_earlier_names_is_written_with_present_ones(tmp_path: Path):
+    earlier = TurnoverPackage.read(EARLIER / "package")
+    earlier.write(tmp_path)
+    again = TurnoverPackage.read(tmp_path)
+    assert again.model == earlier.model
+    assert not {"known_ahead.parquet", "targets.parquet"} & {path.name for path in tmp_path.iterdir()}

@@ -12,30 +12,17 @@ Source:
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sales_forecast.forecasting.features.cold_start import is_cold
 from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.features.groups import FeatureGroup
 from sales_forecast.forecasting.panel.matrix import FloatArray
-
-BASE, SAME_WEEK, RECENT, SEASON, PLACE, FUTURE_COVARIATES, OTHER = range(7)
-GROUPS = 7
-"""How many contributions a method tells apart, in the order above."""
 
 ROUNDING = 1e-9
 """What is smaller than this beside a forecast was left by floating point, and explains nothing."""
-
-_FEATURES = {
-    SAME_WEEK: r"lag_|last_year_grown|same_week_|seasonal_reference$",
-    RECENT: r"mean_|growth_|spread$",
-    PLACE: r"latitude$|longitude$|age_weeks$|attribute\.",
-    FUTURE_COVARIATES: r"future_covariates\.",
-    SEASON: r".*",  # what the department and the region usually sell in that week, holidays, time of year
-}
 
 PARTS = {
     "average_week": "an average week of the last year",
@@ -51,34 +38,13 @@ PARTS = {
 """Column -> what it is called where people read it."""
 
 
-def group_of(feature: str) -> int:
-    """The contribution that a feature counts for."""
-    return next(root for root, pattern in _FEATURES.items() if re.match(pattern, feature))
-
-
-def gather(contributions: FloatArray, features: list[str]) -> FloatArray:
-    """Sum contributions of features, the base last, to those that are told apart.
-
-    Args:
-        contributions: Shape ``(rows, len(features) + 1)``.
-        features: Names of all columns but the last.
-
-    Returns:
-        Shape ``(rows, GROUPS)``.
-    """
-    gathered = np.zeros((len(contributions), GROUPS))
-    for column, root in enumerate([*map(group_of, features), BASE]):
-        gathered[:, root] += contributions[:, column]
-    return gathered
-
-
 def explain(context: ForecastContext, answer: pd.DataFrame, contributions: FloatArray) -> pd.DataFrame:
     """Split forecasts into parts that add up to them.
 
     Args:
         context: What was known.
         answer: ``store, department, week, forecast``.
-        contributions: Contributions to each forecast's square root, shape ``(len(answer), GROUPS)``; NaN where the
+        contributions: Contributions to each forecast's square root, shape ``(len(answer), len(FeatureGroup))``; NaN where the
             method had no answer.
 
     Returns:
@@ -87,18 +53,18 @@ def explain(context: ForecastContext, answer: pd.DataFrame, contributions: Float
     cold = is_cold(context, answer)
     unknown = cold[:, None] | np.isnan(contributions).any(axis=1, keepdims=True)
     contributions = np.where(unknown, 0.0, contributions)
-    base, whole = contributions[:, BASE], contributions.sum(axis=1)
+    base, whole = contributions[:, FeatureGroup.BASE], contributions.sum(axis=1)
     parts = contributions * (base + whole)[:, None]
     average = base**2
     level = average * _share_of_level(context, answer)
     columns = {
         "average_week": average - level,
         "level_shift": level,
-        "same_week": parts[:, SAME_WEEK],
-        "recent": parts[:, RECENT],
-        "season": parts[:, SEASON],
-        "place": parts[:, PLACE],
-        "future_covariates": parts[:, FUTURE_COVARIATES],
+        "same_week": parts[:, FeatureGroup.SAME_WEEK],
+        "recent": parts[:, FeatureGroup.RECENT],
+        "season": parts[:, FeatureGroup.SEASON],
+        "place": parts[:, FeatureGroup.PLACE],
+        "future_covariates": parts[:, FeatureGroup.FUTURE_COVARIATES],
         "peers": np.where(cold, answer["forecast"].to_numpy(), 0.0),
     }
     forecast = answer["forecast"].to_numpy()

@@ -18,9 +18,11 @@ from pydantic import BaseModel
 
 from sales_forecast.errors import ShortHistoryError
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.methods.base import AnyMethod, Fitted, Method
+from sales_forecast.forecasting.methods.base import Fitted, Method
+from sales_forecast.forecasting.methods.declare import AnyMethod
 from sales_forecast.forecasting.methods.direct import DirectMethod
 from sales_forecast.forecasting.panel.matrix import KEYS, FloatArray
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 logger = logging.getLogger(__name__)
 
@@ -84,13 +86,13 @@ def prefit(
     """
     if fitting.engine == "local":
         return dict(methods)
-    first = context.first_week or context.panel["week"].min()
+    first = context.first_week
     wanted = {
         cutoff: list(dict.fromkeys(_learners(methods.values(), (cutoff - first).days // 7 + 1)))
         for cutoff in sorted(set(cutoffs))
         if cutoff >= first
     }
-    states = _fit_on_spark(replace(context, first_week=first), wanted)
+    states = _fit_on_spark(context, wanted)
 
     def fitted(method: Method) -> Method:
         if isinstance(method, DirectMethod) and method in states:
@@ -121,9 +123,10 @@ def _fit_on_spark(
     import fugue.api as fa
     from fugue.column import col
 
-    rows, ahead = _rows(context)
+    rows = _rows(context.data)
     cutoffs = pd.DataFrame({"cutoff": list(wanted)})
-    empty = replace(context, panel=rows.head(0), future_covariates=rows.head(0))
+    no_rows = replace(context.data, panel=rows.head(0), future_covariates=rows.head(0))
+    empty = replace(context, data=no_rows)
     states: dict[DirectMethod, States] = {}
     for split in (["department", "cutoff"], ["cutoff"]):
         learners = {
@@ -140,7 +143,7 @@ def _fit_on_spark(
                 _fit_part,
                 schema="learner:int,cutoff:str,state:str",
                 partition={"by": split, "algo": "even"},
-                params={"job": _Job(empty, ahead, learners)},
+                params={"job": _Job(empty, context.data.covariate_columns, learners)},
             )
             answers = fa.as_pandas(fitted)
         for cutoff, asked in learners.items():
@@ -157,28 +160,27 @@ def _split(method: DirectMethod) -> list[str]:
     return ["department", "cutoff"] if "department" in method.partition else ["cutoff"]
 
 
-def _rows(context: ForecastContext) -> tuple[pd.DataFrame, list[str]]:
-    """The panel with what is known ahead of its weeks beside it, and what that is called.
+def _rows(data: ModelInput) -> pd.DataFrame:
+    """The panel with the future covariates of its weeks beside it.
 
-    Weeks without a row cannot be learnt from, so what is known ahead of them is not missed.
+    Weeks without a row cannot be learnt from, so the covariates of other weeks are not missed.
     """
-    ahead = list(context.future_covariates.columns.difference([*KEYS, "week"]))
-    rows = context.panel[[*KEYS, "week", "turnover"]]
-    if ahead:
-        rows = rows.merge(context.future_covariates, on=[*KEYS, "week"], how="left")
-    return rows, ahead
+    rows = data.panel[[*KEYS, "week", "turnover"]]
+    return (
+        rows.merge(data.future_covariates, on=[*KEYS, "week"], how="left") if data.covariate_columns else rows
+    )
 
 
 def _fit_part(rows: pd.DataFrame, job: Any) -> pd.DataFrame:
     """Fit on a worker, at one cutoff, all methods that may learn from these rows alone."""
     cutoff = pd.Timestamp(rows["cutoff"].iloc[0])
     past = rows.astype({"week": "datetime64[ns]"})
-    context = replace(
-        job.context,
-        cutoff=cutoff,
+    data = replace(
+        job.context.data,
         panel=past[[*KEYS, "week", "turnover"]],
         future_covariates=past[[*KEYS, "week", *job.covariate_columns]],
     )
+    context = replace(job.context, data=data, cutoff=cutoff)
     answers: list[tuple[int, str, str]] = []
     for number, method in enumerate(job.wanted[_label(cutoff)]):
         try:

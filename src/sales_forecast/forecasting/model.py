@@ -9,16 +9,18 @@ import pandas as pd
 from pydantic import BaseModel, field_serializer
 
 from sales_forecast.forecasting.attribution import explain
+from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.intervals.conformal import (
     HalfWidths,
     IntervalParams,
     add_intervals,
-    learn_half_widths,
 )
 from sales_forecast.forecasting.intervals.hierarchy import LevelHalfWidths
-from sales_forecast.forecasting.methods.base import AnyMethod, Fitted, Method, declare, forecast_all
+from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
+from sales_forecast.forecasting.methods.declare import AnyMethod, declare
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 
 class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
@@ -48,15 +50,9 @@ class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
     def _as_parameters_declare_it(self, method: Method) -> dict[str, Any]:
         return declare(method)
 
-    def context(
-        self,
-        panel: pd.DataFrame,
-        stores: pd.DataFrame,
-        calendar: pd.DataFrame,
-        future_covariates: pd.DataFrame,
-    ) -> ForecastContext:
-        """What is known today, as this model sees it."""
-        return ForecastContext.latest(panel, stores, calendar, self.level_shifts, future_covariates)
+    def context(self, data: ModelInput) -> ForecastContext:
+        """Return what is known at the last week of the panel, with the level shifts that this model sees."""
+        return ForecastContext.latest(data, self.level_shifts)
 
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame) -> pd.DataFrame:
         """Forecast every target, with intervals.

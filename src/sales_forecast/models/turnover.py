@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from sales_forecast.forecasting.features.context import ForecastContext, weeks_a
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.matrix import KEYS
+from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.models import earlier_format
 
 LIBRARIES = ("joblib", "lightgbm", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
 """Distributions that loading and asking need, beside what they need themselves."""
@@ -29,41 +31,42 @@ class TurnoverPackage:
 
     Args:
         model: The fitted method.
-        panel: Weekly turnover up to the last week seen.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
-        forecast index: ``store, department, week`` that were forecast when it was made.
+        data: Weekly turnover up to the last week seen, and what is known of stores and weeks.
+        forecast_index: ``store, department, week`` that were forecast when it was made.
         backtest: What its method would have forecast in the past, with what came true.
     """
 
     model: TurnoverModel
-    panel: pd.DataFrame
-    stores: pd.DataFrame
-    calendar: pd.DataFrame
-    future_covariates: pd.DataFrame
+    data: ModelInput
     forecast_index: pd.DataFrame
     backtest: pd.DataFrame
 
     def write(self, folder: Path) -> None:
-        """Write ``model.json``, readable line by line, and a Parquet file a table."""
+        """Write ``model.json``, readable line by line, and one Parquet file per table."""
         folder.mkdir(parents=True, exist_ok=True)
         content = self.model.model_dump(mode="json")
         (folder / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        for name in TABLES:
-            getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
+        self.data.write(folder)
+        self.forecast_index.to_parquet(folder / "forecast_index.parquet", index=False)
+        self.backtest.to_parquet(folder / "backtest.parquet", index=False)
 
     @classmethod
     def read(cls, folder: Path) -> TurnoverPackage:
-        """Read what ``write`` wrote; nothing in it is run."""
+        """Read what ``write`` wrote, now or under earlier names; nothing in it is run."""
         content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-        return cls(TurnoverModel(**content), **tables)
+        if earlier_format.is_earlier(content):
+            content = earlier_format.to_present(content)
+
+        def table(name: str) -> pd.DataFrame:
+            return pd.read_parquet(earlier_format.table_file(folder, name))
+
+        data = ModelInput(**{field.name: table(field.name) for field in fields(ModelInput)})
+        return cls(TurnoverModel(**content), data, table("forecast_index"), table("backtest"))
 
     @cached_property
     def context(self) -> ForecastContext:
         """What was known when it was made."""
-        return self.model.context(self.panel, self.stores, self.calendar, self.future_covariates)
+        return self.model.context(self.data)
 
     @cached_property
     def horizon_weeks(self) -> int:
@@ -72,11 +75,6 @@ class TurnoverPackage:
             weeks_ahead(self.forecast_index, self.context.cutoff).max() if len(self.forecast_index) else 0
         )
         return max(self.model.horizon_weeks, int(wanted))
-
-    @cached_property
-    def covariate_columns(self) -> list[str]:
-        """The retailer's own columns that are known ahead."""
-        return list(self.future_covariates.columns.difference([*KEYS, "week"]))
 
     def with_series(self, stores: pd.DataFrame, recent: pd.DataFrame) -> TurnoverPackage:
         """The package as it would be, had the retailer's files held these stores and weeks, too.
@@ -88,7 +86,7 @@ class TurnoverPackage:
         Raises:
             InputError: A week is not one of the panel's, up to the last week seen.
         """
-        weeks = pd.date_range(self.panel["week"].min(), self.context.cutoff, freq="7D")
+        weeks = pd.date_range(self.data.first_week, self.context.cutoff, freq="7D")
         off = recent.loc[~recent["week"].isin(weeks), "week"]
         if len(off):
             raise InputError(
@@ -97,28 +95,29 @@ class TurnoverPackage:
             )
         rows = [
             _every_week(recent, weeks),
-            self.panel,
+            self.data.panel,
             recent,
-        ]  # where they say the same, the last one counts
+        ]  # of rows for the same week the last counts
         panel = pd.concat(rows).drop_duplicates([*KEYS, "week"], keep="last")
-        places = pd.concat([self.stores, self._placed(stores)]).drop_duplicates("store", keep="last")
-        return replace(
-            self,
+        places = pd.concat([self.data.stores, self._placed(stores)]).drop_duplicates("store", keep="last")
+        data = replace(
+            self.data,
             panel=panel.sort_values([*KEYS, "week"], ignore_index=True),
             stores=places.reset_index(drop=True),
         )
+        return replace(self, data=data)
 
     def _placed(self, stores: pd.DataFrame) -> pd.DataFrame:
         """New stores have the school holidays of their neighbours: by postcode, or of most stores."""
-        area = self.stores["postcode"].str[:2]
-        near = self.stores.groupby(area)["school_zone"].agg(lambda zones: zones.mode()[0])
-        zones = stores["postcode"].str[:2].map(near).fillna(self.stores["school_zone"].mode()[0])
-        whole = stores.assign(school_zone=zones).reindex(columns=self.stores.columns)
-        return whole.astype(self.stores.dtypes.to_dict())
+        area = self.data.stores["postcode"].str[:2]
+        near = self.data.stores.groupby(area)["school_zone"].agg(lambda zones: zones.mode()[0])
+        zones = stores["postcode"].str[:2].map(near).fillna(self.data.stores["school_zone"].mode()[0])
+        whole = stores.assign(school_zone=zones).reindex(columns=self.data.stores.columns)
+        return whole.astype(self.data.stores.dtypes.to_dict())
 
     def options(self) -> dict[str, str]:
         """Columns that a question may have, with MLflow's names of their types."""
-        return {"horizon": "long"} | dict.fromkeys(self.covariate_columns, "double")
+        return {"horizon": "long"} | dict.fromkeys(self.data.covariate_columns, "double")
 
     def example(self) -> pd.DataFrame:
         """A question about two weeks that it can answer."""
@@ -133,9 +132,6 @@ def _every_week(recent: pd.DataFrame, weeks: pd.DatetimeIndex) -> pd.DataFrame:
     return whole.loc[whole["week"] >= whole["first"], [*KEYS, "week"]].assign(turnover=np.nan)
 
 
-TABLES = ("panel", "stores", "calendar", "future_covariates", "forecast_index", "backtest")
-
-
 class TurnoverForecaster:
     """Answers questions about series; what MLflow calls a pyfunc model."""
 
@@ -144,7 +140,7 @@ class TurnoverForecaster:
 
     @cached_property
     def _known(self) -> pd.DataFrame:
-        """All forecasts that were made with the package: with few forecast index, young series lack peers."""
+        """All forecasts that were made with the package: with few rows, young series lack peers."""
         model, context = self._package.model, self._package.context
         return model.forecast(context, self._package.forecast_index[[*KEYS, "week"]]).set_index(
             [*KEYS, "week"]
@@ -157,7 +153,10 @@ class TurnoverForecaster:
     @cached_property
     def labels(self) -> dict[str, dict[str, Any]]:
         """Stores and departments that the model knows: as text, since 7 and "7" are the same, and as ours."""
-        known = {"store": self._package.stores["store"], "department": self._package.panel["department"]}
+        known = {
+            "store": self._package.data.stores["store"],
+            "department": self._package.data.panel["department"],
+        }
         return {key: {str(value): value for value in values.unique()} for key, values in known.items()}
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
@@ -178,7 +177,7 @@ class TurnoverForecaster:
         """
         asked = self._asked(model_input)
         keys = pd.MultiIndex.from_frame(asked[[*KEYS, "week"]])
-        what_if = [name for name in self._package.covariate_columns if name in asked]
+        what_if = [name for name in self._package.data.covariate_columns if name in asked]
         if what_if:
             answers = self._forecast(asked, self._with_plan(asked, what_if))
         elif (known := keys.isin(self._forecast_index)).all():
@@ -202,7 +201,7 @@ class TurnoverForecaster:
                     f"column '{key}': {len(unknown)} value(s) that the model does not know, e.g. "
                     f"'{unknown.iloc[0]}'"
                 )
-            asked[key] = found.astype(self._package.panel[key].dtype)
+            asked[key] = found.astype(self._package.data.panel[key].dtype)
         cutoff, weeks = self._package.context.cutoff, self._package.horizon_weeks
         if "horizon" not in asked:
             asked = asked.merge(pd.DataFrame({"horizon": np.arange(1, weeks + 1)}), how="cross")
@@ -221,14 +220,12 @@ class TurnoverForecaster:
                 f"{twice.sum()} question(s) ask again about the same store, department and week, with values "
                 f"of {', '.join(columns)}: ask about each week once"
             )
-        context = self._package.context
-        plan = context.future_covariates.set_index([*KEYS, "week"])
+        data = self._package.data
+        plan = data.future_covariates.set_index([*KEYS, "week"])
         new = asked.set_index([*KEYS, "week"])[columns]
         changed = plan.reindex(plan.index.union(new.index))
         changed.loc[new.index, columns] = new.fillna(changed.loc[new.index, columns])
-        return self._package.model.context(
-            context.panel, context.stores, context.calendar, changed.reset_index()
-        )
+        return self._package.model.context(replace(data, future_covariates=changed.reset_index()))
 
     def _forecast(self, asked: pd.DataFrame, context: ForecastContext) -> pd.DataFrame:
         """Forecast what is asked among all series, so that young ones find their peers in every week."""

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 
-CODE = ("forecasting", "models")
-"""Subpackages that are shipped with a model."""
+PACKAGES = ("forecasting", "models")
+MODULES = ("__init__.py", "errors.py")
+"""What is shipped with a model."""
 
 
 PACKAGE = "package"
@@ -85,9 +86,10 @@ def _copy_code(folder: Path) -> Path:
     """The part of this project that models need, as they need it."""
     source = Path(sales_forecast.__path__[0])
     package = folder / source.name
-    for name in CODE:
+    for name in PACKAGES:
         shutil.copytree(source / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(source / "__init__.py", package)
+    for name in MODULES:
+        shutil.copy(source / name, package)
     return package
 
 

@@ -54,7 +54,7 @@ def create_app(
         model_manager.watch(settings.check_registry_seconds)
         yield
         model_manager.stop()
-        service.audit.close()
+        service.audit_writer.close()
 
     app = FastAPIOffline(
         title="sales_forecast",

@@ -104,8 +104,8 @@ def _question(arm: Arm, series: list[Series], horizons: Sequence[int]) -> pd.Dat
         columns=[*KEYS, "horizon"],
     )
     columns = {name for one in series for ahead in one.future_covariates for name in ahead.values}
-    if unknown := sorted(columns.difference(arm.package.covariate_columns)):
-        known = ", ".join(arm.package.covariate_columns) or "none"
+    if unknown := sorted(columns.difference(arm.package.data.covariate_columns)):
+        known = ", ".join(arm.package.data.covariate_columns) or "none"
         raise InputError(f"the model knows no column '{unknown[0]}' ahead; those it knows: {known}")
     planned = [
         {
@@ -147,7 +147,7 @@ def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
         found: TurnoverForecaster = arm.forecaster
         return found
     package, labels = arm.package, arm.forecaster.labels
-    dtype = package.stores["store"].dtype
+    dtype = package.data.stores["store"].dtype
     ours = {one.store: labels["store"].get(one.store) or _new_label(one.store, dtype) for one in series}
     stores = pd.DataFrame(
         [
@@ -164,7 +164,7 @@ def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
             for week in one.recent_weeks
         ],
         columns=[*KEYS, "week", "turnover"],
-    ).astype({**package.panel[KEYS].dtypes, "week": "datetime64[s]", "turnover": float})
+    ).astype({**package.data.panel[KEYS].dtypes, "week": "datetime64[s]", "turnover": float})
     if recent.duplicated([*KEYS, "week"]).any():
         raise InputError("recent_weeks names a week of a series twice")
     return TurnoverForecaster(package.with_series(stores.drop_duplicates("store"), recent))

@@ -13,7 +13,8 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold, plan_cutoffs
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS, IntervalParams
-from sales_forecast.forecasting.methods.base import Fitted, Method, Methods, forecast_all
+from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
+from sales_forecast.forecasting.methods.declare import Methods
 
 AUTUMN = pd.Timestamp("2016-10-01")
 KEYS = ["store", "department", "week"]
@@ -26,11 +27,11 @@ class Witness(Method, frozen=True):
     seen: list
 
     def fit(self, context: ForecastContext) -> Fitted:
-        self.seen.append(context.panel)
+        self.seen.append(context.data.panel)
         return {"level": 100.0}
 
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> np.ndarray:
-        self.seen.extend([context.panel, forecast_index])
+        self.seen.extend([context.data.panel, forecast_index])
         return np.full(len(forecast_index), fitted["level"])
 
 

@@ -1,11 +1,10 @@
 """Old stores taken for young ones: nothing of what is hidden is seen, and intervals of the young are wider."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from contexts import with_tables
 from sales_forecast.forecasting.evaluation.cold_start_backtest import (
     KNOWN_WEEKS,
     MORE,
@@ -14,7 +13,8 @@ from sales_forecast.forecasting.evaluation.cold_start_backtest import (
     forecast_cold_starts,
     hide,
 )
-from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals, learn_half_widths
+from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
+from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals
 from sales_forecast.forecasting.methods.base import forecast_all
 
 HIDDEN = ColdStartBacktestParams(share_of_stores=0.08, cutoffs=1, seed=1)
@@ -28,7 +28,7 @@ def cold_start_forecasts(methods, context, panel) -> pd.DataFrame:
 
 def test_each_group_of_stores_keeps_as_many_weeks_as_it_is_called_by(context, cutoff):
     young, labels = hide(context, HIDDEN)
-    left = young.panel
+    left = young.data.panel
     assert labels.value_counts().drop(MORE).to_dict() == dict.fromkeys(KNOWN_WEEKS, 1)
     weeks = left.groupby("store")["week"].nunique().reindex(labels.index).fillna(0)
     for label, (fewest, most) in KNOWN_WEEKS.items():
@@ -39,16 +39,16 @@ def test_each_group_of_stores_keeps_as_many_weeks_as_it_is_called_by(context, cu
 
 def test_stores_that_are_left_alone_keep_everything(context, cutoff):
     young, labels = hide(context, HIDDEN)
-    left = young.panel
+    left = young.data.panel
     alone = labels.index[labels == MORE]
     pd.testing.assert_frame_equal(
-        left[left["store"].isin(alone)], context.panel[context.panel["store"].isin(alone)]
+        left[left["store"].isin(alone)], context.data.panel[context.data.panel["store"].isin(alone)]
     )
 
 
 def test_another_seed_and_another_cutoff_draw_other_stores(context, cutoff):
     def drawn(at: pd.Timestamp, seed: int) -> pd.Series:
-        seen = replace(context, cutoff=at, panel=context.panel[context.panel["week"] <= at])
+        seen = context.as_of(at)
         return hide(seen, HIDDEN.model_copy(update={"seed": seed}))[1].sort_index()
 
     usual = drawn(cutoff, 1)
@@ -58,7 +58,7 @@ def test_another_seed_and_another_cutoff_draw_other_stores(context, cutoff):
 
 
 def test_what_is_hidden_does_not_matter(methods, context, context_of, panel, cutoff, cold_start_forecasts):
-    left = hide(context, HIDDEN)[0].panel
+    left = hide(context, HIDDEN)[0].data.panel
     seen = panel.merge(left[["store", "department", "week"]].assign(seen=True), how="left")["seen"].notna()
     secret = (panel["week"] <= cutoff) & ~seen.to_numpy()
     assert secret.any()
@@ -93,7 +93,7 @@ def test_of_six_stores_none_is_hidden_and_ranges_are_learnt_from_all(methods, co
     small = panel[panel["store"].isin(few)]
     rows = forecast_cold_starts(
         methods.root["seasonal_naive"],
-        replace(context, panel=context.panel[context.panel["store"].isin(few)]),
+        with_tables(context, panel=context.data.panel[context.data.panel["store"].isin(few)]),
         small,
         8,
         HIDDEN,
@@ -104,10 +104,10 @@ def test_of_six_stores_none_is_hidden_and_ranges_are_learnt_from_all(methods, co
 
 
 def test_what_was_known_ahead_of_hidden_weeks_is_hidden_too(context, cutoff):
-    ahead = context.panel[["store", "department", "week"]].assign(promotion=1.0)
+    ahead = context.data.panel[["store", "department", "week"]].assign(promotion=1.0)
     after = ahead[ahead["week"] == cutoff].assign(week=cutoff + pd.Timedelta(weeks=1))
-    young, _ = hide(replace(context, future_covariates=pd.concat([ahead, after])), HIDDEN)
+    young, _ = hide(with_tables(context, future_covariates=pd.concat([ahead, after])), HIDDEN)
     keys = ["store", "department", "week"]
-    past = young.future_covariates[young.future_covariates["week"] <= cutoff]
-    assert set(map(tuple, past[keys].to_numpy())) == set(map(tuple, young.panel[keys].to_numpy()))
-    assert len(young.future_covariates) - len(past) == len(after)
+    past = young.data.future_covariates[young.data.future_covariates["week"] <= cutoff]
+    assert set(map(tuple, past[keys].to_numpy())) == set(map(tuple, young.data.panel[keys].to_numpy()))
+    assert len(young.data.future_covariates) - len(past) == len(after)

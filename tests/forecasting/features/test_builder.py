@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contexts import NOTHING_AHEAD
 from sales_forecast.forecasting.features.builder import (
     LAGS,
     MAX_RATIO,
@@ -17,10 +18,15 @@ from sales_forecast.forecasting.features.builder import (
 )
 from sales_forecast.forecasting.panel.calendar import weekly_calendar
 from sales_forecast.forecasting.panel.matrix import PanelMatrix
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 WEEKS = pd.date_range("2013-01-05", periods=220, freq="7D")
 GROUPS = re.compile(r"(mean|lag|same_week|last_year)_|spread|.*_(lag|season)")
 CALENDAR = weekly_calendar(WEEKS[0].date(), WEEKS[-1].date(), "FR", ["CA", "none"])
+
+
+def _data(future_covariates: pd.DataFrame = NOTHING_AHEAD) -> ModelInput:
+    return ModelInput(pd.DataFrame(), pd.DataFrame(), CALENDAR, future_covariates)
 
 
 def _source(turnover: list, regions: list[str] | None = None, weeks: int = 200) -> FeatureBuilder:
@@ -38,7 +44,7 @@ def _source(turnover: list, regions: list[str] | None = None, weeks: int = 200) 
             "longitude": -0.6,
         }
     )
-    return FeatureBuilder(PanelMatrix(series, WEEKS[:weeks], matrix), CALENDAR)
+    return FeatureBuilder(PanelMatrix(series, WEEKS[:weeks], matrix), _data())
 
 
 @pytest.fixture
@@ -238,7 +244,7 @@ def test_a_store_that_opened_late_gets_its_departments_last_year_at_its_own_size
 def test_filling_leaves_known_weeks_alone(context):
     matrix = context.level_adjusted
     known = ~np.isnan(matrix.turnover)
-    filled = FeatureBuilder(matrix, context.calendar).sold
+    filled = FeatureBuilder(matrix, context.data).sold
     np.testing.assert_array_equal(filled[known], np.maximum(matrix.turnover[known], 0))
     assert np.isfinite(filled).all()
 
@@ -254,7 +260,7 @@ def test_features_at_an_origin_do_not_see_what_comes_after_it():
 
 def test_features_are_the_same_whatever_happens_after_the_cutoff(context, context_of, panel, cutoff):
     rewritten = context_of(panel.assign(turnover=panel["turnover"].where(panel["week"] <= cutoff, -1e6)))
-    sources = [FeatureBuilder(m.level_adjusted, m.calendar) for m in (context, rewritten)]
+    sources = [FeatureBuilder(m.level_adjusted, m.data) for m in (context, rewritten)]
     ours, theirs = (source.at(len(source.matrix.weeks) - 1, np.arange(1, 9)) for source in sources)
     for name, values in ours.items():
         np.testing.assert_array_equal(values, theirs[name], err_msg=name)
@@ -279,7 +285,7 @@ def test_a_column_known_ahead_is_that_of_the_week_wanted_and_how_it_moved():
     plain = _source([np.ones(200)] * 2)
     week = [WEEKS[0] + pd.Timedelta(weeks=n) for n in (180 - 52, 180)]
     ahead = pd.DataFrame({"store": 0, "department": "bikes", "week": week, "promotion": [0.2, 0.5]})
-    features = FeatureBuilder(plain.matrix, CALENDAR, ahead).at(179, np.array([1, 2]))
+    features = FeatureBuilder(plain.matrix, _data(ahead)).at(179, np.array([1, 2]))
     np.testing.assert_allclose(features["future_covariates.promotion"], [[0.5, np.nan], [np.nan, np.nan]])
     np.testing.assert_allclose(
         features["future_covariates.promotion_moved"], [[0.3, np.nan], [np.nan, np.nan]]
@@ -296,14 +302,14 @@ def test_weeks_and_series_that_the_grid_does_not_have_are_no_matter():
             "promotion": 1.0,
         }
     )
-    features = FeatureBuilder(plain.matrix, CALENDAR, ahead).at(179, np.array([11, 40]))
+    features = FeatureBuilder(plain.matrix, _data(ahead)).at(179, np.array([11, 40]))
     np.testing.assert_allclose(features["future_covariates.promotion"], [[1.0, np.nan]])
 
 
 def test_own_attributes_are_features_of_their_store():
     plain = _source([np.ones(200)] * 3)
     series = plain.matrix.series.assign(size=[10.0, np.nan, 30.0], kind=["b: (x)", "a", None])
-    features = FeatureBuilder(replace(plain.matrix, series=series), CALENDAR).at(179, np.array([1]))
+    features = FeatureBuilder(replace(plain.matrix, series=series), _data()).at(179, np.array([1]))
     np.testing.assert_allclose(features["attribute.size"][:, 0], [10, np.nan, 30])
     assert features["attribute.kind.a"][:, 0].tolist() == [0, 1, 0]
     assert features["attribute.kind.b_x_"][:, 0].tolist() == [1, 0, 0]

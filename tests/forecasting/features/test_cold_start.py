@@ -9,6 +9,7 @@ from sales_forecast.forecasting.features.builder import MIN_WEEKS
 from sales_forecast.forecasting.features.cold_start import is_cold, like_peers
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import forecast_all
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 WEEKS = pd.date_range(end="2017-08-05", periods=60, freq="7D")
 AHEAD = WEEKS[-1] + pd.Timedelta(weeks=1)
@@ -28,7 +29,7 @@ def _context(
     stores = pd.DataFrame({"store": list(sells)})
     if regions:
         stores["region"] = stores["store"].map(regions)
-    return ForecastContext.latest(pd.concat(rows), stores, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD)
+    return ForecastContext.latest(ModelInput(pd.concat(rows), stores, NO_CALENDAR, NOTHING_AHEAD), NO_SHIFTS)
 
 
 def _like_peers(context: ForecastContext) -> float:

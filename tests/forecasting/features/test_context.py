@@ -1,14 +1,13 @@
 """What is known at a cutoff, and nothing more."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from contexts import NOTHING_AHEAD
+from contexts import NOTHING_AHEAD, with_tables
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 WEEKS = pd.date_range("2016-01-02", periods=5, freq="7D")
 
@@ -22,7 +21,9 @@ def little_context(calendar, level_shifts) -> ForecastContext:
         columns=["store", "department", "week", "turnover"],
     )
     stores = pd.DataFrame({"store": [3, 2, 1], "region": ["north", "south", "west"]})
-    return ForecastContext.latest(panel, stores, calendar, level_shifts, NOTHING_AHEAD).at(WEEKS[3])
+    return ForecastContext.latest(ModelInput(panel, stores, calendar, NOTHING_AHEAD), level_shifts).as_of(
+        WEEKS[3]
+    )
 
 
 def test_the_matrix_has_a_row_a_series_and_a_column_a_week_up_to_the_cutoff(little_context):
@@ -38,8 +39,8 @@ def test_the_matrix_has_a_row_a_series_and_a_column_a_week_up_to_the_cutoff(litt
 
 
 def test_a_week_in_which_nobody_sold_is_unknown_and_not_skipped(little_context):
-    panel = little_context.panel.query("week != @WEEKS[2]")
-    matrix = replace(little_context, panel=panel).at(WEEKS[4]).raw
+    panel = little_context.data.panel.query("week != @WEEKS[2]")
+    matrix = with_tables(little_context, panel=panel).as_of(WEEKS[4]).raw
     assert matrix.weeks.to_list() == WEEKS.to_list()
     assert np.isnan(matrix.turnover[:, [2, 4]]).all()
 
@@ -57,11 +58,11 @@ def test_weeks_ahead_are_counted_from_the_cutoff():
 def test_the_future_can_be_rewritten_without_the_past_noticing(context, context_of, panel, cutoff):
     past = panel["week"] <= cutoff
     rewritten = context_of(panel.assign(turnover=panel["turnover"].where(past, -1e6)))
-    assert_frame_equal(rewritten.panel, context.panel)
+    assert_frame_equal(rewritten.data.panel, context.data.panel)
     assert_frame_equal(rewritten.shifts, context.shifts)
     np.testing.assert_array_equal(rewritten.raw.turnover, context.raw.turnover)
     np.testing.assert_array_equal(rewritten.level_adjusted.turnover, context.level_adjusted.turnover)
-    assert context.panel["week"].max() == cutoff
+    assert context.data.panel["week"].max() == cutoff
 
 
 def test_the_order_of_rows_does_not_matter(context, context_of, panel):
@@ -71,7 +72,7 @@ def test_the_order_of_rows_does_not_matter(context, context_of, panel):
 
 
 def test_the_order_of_stores_does_not_matter(context, stores):
-    shuffled = replace(context, stores=stores.sample(frac=1, random_state=1))
+    shuffled = with_tables(context, stores=stores.sample(frac=1, random_state=1))
     assert_frame_equal(shuffled.raw.series, context.raw.series)
 
 
@@ -87,10 +88,10 @@ def test_today_is_the_same_at_todays_level_and_the_year_before_is_not(context):
 
 
 def test_what_was_known_weeks_ago_is_the_market_of_that_day(context, context_of, panel, cutoff):
-    earlier = context.before(8)
+    earlier = context.as_of(context.cutoff - pd.Timedelta(weeks=8))
     then = context_of(panel, cutoff - pd.Timedelta(weeks=8))
     assert earlier.cutoff == then.cutoff == pd.Timestamp("2017-06-10")
-    assert_frame_equal(earlier.panel, then.panel)
+    assert_frame_equal(earlier.data.panel, then.data.panel)
     assert_frame_equal(earlier.shifts, then.shifts)
     np.testing.assert_array_equal(earlier.level_adjusted.turnover, then.level_adjusted.turnover)
 
@@ -98,9 +99,12 @@ def test_what_was_known_weeks_ago_is_the_market_of_that_day(context, context_of,
 def test_what_came_since_is_not_known_before(context, context_of, panel, cutoff):
     then = cutoff - pd.Timedelta(weeks=52)
     rewritten = context_of(panel.assign(turnover=panel["turnover"].where(panel["week"] <= then, -1e6)))
-    ours, theirs = context.before(52), rewritten.before(52)
-    assert ours.panel["week"].max() == then
-    assert_frame_equal(theirs.panel, ours.panel)
+    ours, theirs = (
+        context.as_of(context.cutoff - pd.Timedelta(weeks=52)),
+        rewritten.as_of(rewritten.cutoff - pd.Timedelta(weeks=52)),
+    )
+    assert ours.data.panel["week"].max() == then
+    assert_frame_equal(theirs.data.panel, ours.data.panel)
     assert_frame_equal(theirs.shifts, ours.shifts)
     last = len(ours.raw.weeks) - 1
     np.testing.assert_array_equal(theirs.features.rows(last, 8), ours.features.rows(last, 8))
@@ -109,26 +113,33 @@ def test_what_came_since_is_not_known_before(context, context_of, panel, cutoff)
 def test_a_level_shift_is_not_known_before_it_happened(context):
     assert len(context.shifts) > 0
     weeks_since = (context.cutoff - context.shifts["week"].min()).days // 7
-    assert context.before(weeks_since + 1).shifts.empty
+    assert context.as_of(context.cutoff - pd.Timedelta(weeks=weeks_since + 1)).shifts.empty
 
 
-def test_before_what_was_before_is_further_back(context_of, panel):
+def test_an_earlier_cutoff_may_be_reached_in_steps(context_of, panel, cutoff):
+    def weeks_before(weeks: int) -> pd.Timestamp:
+        return cutoff - pd.Timedelta(weeks=weeks)
+
     context = context_of(panel)
-    assert context.before(8).before(4).cutoff == context.before(12).cutoff
+    stepwise, at_once = (
+        context.as_of(weeks_before(8)).as_of(weeks_before(12)),
+        context.as_of(weeks_before(12)),
+    )
+    assert stepwise.cutoff == at_once.cutoff
+    assert_frame_equal(stepwise.data.panel, at_once.data.panel)
 
 
-def test_before_the_first_week_nothing_was_known(little_context):
-    assert little_context.before(3).panel["week"].unique().tolist() == [WEEKS[0]]
-    assert little_context.before(4) is None
-    assert little_context.before(500) is None
+def test_at_the_first_week_one_week_is_known(little_context):
+    first = little_context.as_of(WEEKS[0])
+    assert first.data.panel["week"].unique().tolist() == [WEEKS[0]]
 
 
 def test_what_came_true_is_of_series_that_had_begun(little_context):
-    after_first = actuals_after(little_context.panel, WEEKS[0], 8)
+    after_first = actuals_after(little_context.data.panel, WEEKS[0], 8)
     assert after_first["store"].tolist() == [1, 1, 1]  # store 2 opens a week later
-    after_second = actuals_after(little_context.panel, WEEKS[1], 8).sort_values(["store", "week"])
+    after_second = actuals_after(little_context.data.panel, WEEKS[1], 8).sort_values(["store", "week"])
     assert after_second["turnover"].tolist() == [12, 13, 22]  # and is unknown in the third
-    assert actuals_after(little_context.panel, WEEKS[3], 8).empty
+    assert actuals_after(little_context.data.panel, WEEKS[3], 8).empty
 
 
 def test_the_callers_tables_are_left_alone(context_of, panel):

@@ -10,16 +10,17 @@ from pydantic import ValidationError
 
 from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.errors import InputError, ShortHistoryError
+from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
 from sales_forecast.forecasting.intervals.conformal import (
     INTERVAL_COLUMNS,
     MIN_ROWS,
     IntervalParams,
     add_intervals,
-    learn_half_widths,
 )
 from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 INTERVALS = IntervalParams(weeks_back=(8,), scale_share=0.1)
 ENDS = ["lo_95", "lo_80", "forecast", "hi_80", "hi_95"]
@@ -51,11 +52,11 @@ def _context(turnover: np.ndarray, departments: list[str] | None = None) -> Fore
         }
     ).dropna()
     stores = pd.DataFrame({"store": np.arange(len(turnover))})
-    return ForecastContext.latest(panel, stores, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD)
+    return ForecastContext.latest(ModelInput(panel, stores, NO_CALENDAR, NOTHING_AHEAD), NO_SHIFTS)
 
 
 def _wanted(context: ForecastContext, weeks: int = 8) -> pd.DataFrame:
-    series = context.panel[["store", "department"]].drop_duplicates()
+    series = context.data.panel[["store", "department"]].drop_duplicates()
     ahead = pd.DataFrame({"week": context.cutoff + pd.to_timedelta(7 * np.arange(1, weeks + 1), unit="D")})
     return series.merge(ahead, how="cross")
 
@@ -225,7 +226,7 @@ def test_each_past_forecast_is_made_without_what_came_true():
             self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
         ) -> np.ndarray:
             seen.append(
-                (context.panel["week"].max(), forecast_index["week"].min(), forecast_index["week"].max())
+                (context.data.panel["week"].max(), forecast_index["week"].min(), forecast_index["week"].max())
             )
             assert "turnover" not in forecast_index
             return super().forecast(context, forecast_index, fitted)
@@ -274,7 +275,7 @@ def test_without_one_usable_origin_nearer_ones_are_asked_for(weeks, needed):
     context = _context(np.full((3, weeks), 100.0))
     intervals = IntervalParams(weeks_back=(52, 8), scale_share=0.1)
     refusal = (
-        rf"{weeks} weeks of history are too few for intervals: no forecast can be made 8 weeks before "
+        rf"{weeks} weeks of history are too few for prediction intervals: no forecast can be made 8 weeks before "
         r"2017-08-05\. Name nearer origins under turnover\.intervals\.weeks_back"
     )
     with pytest.raises(InputError, match=refusal):

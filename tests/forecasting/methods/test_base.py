@@ -1,6 +1,7 @@
 """What every method keeps to, and how parameters name one."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.methods.base import Fitted, Method, Methods, forecast_all
+from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
 from sales_forecast.forecasting.methods.boosting import LightGBM
+from sales_forecast.forecasting.methods.declare import TYPES, Methods, declare
 from sales_forecast.forecasting.methods.naive import GrowthNaive, SeasonalNaive
 
 NAIVE = "sales_forecast.forecasting.methods.naive"
@@ -170,14 +172,17 @@ def test_the_options_of_each_method_are_written_down_with_it(methods):
         (f"{NAIVE}.department_growth", "is no subclass"),
         ("sales_forecast.forecasting.methods.base.Method", "name one that can forecast"),
         ("sales_forecast.forecasting.methods.direct.DirectMethod", "name one that can forecast"),
-        ("SeasonalNaive", "needs 'class', the dotted path"),
-        ("..naive.SeasonalNaive", "needs 'class', the dotted path"),
-        (None, "needs 'class', the dotted path"),
+        ("SeasonalNaive", "needs 'type', the name of a forecasting method or the dotted path of your own"),
+        (
+            "..naive.SeasonalNaive",
+            "needs 'type', the name of a forecasting method or the dotted path of your own",
+        ),
+        (None, "needs 'type', the name of a forecasting method or the dotted path of your own"),
     ],
 )
 def test_a_path_that_leads_to_no_method_is_refused(path, complaint):
     with pytest.raises(ValidationError, match=complaint) as error:
-        Methods({"favourite": {"class": path}})
+        Methods({"favourite": {"type": path}})
     assert "favourite" in str(error.value)
 
 
@@ -188,7 +193,7 @@ def test_a_method_that_is_only_named_is_refused():
 
 def test_a_misspelt_option_is_refused_by_its_name():
     with pytest.raises(ValidationError, match=r"favourite\.growth_weks\n.*not permitted"):
-        Methods({"favourite": {"class": f"{NAIVE}.GrowthNaive", "growth_weeks": 8, "growth_weks": 8}})
+        Methods({"favourite": {"type": "growth_naive", "growth_weeks": 8, "growth_weks": 8}})
 
 
 def test_a_missing_option_is_refused_by_its_name(declared):
@@ -216,3 +221,17 @@ def test_a_missing_option_is_refused_by_its_name(declared):
 def test_an_option_out_of_range_is_refused(declared, option, value):
     with pytest.raises(ValidationError, match=f"favourite.{option}"):
         Methods({"favourite": declared["lightgbm"] | {option: value}})
+
+
+def test_the_former_class_option_is_met_by_its_present_name():
+    former = {"class": "sales_forecast.forecasting.naive.GrowthNaive", "growth_weeks": 8}
+    with pytest.raises(ValueError, match=r"'class' is now called 'type', .*: type: growth_naive"):
+        Methods({"favourite": former})
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_each_short_name_leads_to_a_method_that_is_declared_by_it(name):
+    module, _, cls = TYPES[name].rpartition(".")
+    found = getattr(import_module(module), cls)
+    assert issubclass(found, Method)
+    assert declare(found.model_construct(**dict.fromkeys(found.model_fields)))["type"] == name

@@ -123,7 +123,7 @@ def test_a_blend_of_nobody_is_refused():
 
 
 def test_members_are_declared_as_methods_are():
-    naive = {"class": "sales_forecast.forecasting.methods.naive.GrowthNaive"}
+    naive = {"type": "growth_naive"}
     with pytest.raises(ValueError, match=r"members\.naive\.growth_weeks\n.*required"):
         Blend(members={"naive": naive})
 
@@ -146,7 +146,7 @@ def test_enough_weeks_are_enough_to_the_week(context, wanted, spare, choice):
 def test_the_choice_falls_on_what_was_known_then(context, wanted):
     method = ByHistory(enough_weeks=len(context.raw.weeks), enough=Oracle(says=(1,)), short=Oracle(says=(2,)))
     assert method.fit(context)["choice"] == "enough"
-    assert method.fit(context.before(1))["choice"] == "short"
+    assert method.fit(context.as_of(context.cutoff - pd.Timedelta(weeks=1)))["choice"] == "short"
 
 
 @pytest.mark.parametrize("enough_weeks", [1, 999])

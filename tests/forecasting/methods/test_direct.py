@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contexts import with_tables
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import Method, forecast_all
@@ -81,7 +82,7 @@ class Ledger(DirectMethod, frozen=True):
 
 @pytest.fixture
 def ledger(declared) -> Ledger:
-    options = declared["ridge"].keys() - {"class", "penalty"}
+    options = declared["ridge"].keys() - {"type", "penalty"}
     return Ledger(rows=[], **{option: declared["ridge"][option] for option in options})
 
 
@@ -184,7 +185,7 @@ def test_a_forecast_is_the_square_of_the_ratio_times_the_years_mean(
 ):
     answers = ledger.model_copy(update={"ratio": ratio})
     wanted = forecast_index[(forecast_index["store"] == 101) & (forecast_index["department"] == 88)]
-    mean = rising_store.panel["turnover"].tail(52).mean()
+    mean = rising_store.data.panel["turnover"].tail(52).mean()
     assert _forecast(answers, rising_store, wanted) == pytest.approx([share * mean] * 8)
 
 
@@ -206,9 +207,7 @@ def test_a_twin_store_of_twice_the_size_has_twice_the_forecast(
     twin = panel[panel["store"] == 101].assign(store=999, turnover=lambda rows: 2 * rows["turnover"])
     place = stores[stores["store"] == 101].assign(store=999)
     context = context_of(pd.concat([panel, twin], ignore_index=True))
-    context = ForecastContext(
-        context.cutoff, context.panel, pd.concat([stores, place]), context.calendar, context.level_shifts
-    )
+    context = with_tables(context, stores=pd.concat([stores, place]))
     wanted = forecast_index[forecast_index["store"] == 101]
     ours = _forecast(method, context, wanted.reset_index(drop=True))
     theirs = _forecast(method, context, wanted.assign(store=999).reset_index(drop=True))
@@ -320,6 +319,6 @@ def test_a_store_that_sold_nothing_for_a_year_goes_on_so_and_is_not_given_its_de
 
 
 def test_lightgbm_needs_its_bagging_fraction(declared):
-    options = {key: value for key, value in declared["lightgbm"].items() if key != "class"}
+    options = {key: value for key, value in declared["lightgbm"].items() if key != "type"}
     with pytest.raises(ValueError, match="bagging_fraction"):
         LightGBM(**{key: value for key, value in options.items() if key != "bagging_fraction"})

@@ -1,5 +1,7 @@
 """Repeating the past: checkable in the head."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import forecast_all
 from sales_forecast.forecasting.methods.naive import GrowthNaive, SeasonalNaive, department_growth
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 SHIFTS = LevelShiftParams(
     min_log_ratio=0.35, noise_multiple=2.5, hold_weeks=4, base_weeks=13, min_stores=2, min_season_share=0.2
@@ -30,7 +33,9 @@ def _context(*stores: list | np.ndarray, level_shifts: LevelShiftParams = SHIFTS
     panel = pd.DataFrame(rows, columns=["store", "department", "week", "turnover"])
     attributes = pd.DataFrame({"store": range(len(stores))})
     cutoff = FIRST + pd.Timedelta(weeks=longest - 1)
-    return ForecastContext.latest(panel, attributes, NO_CALENDAR, level_shifts, NOTHING_AHEAD).at(cutoff)
+    return ForecastContext.latest(
+        ModelInput(panel, attributes, NO_CALENDAR, NOTHING_AHEAD), level_shifts
+    ).as_of(cutoff)
 
 
 def _wanted(context: ForecastContext, *ahead: int, store: int = 0, department: str = "bikes") -> pd.DataFrame:
@@ -74,13 +79,7 @@ def test_last_year_is_repeated_at_todays_level_once_a_shift_is_seen():
     wanted = _wanted(context, 1, 2, 3)
     assert SeasonalNaive().forecast(context, wanted, {}) == pytest.approx(1000, rel=0.1)
     assert GrowthNaive(growth_weeks=8).forecast(context, wanted, {}) == pytest.approx(2000, rel=0.1)
-    unaware = ForecastContext(
-        context.cutoff,
-        context.panel,
-        context.stores,
-        context.calendar,
-        SHIFTS.model_copy(update={"enabled": False}),
-    )
+    unaware = replace(context, level_shifts=SHIFTS.model_copy(update={"enabled": False}))
     assert GrowthNaive(growth_weeks=52).forecast(unaware, wanted, {}) == pytest.approx(1380, rel=0.1)
 
 

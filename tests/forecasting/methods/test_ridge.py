@@ -100,7 +100,7 @@ def test_a_feature_that_was_never_known_or_never_moved_changes_nothing(ridge, le
 
 
 def test_a_week_of_which_no_year_is_known_is_an_average_week(ridge, learnt):
-    wanted = learnt[0].head(5).assign(usual=np.nan)
+    wanted = learnt[0].head(5).assign(seasonal_reference=np.nan)
     assert _predict(ridge, 1e12, learnt, wanted) == pytest.approx(
         [1 + np.average(learnt[1] - learnt[0]["seasonal_reference"], weights=learnt[2])] * 5
     )

@@ -16,6 +16,7 @@ from sales_forecast.forecasting.panel.level_shifts import (
     find_level_shifts,
     year_on_year,
 )
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.sample import LEVEL_SHIFT, SPIKE, make_turnover
 
 PARAMS = LevelShiftParams(
@@ -101,7 +102,7 @@ def test_the_level_of_2016_is_found_in_the_sample_where_its_maker_put_it(departm
 
 def test_a_shift_beyond_the_cutoff_is_not_seen():
     panel = _department(factors={SHIFT: 2.0})
-    context = ForecastContext.latest(panel, pd.DataFrame(), NO_CALENDAR, PARAMS, NOTHING_AHEAD)
+    context = ForecastContext.latest(ModelInput(panel, pd.DataFrame(), NO_CALENDAR, NOTHING_AHEAD), PARAMS)
     assert context.as_of(WEEKS[SHIFT - 1]).shifts.empty
     assert len(context.as_of(WEEKS[SHIFT + 3]).shifts) == 1
 

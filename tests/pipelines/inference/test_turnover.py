@@ -13,9 +13,11 @@ from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.intervals.hierarchy import SUMS
-from sales_forecast.forecasting.methods.base import Method, Methods
+from sales_forecast.forecasting.methods.base import Method
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
 from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.inference import turnover as outlook
 from sales_forecast.pipelines.inference.turnover import (
@@ -42,7 +44,7 @@ class TwiceTheMean(Method, frozen=True):
     """A method that has something to learn."""
 
     def fit(self, context):
-        return {"mean": float(context.panel["turnover"].mean())}
+        return {"mean": float(context.data.panel["turnover"].mean())}
 
     def forecast(self, context, forecast_index, fitted):
         return np.full(len(forecast_index), 2 * fitted["mean"])
@@ -88,10 +90,7 @@ def _served(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> S
     """The champion after a run whose best method was this one."""
     past = pd.DataFrame({"cutoff": [LAST], "turnover": [1000.0], "forecast": [789.0]})
     model = fit_selected(
-        panel,
-        STORES,
-        NO_CALENDAR,
-        NOTHING_AHEAD,
+        ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD),
         {"method": method},
         COLD,
         {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in SUMS},
@@ -103,14 +102,14 @@ def _served(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> S
     )
     model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
     package = TurnoverPackage(
-        TurnoverModel(**model), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, forecast_index, past
+        TurnoverModel(**model), ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), forecast_index, past
     )
     return Served("sales_forecast.turnover", package, "7", "a run", "some data")
 
 
 def _forecast(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> pd.DataFrame:
     served = _served(panel, forecast_index, method)
-    return make_forecasts(served, forecast_index, panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
+    return make_forecasts(served, forecast_index, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
 
 
 @pytest.fixture
@@ -224,7 +223,7 @@ def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
 
 def _reasons(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     served = _served(panel, forecasts, "last_year")
-    return explain_forecasts(served, forecasts, panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
+    return explain_forecasts(served, forecasts, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
 
 
 def test_the_outlook_names_the_champion_the_total_and_the_largest_department(panel, forecasts):

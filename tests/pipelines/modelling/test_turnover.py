@@ -13,8 +13,10 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
-from sales_forecast.forecasting.methods.base import Method, Methods
+from sales_forecast.forecasting.methods.base import Method
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.modelling.turnover import backtest_methods
 
 WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
@@ -25,7 +27,7 @@ class BestWeekSoFar(Method, frozen=True):
     """Forecasts the highest turnover that it was fitted on: any look ahead would show."""
 
     def fit(self, context):
-        return {"highest": float(context.panel["turnover"].max())}
+        return {"highest": float(context.data.panel["turnover"].max())}
 
     def forecast(self, context, forecast_index, fitted):
         return np.full(len(forecast_index), fitted["highest"])
@@ -44,7 +46,7 @@ def _panel(store: int, first: int = 0) -> pd.DataFrame:
 def _backtest(panel: pd.DataFrame, *cutoffs: int, horizon_weeks: int = 2, methods: Methods = METHODS):
     params = BacktestParams(horizon_weeks=horizon_weeks, cutoffs=tuple(WEEKS[n].date() for n in cutoffs))
     backtest, seconds = backtest_methods(
-        panel, STORES, NO_CALENDAR, NOTHING_AHEAD, params, methods, INTERVALS, NO_SHIFTS, LOCAL
+        ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), params, methods, INTERVALS, NO_SHIFTS, LOCAL
     )
     assert len(seconds) == len(cutoffs) * len(methods.root)
     assert (seconds["seconds"] > 0).all()
@@ -95,7 +97,12 @@ def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
     params = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[60].date(), cutoff))
     with pytest.raises(InputError) as stopped:
         backtest_methods(
-            _panel(1), STORES, NO_CALENDAR, NOTHING_AHEAD, params, METHODS, INTERVALS, NO_SHIFTS, LOCAL
+            ModelInput(_panel(1), STORES, NO_CALENDAR, NOTHING_AHEAD),
+            params,
+            METHODS,
+            INTERVALS,
+            NO_SHIFTS,
+            LOCAL,
         )
     assert f"turnover.backtest.cutoffs: 1 of 2 cannot be used, e.g. {cutoff}" in str(stopped.value)
     assert f"between {WEEKS[0]:%Y-%m-%d} and {WEEKS[67]:%Y-%m-%d}" in str(stopped.value)

@@ -15,10 +15,12 @@ from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backt
 from sales_forecast.forecasting.evaluation.gate import GateParams
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
-from sales_forecast.forecasting.methods.base import Method, Methods
+from sales_forecast.forecasting.methods.base import Method
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
 from sales_forecast.forecasting.methods.ridge import Ridge
 from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.registration.turnover import (
     backtest_champion,
@@ -54,7 +56,7 @@ class TimesTheMean(Method, frozen=True):
     times: float = 1.0
 
     def fit(self, context):
-        return {"mean": float(context.panel["turnover"].mean())}
+        return {"mean": float(context.data.panel["turnover"].mean())}
 
     def forecast(self, context, forecast_index, fitted):
         return np.full(len(forecast_index), self.times * fitted["mean"])
@@ -73,14 +75,16 @@ def panel() -> pd.DataFrame:
 
 def _fit(panel: pd.DataFrame, method: str) -> dict:
     model = fit_selected(
-        *(panel, STORES, NO_CALENDAR, NOTHING_AHEAD, {"method": method}, COLD, {}),
+        *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), {"method": method}, COLD, {}),
         *(BACKTEST, METHODS, INTERVALS, NO_SHIFTS, LOCAL),
     )
     return json.loads(json.dumps(model, allow_nan=False))
 
 
 def _backtest(panel: pd.DataFrame) -> pd.DataFrame:
-    context = ForecastContext.latest(panel, STORES, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD).at(CUTOFF)
+    context = ForecastContext.latest(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), NO_SHIFTS).as_of(
+        CUTOFF
+    )
     folds = backtest_fold(context, METHODS, actuals_after(panel, CUTOFF, 2), INTERVALS)
     return pd.concat([rows for rows, _ in folds], ignore_index=True)
 
@@ -88,7 +92,11 @@ def _backtest(panel: pd.DataFrame) -> pd.DataFrame:
 def _served(panel: pd.DataFrame, method: str, data: str = "data 1") -> Served:
     backtest = _backtest(panel)
     package = TurnoverPackage(
-        *(TurnoverModel(**_fit(panel, method)), panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _forecast_index()),
+        *(
+            TurnoverModel(**_fit(panel, method)),
+            ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD),
+            _forecast_index(),
+        ),
         backtest[backtest["method"] == method],
     )
     known: Any = tuple(SimpleNamespace(tags={"data_version": one}) for one in (data, "data 0"))
@@ -107,15 +115,15 @@ def _decide(panel: pd.DataFrame, method: str, champion: Served | None, data: str
 
 
 def _defend(panel: pd.DataFrame, method: str, champion: Served | None) -> pd.DataFrame:
-    tables = (panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
-    return backtest_champion(champion, _backtest(panel), {"method": method}, _forecast_index(), *tables)
+    model_input = ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
+    return backtest_champion(champion, _backtest(panel), {"method": method}, _forecast_index(), model_input)
 
 
 def _submit(panel: pd.DataFrame, method: str, champion: Served | None, data: str) -> list[Submission]:
     backtest, decided = _backtest(panel), _decide(panel, method, champion, data)
     return submit(
         *(_fit(panel, method), champion, decided, backtest, _defend(panel, method, champion)),
-        *(panel, STORES, NO_CALENDAR, NOTHING_AHEAD, _forecast_index(), {"version": data}),
+        *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), _forecast_index(), {"version": data}),
     )
 
 

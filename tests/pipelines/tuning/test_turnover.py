@@ -9,8 +9,10 @@ import pytest
 from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
-from sales_forecast.forecasting.methods.base import Method, Methods
+from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.blend import Blend
+from sales_forecast.forecasting.methods.declare import Methods
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
 from sales_forecast.pipelines.tuning.turnover import check_tuning, judge_tuning, tune, write_parameters
 
@@ -40,38 +42,39 @@ TUNING = TurnoverTuningParams(
 
 
 @pytest.fixture
-def tables() -> tuple:
+def model_input() -> ModelInput:
     keys = pd.MultiIndex.from_product([STORES["store"], [88], WEEKS], names=["store", "department", "week"])
-    return keys.to_frame(index=False).assign(turnover=100.0), STORES, NO_CALENDAR, NOTHING_AHEAD
+    panel = keys.to_frame(index=False).assign(turnover=100.0)
+    return ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
 
 
-def _tune(tables: tuple, path, tuning: TurnoverTuningParams = TUNING) -> dict:
-    return tune(*tables, DATA, BACKTEST, METHODS, NO_SHIFTS, tuning, str(path / "study.db"))
+def _tune(model_input: ModelInput, path, tuning: TurnoverTuningParams = TUNING) -> dict:
+    return tune(model_input, DATA, BACKTEST, METHODS, NO_SHIFTS, tuning, str(path / "study.db"))
 
 
-def test_the_best_options_are_found_and_compared_on_windows_that_no_trial_has_seen(tables, tmp_path):
-    tuned = _tune(tables, tmp_path)
+def test_the_best_options_are_found_and_compared_on_windows_that_no_trial_has_seen(model_input, tmp_path):
+    tuned = _tune(model_input, tmp_path)
     assert tuned["current"] == {"level": 50}
     assert tuned["wape"]["current"] == pytest.approx(0.5)
     assert tuned["wape"]["tuned"] < 0.2
     assert tuned["finished"] + tuned["pruned"] == 12
-    found = judge_tuning(tuned, *tables, BACKTEST, METHODS, NO_SHIFTS, TUNING)
+    found = judge_tuning(tuned, model_input, BACKTEST, METHODS, NO_SHIFTS, TUNING)
     assert found["current"] == pytest.approx(0.5)
     assert found["tuned"] == pytest.approx(abs(tuned["best"]["level"] - 100) / 100)
     assert found["verdict"] == "better"
     assert found["low"] <= found["difference"] <= found["high"] < 0
 
 
-def test_a_search_that_was_stopped_goes_on_and_another_question_begins_anew(tables, tmp_path):
+def test_a_search_that_was_stopped_goes_on_and_another_question_begins_anew(model_input, tmp_path):
     half = TUNING.model_copy(update={"trials": 5})
-    first = _tune(tables, tmp_path, half)
+    first = _tune(model_input, tmp_path, half)
     assert first["finished"] + first["pruned"] == 5
-    assert _tune(tables, tmp_path, half) == first
-    whole = _tune(tables, tmp_path)
+    assert _tune(model_input, tmp_path, half) == first
+    whole = _tune(model_input, tmp_path)
     assert whole["finished"] + whole["pruned"] == 12
     assert whole["wape"]["tuned"] <= first["wape"]["tuned"]
     other = TUNING.model_copy(update={"trials": 3, "cutoffs": (WEEKS[55].date(),)})
-    assert _tune(tables, tmp_path, other)["finished"] == 3
+    assert _tune(model_input, tmp_path, other)["finished"] == 3
 
 
 def test_the_file_that_is_written_changes_the_next_runs_method():

@@ -13,14 +13,15 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.metrics import wape
+from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
 from sales_forecast.forecasting.intervals.conformal import (
     INTERVAL_COLUMNS,
     IntervalParams,
     add_intervals,
-    learn_half_widths,
 )
-from sales_forecast.forecasting.methods.base import Methods, forecast_all
+from sales_forecast.forecasting.methods.base import forecast_all
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.matrix import KEYS
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def backtest_fold(
     Args:
         context: The past up to the fold's cutoff.
         methods: Candidates.
-        forecast index: ``store, department, week, turnover`` after the cutoff; turnover is for scoring only.
+        forecast_index: ``store, department, week, turnover`` after the cutoff; turnover is for scoring only.
         intervals: How the width of intervals is learnt.
 
     Yields:

@@ -56,7 +56,7 @@ def hide(
     Returns:
         The context with the past that is left, also of what was known ahead; label by store.
     """
-    past, cutoff = context.panel, context.cutoff
+    past, cutoff = context.data.panel, context.cutoff
     rng = np.random.default_rng([cold_starts.seed, cutoff.toordinal()])
     stores = rng.permutation(np.sort(past["store"].unique()))
     each = min(max(1, round(cold_starts.share_of_stores * len(stores))), len(stores) // LEAST_STORES)
@@ -67,10 +67,11 @@ def hide(
         weeks = rng.integers(fewest, most, len(mine), endpoint=True)
         labels[mine] = label
         first[mine] = cutoff - pd.to_timedelta(7 * (weeks - 1), unit="D")
-    ahead = context.future_covariates
+    ahead = context.data.future_covariates
     left = past[past["week"] >= past["store"].map(first)]
     known = ahead[~(ahead["week"] < ahead["store"].map(first))]  # of a store without a past all is left
-    return replace(context, panel=left, future_covariates=known), labels
+    data = replace(context.data, panel=left, future_covariates=known)
+    return replace(context, data=data), labels
 
 
 def forecast_cold_starts(

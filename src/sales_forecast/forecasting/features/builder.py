@@ -7,6 +7,7 @@ given as the square root of that ratio, as the target is. A feature at an origin
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import RLock
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sales_forecast.forecasting.features.groups import FeatureGroup
 from sales_forecast.forecasting.features.lags import (
     Positions,
     log_growth,
@@ -28,8 +30,8 @@ from sales_forecast.forecasting.panel.matrix import (
     WEEKS_PER_YEAR,
     FloatArray,
     PanelMatrix,
-    no_future_covariates,
 )
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 RECENT_WEEKS = (1, 2, 4, 8, 13, 26)
 GROWTH_WEEKS = (4, 8, 13, 26)
@@ -57,17 +59,15 @@ Rows = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FeatureBuilder:
-    """A matrix and a calendar, ready to be asked for features at any origin.
+    """Features of all series at any origin of a panel matrix.
 
     Args:
-        matrix: Turnover at today's level.
-        calendar: Holidays by week and school zone, reaching beyond the last target.
-        future covariates: ``store, department, week`` and columns of the retailer's own, beyond the last week.
+        matrix: Turnover, raw or level-adjusted.
+        data: Calendar and future covariates, both reaching beyond the last week to be forecast.
     """
 
     matrix: PanelMatrix
-    calendar: pd.DataFrame
-    future_covariates: pd.DataFrame = field(default_factory=no_future_covariates)
+    data: ModelInput
     _rows: dict[tuple[int, int], Rows] = field(default_factory=dict, init=False, repr=False)
     _one_at_a_time: RLock = field(default_factory=RLock, init=False, repr=False)
 
@@ -111,7 +111,7 @@ class FeatureBuilder:
     def days(self) -> dict[str, FloatArray]:
         """Each calendar column as a matrix: series x all weeks of the calendar from the matrix's first."""
         zones, zone_of = np.unique(self.matrix.series["school_zone"].to_numpy(str), return_inverse=True)
-        known = self.calendar[self.calendar["week"] >= self.matrix.weeks[0]]
+        known = self.data.calendar[self.data.calendar["week"] >= self.matrix.weeks[0]]
         return {
             column: known.pivot(index="school_zone", columns="week", values=column)
             .reindex(index=zones)
@@ -120,20 +120,20 @@ class FeatureBuilder:
         }
 
     @cached_property
-    def plans(self) -> dict[str, FloatArray]:
-        """Each column known ahead as a matrix, series x weeks from the matrix's first; NaN if unknown."""
-        columns = self.future_covariates.columns.difference([*KEYS, "week"])
-        if columns.empty:
+    def covariates(self) -> dict[str, FloatArray]:
+        """Each future covariate as a matrix, series x weeks from the matrix's first; NaN if unknown."""
+        table, columns = self.data.future_covariates, self.data.covariate_columns
+        if not columns:
             return {}
-        row = self.matrix.position_of(self.future_covariates)
-        week = ((self.future_covariates["week"] - self.matrix.weeks[0]).dt.days // 7).to_numpy()
+        row = self.matrix.position_of(table)
+        week = ((table["week"] - self.matrix.weeks[0]).dt.days // 7).to_numpy()
         ours = (row >= 0) & (week >= 0)
         shape = (len(self.matrix.series), max(len(self.matrix.weeks), week.max() + 1) + WEEKS_PER_YEAR)
-        plans = {}
+        covariates = {}
         for column in columns:
-            plans[column] = np.full(shape, np.nan)
-            plans[column][row[ours], week[ours]] = self.future_covariates[column].to_numpy(dtype=float)[ours]
-        return plans
+            covariates[column] = np.full(shape, np.nan)
+            covariates[column][row[ours], week[ours]] = table[column].to_numpy(dtype=float)[ours]
+        return covariates
 
     @cached_property
     def attributes(self) -> dict[str, FloatArray]:
@@ -176,22 +176,37 @@ class FeatureBuilder:
         Returns:
             Name -> matrix, each of shape ``(series, horizons)``.
         """
-        scale = self.scale(origin)[:, None]
-        shape = (len(scale), len(horizons))
-        target = origin + horizons
-        growth = self._growth(origin)
-        lags = self._lags(origin, target, scale)
-        ratios = self._recent(origin, scale) | lags | self._profiles(origin, target)
-        ratios["last_year_grown"] = lags["lag_52"] * np.exp(growth["growth_8_series"])
-        ratios["last_year_grown_department"] = lags["lag_52"] * np.exp(growth["growth_8_department"])
-        ratios |= self._same_weeks(origin, target, scale) | self._seasons(origin, target)
-        features = {"horizon": horizons[None, :] * 1.0} | {
-            name: np.asarray(np.sqrt(np.clip(values, 0, MAX_RATIO)), dtype=float)
-            for name, values in ratios.items()
+        shape = (len(self.matrix.series), len(horizons))
+        return {
+            name: np.broadcast_to(values, shape)
+            for _, block in self._blocks(origin, horizons)
+            for name, values in block.items()
         }
-        features["seasonal_reference"] = mean_known([features[f"same_week_{n}"] for n in SINCE_WEEKS])
-        features |= growth | self._calendar_days(target) | self._place(origin) | self._planned(target)
-        return {name: np.broadcast_to(values, shape) for name, values in features.items()}
+
+    def _blocks(
+        self, origin: int, horizons: Positions
+    ) -> Iterator[tuple[FeatureGroup, dict[str, FloatArray]]]:
+        """Yield all features with the group they belong to; their order is that of the model's columns."""
+        scale = self.scale(origin)[:, None]
+        target = origin + horizons
+        lags, growth = self._lags(origin, target, scale), self._growth(origin)
+        same_weeks = _roots(self._same_weeks(origin, target, scale))
+        grown: dict[str, FloatArray] = {
+            "last_year_grown": lags["lag_52"] * np.exp(growth["growth_8_series"]),
+            "last_year_grown_department": lags["lag_52"] * np.exp(growth["growth_8_department"]),
+        }
+        reference = mean_known([same_weeks[f"same_week_{n}"] for n in SINCE_WEEKS])
+        yield FeatureGroup.SEASON, {"horizon": horizons[None, :] * 1.0}
+        yield FeatureGroup.RECENT, _roots(self._recent(origin, scale))
+        yield FeatureGroup.SAME_WEEK, _roots(lags)
+        yield FeatureGroup.SEASON, _roots(self._profiles(origin, target))
+        yield FeatureGroup.SAME_WEEK, _roots(grown) | same_weeks
+        yield FeatureGroup.SEASON, _roots(self._seasons(origin, target))
+        yield FeatureGroup.SAME_WEEK, {"seasonal_reference": reference}
+        yield FeatureGroup.RECENT, growth
+        yield FeatureGroup.SEASON, self._calendar_days(target)
+        yield FeatureGroup.PLACE, self._place(origin)
+        yield FeatureGroup.FUTURE_COVARIATES, self._covariates(target)
 
     def rows(self, origin: int, max_horizon: int) -> Rows:
         """Features of the weeks 1 to ``max_horizon`` ahead, shape ``(series, max_horizon, features)``.
@@ -206,10 +221,16 @@ class FeatureBuilder:
             return self._rows[origin, max_horizon]
 
     @cached_property
-    def names(self) -> list[str]:
-        """What the features are called."""
+    def groups(self) -> dict[str, FeatureGroup]:
+        """Group of each feature, in the order of the model's columns."""
         with self._one_at_a_time:
-            return list(self.at(len(self.matrix.weeks) - 1, np.array([1])))
+            blocks = self._blocks(len(self.matrix.weeks) - 1, np.array([1]))
+            return {name: group for group, block in blocks for name in block}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the features, in the order of the model's columns."""
+        return list(self.groups)
 
     def _recent(self, origin: int, scale: FloatArray) -> dict[str, FloatArray]:
         recent = {f"mean_{n}": window_mean(self.sold, origin, n)[:, None] / scale for n in RECENT_WEEKS}
@@ -282,10 +303,10 @@ class FeatureBuilder:
             **{name: values[:, None] for name, values in self.attributes.items()},
         }
 
-    def _planned(self, target: Positions) -> dict[str, FloatArray]:
-        """What is known of the week ahead, and how it differs from the same week of last year."""
+    def _covariates(self, target: Positions) -> dict[str, FloatArray]:
+        """Future covariates of the week, and how they differ from the same week of last year."""
         planned = {}
-        for column, plan in self.plans.items():
+        for column, plan in self.covariates.items():
             last_year = np.where(
                 target >= WEEKS_PER_YEAR, plan[:, np.maximum(target - WEEKS_PER_YEAR, 0)], np.nan
             )
@@ -297,3 +318,11 @@ class FeatureBuilder:
 def _groups(series: pd.DataFrame, columns: list[str]) -> list[Positions]:
     grouped = series.groupby(columns, sort=False, dropna=False)
     return [np.asarray(members, dtype=np.intp) for members in grouped.indices.values()]
+
+
+def _roots(ratios: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Square roots of ratios to the series' scale, as the target of the regression is one."""
+    return {
+        name: np.asarray(np.sqrt(np.clip(values, 0, MAX_RATIO)), dtype=float)
+        for name, values in ratios.items()
+    }

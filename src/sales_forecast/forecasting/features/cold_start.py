@@ -55,7 +55,7 @@ def like_peers(
 
 
 def _regions(context: ForecastContext) -> pd.Series[str]:
-    placed = context.stores.set_index("store")
+    placed = context.data.stores.set_index("store")
     return placed["region"] if "region" in placed else pd.Series(dtype=object)
 
 

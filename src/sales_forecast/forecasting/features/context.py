@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,93 +20,70 @@ from sales_forecast.forecasting.panel.matrix import (
     WEEKS_PER_YEAR,
     FloatArray,
     PanelMatrix,
-    no_future_covariates,
 )
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 
 @dataclass(frozen=True)
 class ForecastContext:
-    """The past of every series up to a cutoff, and what is known ahead.
+    """What a forecast may use at a cutoff: turnover up to it, and what is known of the weeks after it.
 
     Args:
-        cutoff: The last week that may be seen.
-        panel: ``store, department, week, turnover`` with no week after the cutoff.
-        stores: Attributes, one row a store.
-        calendar: Holidays by week and school zone, of past and future weeks.
+        data: Tables with no turnover after the cutoff.
         level_shifts: How level shifts are found.
-        future covariates: ``store, department, week`` and columns of the retailer's own, such as promotions, of
-            past and future weeks.
-        first_week: Where matrices begin; the panel's first week if it is not given.
+        cutoff: First day of the last week of turnover that may be used.
+        first_week: First column of the matrices.
     """
 
-    cutoff: pd.Timestamp
-    panel: pd.DataFrame
-    stores: pd.DataFrame
-    calendar: pd.DataFrame
+    data: ModelInput
     level_shifts: LevelShiftParams
-    future_covariates: pd.DataFrame = field(default_factory=no_future_covariates)
-    first_week: pd.Timestamp | None = None
+    cutoff: pd.Timestamp
+    first_week: pd.Timestamp
 
     @classmethod
-    def latest(
-        cls,
-        panel: pd.DataFrame,
-        stores: pd.DataFrame,
-        calendar: pd.DataFrame,
-        level_shifts: LevelShiftParams,
-        future_covariates: pd.DataFrame,
-    ) -> ForecastContext:
-        """Forget nothing: the cutoff is the panel's last week."""
-        first, last = panel["week"].min(), panel["week"].max()
-        return cls(last, panel, stores, calendar, level_shifts, future_covariates, first)
+    def latest(cls, data: ModelInput, level_shifts: LevelShiftParams) -> ForecastContext:
+        """Return the context whose cutoff is the last week of the panel."""
+        return cls(data, level_shifts, data.last_week, data.first_week)
 
     def as_of(self, cutoff: pd.Timestamp) -> ForecastContext:
-        """Forget everything after the cutoff but what was known ahead."""
-        past = self.panel.loc[self.panel["week"] <= cutoff, [*KEYS, "week", "turnover"]]
-        return replace(self, cutoff=cutoff, panel=past)
+        """Return the context of an earlier cutoff; future covariates stay as they are."""
+        return replace(self, data=self.data.until(cutoff), cutoff=cutoff)
 
     @cached_property
     def shifts(self) -> pd.DataFrame:
         """Level shifts that can be seen at the cutoff."""
-        return find_level_shifts(self.panel, self.level_shifts)
+        return find_level_shifts(self.data.panel, self.level_shifts)
 
     @cached_property
     def raw(self) -> PanelMatrix:
-        """The matrix of turnover as it was."""
-        return self._matrix(self.panel)
+        """Turnover as it was recorded."""
+        return self._matrix(self.data.panel)
 
     @cached_property
     def level_adjusted(self) -> PanelMatrix:
-        """The matrix of turnover with history brought to today's level."""
-        return self._matrix(adjust_levels(self.panel, self.shifts))
+        """Turnover with the weeks before each level shift brought to the level after it."""
+        return self._matrix(adjust_levels(self.data.panel, self.shifts))
 
     @cached_property
     def features(self) -> FeatureBuilder:
-        """Features at today's level, kept so that several methods can share them."""
-        return FeatureBuilder(self.level_adjusted, self.calendar, self.future_covariates)
+        """Features of the level-adjusted history, kept so that several methods can share them."""
+        return FeatureBuilder(self.level_adjusted, self.data)
 
     @cached_property
     def raw_features(self) -> FeatureBuilder:
-        """The same without any level repaired."""
-        return FeatureBuilder(self.raw, self.calendar, self.future_covariates)
-
-    def before(self, weeks: int) -> ForecastContext | None:
-        """What was known so many weeks before the cutoff; None if that was nothing."""
-        cutoff = self.cutoff - pd.Timedelta(weeks=weeks)
-        if cutoff < self.panel["week"].min():
-            return None
-        return self.at(cutoff)
+        """Features of the raw history."""
+        return FeatureBuilder(self.raw, self.data)
 
     @property
     def _stores(self) -> pd.DataFrame:
         """Own attributes that are text know all their values, also those that no store of the panel has."""
-        own = self.stores.columns.difference(["store", *PLACE])
-        text = [name for name in own if not pd.api.types.is_numeric_dtype(self.stores[name])]
-        return self.stores.astype(dict.fromkeys(text, "category"))
+        own = self.data.stores.columns.difference(["store", *PLACE])
+        text = [name for name in own if not pd.api.types.is_numeric_dtype(self.data.stores[name])]
+        return self.data.stores.astype(dict.fromkeys(text, "category"))
 
     def _matrix(self, panel: pd.DataFrame) -> PanelMatrix:
         wide = panel.pivot(index=KEYS, columns="week", values="turnover")
-        weeks = pd.date_range(self.first_week or wide.columns.min(), self.cutoff, freq="7D")
+        weeks = pd.date_range(self.first_week, self.cutoff, freq="7D")
         series = wide.index.to_frame(index=False).merge(self._stores, on="store", how="left")
         return PanelMatrix(series, weeks, wide.reindex(columns=weeks).to_numpy(dtype=float))
 

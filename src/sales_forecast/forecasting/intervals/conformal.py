@@ -12,16 +12,17 @@ Source:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from sales_forecast.errors import InputError, ShortHistoryError
-from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.methods.base import Method, forecast_all
-from sales_forecast.forecasting.panel.matrix import KEYS, FloatArray
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.panel.matrix import FloatArray
 
 COVERAGES = (80, 95)
 """Per cent of weeks that should fall into their range."""
@@ -64,32 +65,34 @@ def refuse_origins_before(first: pd.Timestamp, cutoff: pd.Timestamp, intervals: 
         )
 
 
-def learn_half_widths(
-    method: Method, context: ForecastContext, intervals: IntervalParams, horizon_weeks: int
-) -> HalfWidths:
-    """Learn how wide intervals must be from forecasts made at past origins.
+@dataclass(frozen=True)
+class PastForecast:
+    """A forecast whose weeks have come.
 
     Args:
-        method: Is fitted anew at each origin, on what was known then.
-        context: The past up to the cutoff.
-        intervals: Which origins.
-        horizon_weeks: How many weeks ahead is forecast.
-
-    Raises:
-        ShortHistoryError: No forecast can be made at any of the origins.
+        context: What was known when it was made.
+        rows: ``store, department, week, forecast, turnover``, both in currency units per week.
     """
-    past = [
-        _past_errors(method, context.before(weeks), context, intervals, horizon_weeks)
-        for weeks in intervals.weeks_back
-    ]
-    known = [errors for errors in past if errors is not None]
-    if not known:
-        raise ShortHistoryError(
-            f"{len(context.raw.weeks)} weeks of history are too few for intervals: no forecast can be made "
-            f"{min(intervals.weeks_back)} weeks before {context.cutoff:%Y-%m-%d}. Name nearer origins under "
-            "turnover.intervals.weeks_back, or bring more history."
+
+    context: ForecastContext
+    rows: pd.DataFrame
+
+
+def half_widths_from(past: Iterable[PastForecast], intervals: IntervalParams) -> HalfWidths:
+    """Turn the errors of past forecasts into half-widths.
+
+    Args:
+        past: At least one.
+        intervals: The nonconformity scale.
+    """
+    errors = [
+        one.rows[["department"]].assign(
+            error=(one.rows["turnover"] - one.rows["forecast"]).abs()
+            / nonconformity_scale(one.rows, one.context, intervals)
         )
-    return conformal_half_widths(pd.concat(known))
+        for one in past
+    ]
+    return conformal_half_widths(pd.concat(errors))
 
 
 def conformal_half_widths(errors: pd.DataFrame, min_rows: int = MIN_ROWS) -> HalfWidths:
@@ -108,29 +111,6 @@ def conformal_half_widths(errors: pd.DataFrame, min_rows: int = MIN_ROWS) -> Hal
         str(coverage): {name: _half_width(part, coverage) for name, part in parts.items()}
         for coverage in COVERAGES
     }
-
-
-def _past_errors(
-    method: Method,
-    past: ForecastContext | None,
-    context: ForecastContext,
-    intervals: IntervalParams,
-    horizon_weeks: int,
-) -> pd.DataFrame | None:
-    """Absolute errors over the nonconformity scale of one origin; None where the method could not yet forecast."""
-    if past is None:
-        return None
-    forecast_index = actuals_after(context.panel, past.cutoff, horizon_weeks)
-    if forecast_index.empty:
-        return None
-    try:
-        answer = forecast_all(method, past, forecast_index[[*KEYS, "week"]], method.fit(past))
-    except ShortHistoryError:
-        return None
-    error = (forecast_index["turnover"].to_numpy() - answer["forecast"]).abs() / nonconformity_scale(
-        answer, past, intervals
-    )
-    return answer[["department"]].assign(error=error)
 
 
 def _half_width(errors: FloatArray, coverage: int) -> float:

@@ -1,22 +1,20 @@
-"""The one interface behind which every forecasting method stands, and how parameters name a method."""
+"""The interface of every forecasting method."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
-from inspect import isabstract
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, RootModel, SerializeAsAny, model_validator
+from pydantic import BaseModel
 
 from sales_forecast.errors import InputError, ShortHistoryError
-from sales_forecast.forecasting.attribution import GROUPS, OTHER
 from sales_forecast.forecasting.features.cold_start import is_cold, like_peers
 from sales_forecast.forecasting.features.context import ForecastContext, repeat_last_year, weeks_ahead
+from sales_forecast.forecasting.features.groups import FeatureGroup
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
 Fitted = dict[str, Any]
@@ -55,11 +53,13 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
         Methods that cannot tell leave all of it to ``attribution.OTHER``.
 
         Returns:
-            Shape ``(len(forecast_index), contributions.GROUPS)``, square roots of currency units; NaN where the method has
+            Shape ``(len(forecast_index), len(FeatureGroup))``, square roots of currency units; NaN where the method has
             no answer.
         """
-        contributions = np.zeros((len(forecast_index), GROUPS))
-        contributions[:, OTHER] = np.sqrt(np.maximum(self.forecast(context, forecast_index, fitted), 0))
+        contributions = np.zeros((len(forecast_index), len(FeatureGroup)))
+        contributions[:, FeatureGroup.OTHER] = np.sqrt(
+            np.maximum(self.forecast(context, forecast_index, fitted), 0)
+        )
         return contributions
 
     def problems(self, needs: Needs) -> Iterator[tuple[str, str]]:
@@ -101,86 +101,12 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
 
         Args:
             context: What is known at the cutoff.
-            forecast index: ``store, department, week``, weeks after the cutoff.
+            forecast_index: ``store, department, week``, weeks after the cutoff.
             fitted: What ``fit`` returned.
 
         Returns:
             Currency units per week, shape ``(len(forecast_index),)``; NaN where the method has no answer.
         """
-
-
-def _load(declared: Any) -> Any:
-    """Turn ``{class: dotted.path, option: value}`` into the method it declares."""
-    if not isinstance(declared, dict):
-        return declared
-    options = dict(declared)
-    path = options.pop("class", None)
-    if not isinstance(path, str) or "." not in path or path.startswith("."):
-        raise ValueError("needs 'class', the dotted path of a forecasting method")
-    module, _, name = path.rpartition(".")
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"cannot import '{path}': {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Method)):
-        raise ValueError(f"'{path}' is no subclass of sales_forecast.forecasting.methods.base.Method")
-    if isabstract(found):
-        raise ValueError(f"'{path}' is what methods have in common; name one that can forecast")
-    return found(**options)
-
-
-def declare(method: Method) -> dict[str, Any]:
-    """Write a method as parameters declare it: ``_load`` turned round."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Method):
-            return declare(value)
-        if isinstance(value, dict):
-            return {name: plain(one) for name, one in value.items()}
-        return value
-
-    kind = type(method)
-    fields = {name: plain(getattr(method, name)) for name in kind.model_fields}
-    return {"class": f"{kind.__module__}.{kind.__qualname__}"} | fields
-
-
-AnyMethod = Annotated[SerializeAsAny[Method], BeforeValidator(_load)]
-"""A method as parameters declare it."""
-
-
-RESERVED = {"selected", "headline"}
-"""What metrics.json holds beside the methods."""
-
-
-class Methods(RootModel[dict[str, AnyMethod]], frozen=True):
-    """The candidates: a short name -> the method."""
-
-    @model_validator(mode="after")
-    def _names_that_metrics_can_carry(self) -> Methods:
-        if taken := RESERVED & set(self.root):
-            raise ValueError(f"turnover.methods: a method cannot be called {', '.join(sorted(taken))}")
-        return self
-
-    def refuse_problems(self, needs: Needs) -> None:
-        """Refuse what cannot work.
-
-        Raises:
-            InputError: Names each impossible option with its path in the parameters; the same one of several
-                methods once, with the paths of all.
-        """
-        paths: dict[tuple[str, str], list[str]] = {}
-        for name, method in self.root.items():
-            for path, what in method.problems(needs):
-                paths.setdefault((path.rpartition(".")[2], what), []).append(
-                    f"turnover.methods.{name}.{path}"
-                )
-        if paths:
-            raise InputError(
-                "\n".join(
-                    f"{first}: {what}" + (f" (as in {', '.join(others)})" if others else "")
-                    for (_, what), (first, *others) in paths.items()
-                )
-            )
 
 
 def forecast_all(

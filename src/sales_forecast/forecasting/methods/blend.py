@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from sales_forecast.errors import ShortHistoryError
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.methods.base import AnyMethod, Fitted, Method
+from sales_forecast.forecasting.methods.base import Fitted, Method
+from sales_forecast.forecasting.methods.declare import AnyMethod
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
 logger = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import lightgbm as lgb
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from sales_forecast.forecasting.attribution import gather
+from sales_forecast.forecasting.features.groups import FeatureGroup, sum_by_group
 from sales_forecast.forecasting.methods.direct import DirectMethod
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
@@ -65,11 +66,13 @@ class LightGBM(BoostedTrees, frozen=True):
         booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
         return np.asarray(booster.predict(features.to_numpy(), num_threads=1), dtype=float)
 
-    def contribute_rows(self, fitted: list[str], features: pd.DataFrame) -> FloatArray:
+    def contribute_rows(
+        self, fitted: list[str], features: pd.DataFrame, groups: Mapping[str, FeatureGroup]
+    ) -> FloatArray:
         """SHAP values of one booster."""
         booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
         said = booster.predict(features.to_numpy(), pred_contrib=True, num_threads=1)
-        return gather(np.asarray(said, dtype=float), list(features.columns))
+        return sum_by_group(np.asarray(said, dtype=float), list(features.columns), groups)
 
 
 class HistGradientBoosting(BoostedTrees, frozen=True):

@@ -7,7 +7,7 @@ money they stand for. Rows come from past origins in the season that is to be fo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, takewhile
@@ -21,9 +21,9 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from sales_forecast.errors import InputError, ShortHistoryError
-from sales_forecast.forecasting.attribution import GROUPS, OTHER
 from sales_forecast.forecasting.features.builder import FeatureBuilder, Rows
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
+from sales_forecast.forecasting.features.groups import FeatureGroup
 from sales_forecast.forecasting.methods.base import Fitted, Method, Needs
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, FloatArray
 
@@ -82,34 +82,47 @@ class DirectMethod(Method, frozen=True):
         return self.fit_rows(pd.DataFrame(features, columns=names, copy=False), target, weight)
 
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> FloatArray:
-        """Forecast each target with its part's regressor."""
-        root = self._contributions(
-            context, forecast_index, fitted, lambda *asked: self.predict_rows(*asked)[:, None], 1
-        )
+        """Forecast each row with the regressor of its part."""
+
+        def predict(regressor: Any, features: pd.DataFrame) -> FloatArray:
+            return self.predict_rows(regressor, features)[:, None]
+
+        root = self._per_part(context, forecast_index, fitted, predict, 1)
         return np.maximum(root[:, 0], 0) ** 2
 
     def contributions(
         self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
     ) -> FloatArray:
-        """Split each forecast's root by feature, as the regressor counts them."""
-        contributions = self._contributions(context, forecast_index, fitted, self.contribute_rows, GROUPS)
-        return np.where(contributions.sum(axis=1, keepdims=True) < 0, 0, contributions)
+        """Split the square root of each forecast by feature group, as the regressor counts them."""
+        groups = context.features.groups
 
-    def contribute_rows(self, fitted: Any, features: pd.DataFrame) -> FloatArray:
-        """Split predictions as ``attribution.gather`` does; a regressor that cannot leaves all to ``OTHER``."""
-        contributions = np.zeros((len(features), GROUPS))
-        contributions[:, OTHER] = self.predict_rows(fitted, features)
+        def contribute(regressor: Any, features: pd.DataFrame) -> FloatArray:
+            return self.contribute_rows(regressor, features, groups)
+
+        split = self._per_part(context, forecast_index, fitted, contribute, len(FeatureGroup))
+        return np.where(split.sum(axis=1, keepdims=True) < 0, 0, split)
+
+    def contribute_rows(
+        self, regressor: Any, features: pd.DataFrame, groups: Mapping[str, FeatureGroup]
+    ) -> FloatArray:
+        """Split predictions by feature group; a regressor that cannot leaves all to ``OTHER``.
+
+        Returns:
+            Shape ``(len(features), len(FeatureGroup))``; each row adds up to the prediction.
+        """
+        contributions = np.zeros((len(features), len(FeatureGroup)))
+        contributions[:, FeatureGroup.OTHER] = self.predict_rows(regressor, features)
         return contributions
 
-    def _contributions(
+    def _per_part(
         self,
         context: ForecastContext,
         forecast_index: pd.DataFrame,
         fitted: Fitted,
-        ask: Callable[[Any, pd.DataFrame], FloatArray],
+        apply: Callable[[Any, pd.DataFrame], FloatArray],
         width: int,
     ) -> FloatArray:
-        """Square roots of turnover, by each target's regressor; shape ``(len(forecast_index), width)``."""
+        """Apply the regressor of each row's part; square roots of turnover, shape ``(rows, width)``."""
         source = context.features
         origin = len(source.matrix.weeks) - 1
         ahead = weeks_ahead(forecast_index, context.cutoff)
@@ -118,18 +131,18 @@ class DirectMethod(Method, frozen=True):
         scale = source.scale(origin)
         part = self._part_of(source.matrix.series)
 
-        contributions = np.full((*features.shape[:2], width), np.nan)
-        for name, model in fitted.items():
+        roots = np.full((*features.shape[:2], width), np.nan)
+        for name, regressor in fitted.items():
             members = np.flatnonzero((part == name) & ~np.isnan(scale))
             if members.size:
                 rows = features[members].reshape(-1, features.shape[2])
                 with threadpool_limits(1):
-                    said = ask(model, pd.DataFrame(rows, columns=source.names))
-                contributions[members] = said.reshape(len(members), -1, width)
-        contributions *= np.sqrt(scale)[:, None, None]
-        contributions[source.inactive(origin)] = 0
+                    applied = apply(regressor, pd.DataFrame(rows, columns=source.names))
+                roots[members] = applied.reshape(len(members), -1, width)
+        roots *= np.sqrt(scale)[:, None, None]
+        roots[source.inactive(origin)] = 0
         series = source.matrix.position_of(forecast_index)
-        return np.where((series >= 0)[:, None], contributions[series, ahead - 1], np.nan)
+        return np.where((series >= 0)[:, None], roots[series, ahead - 1], np.nan)
 
     def _refuse_beyond(self, horizon: int) -> None:
         if horizon > self.max_horizon_weeks:

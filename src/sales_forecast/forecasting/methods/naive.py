@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from sales_forecast.forecasting.attribution import GROUPS, RECENT, SAME_WEEK
 from sales_forecast.forecasting.features.context import ForecastContext, repeat_last_year
+from sales_forecast.forecasting.features.groups import FeatureGroup
 from sales_forecast.forecasting.methods.base import Fitted, Method
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, FloatArray, PanelMatrix
 
@@ -23,8 +23,10 @@ class SeasonalNaive(Method, frozen=True):
         self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
     ) -> FloatArray:
         """All of it is last year's week."""
-        contributions = np.zeros((len(forecast_index), GROUPS))
-        contributions[:, SAME_WEEK] = np.sqrt(np.maximum(self.forecast(context, forecast_index, fitted), 0))
+        contributions = np.zeros((len(forecast_index), len(FeatureGroup)))
+        contributions[:, FeatureGroup.SAME_WEEK] = np.sqrt(
+            np.maximum(self.forecast(context, forecast_index, fitted), 0)
+        )
         return contributions
 
 
@@ -46,10 +48,10 @@ class GrowthNaive(Method, frozen=True):
     ) -> FloatArray:
         """Last year's week, and what growth adds."""
         last_year = np.maximum(repeat_last_year(context.level_adjusted, forecast_index, context.cutoff), 0)
-        contributions = np.zeros((len(forecast_index), GROUPS))
-        contributions[:, SAME_WEEK] = np.sqrt(last_year)
+        contributions = np.zeros((len(forecast_index), len(FeatureGroup)))
+        contributions[:, FeatureGroup.SAME_WEEK] = np.sqrt(last_year)
         grown = np.sqrt(np.maximum(self.forecast(context, forecast_index, fitted), 0))
-        contributions[:, RECENT] = grown - contributions[:, SAME_WEEK]
+        contributions[:, FeatureGroup.RECENT] = grown - contributions[:, FeatureGroup.SAME_WEEK]
         return contributions
 
 

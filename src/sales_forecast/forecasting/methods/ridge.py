@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import Field
 from sklearn import linear_model
 from sklearn.preprocessing import StandardScaler
 
-from sales_forecast.forecasting.attribution import SAME_WEEK, gather
+from sales_forecast.forecasting.features.groups import FeatureGroup, sum_by_group
 from sales_forecast.forecasting.methods.direct import DirectMethod
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
@@ -51,12 +52,14 @@ class Ridge(DirectMethod, frozen=True):
         line = _scaled(fitted, features) @ np.array(fitted["slopes"]) + fitted["intercept"]
         return np.asarray(_seasonal_reference(features) + line, dtype=float)
 
-    def contribute_rows(self, fitted: dict[str, Any], features: pd.DataFrame) -> FloatArray:
+    def contribute_rows(
+        self, fitted: dict[str, Any], features: pd.DataFrame, groups: Mapping[str, FeatureGroup]
+    ) -> FloatArray:
         """Slope times feature, beside an average week and how far the usual of this week is from it."""
         known = _scaled(fitted, features) * np.array(fitted["slopes"])
         average = np.full((len(features), 1), AVERAGE + fitted["intercept"])
-        contributions = gather(np.hstack([known, average]), fitted["features"])
-        contributions[:, SAME_WEEK] += _seasonal_reference(features) - AVERAGE
+        contributions = sum_by_group(np.hstack([known, average]), fitted["features"], groups)
+        contributions[:, FeatureGroup.SAME_WEEK] += _seasonal_reference(features) - AVERAGE
         return contributions
 
 

@@ -32,7 +32,7 @@ def french_school_zones() -> dict[str, str]:
     Source:
         Ministère de l'Éducation nationale, calendrier scolaire, lists of academies per zone.
     """
-    resource = files("sales_forecast.forecasting") / "french_school_zones.csv"
+    resource = files("sales_forecast.forecasting.panel") / "french_school_zones.csv"
     with resource.open(encoding="utf-8") as file:
         return {
             department: academy["zone_until_2015"] + academy["zone_since_2015"]

@@ -34,8 +34,3 @@ class PanelMatrix:
         known = pd.MultiIndex.from_frame(self.series[KEYS])
         wanted = pd.MultiIndex.from_frame(forecast_index[KEYS])
         return np.asarray(known.get_indexer(wanted), dtype=np.intp)
-
-
-def no_future_covariates() -> pd.DataFrame:
-    """The table of a retailer that knows nothing ahead."""
-    return pd.DataFrame(columns=[*KEYS, "week"])

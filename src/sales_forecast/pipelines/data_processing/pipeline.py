@@ -10,6 +10,7 @@ from sales_forecast.pipelines.data_processing.data_version import (
 )
 from sales_forecast.pipelines.data_processing.marketing import read_budgets
 from sales_forecast.pipelines.data_processing.turnover import (
+    assemble_model_input,
     build_calendar,
     gather_future_covariates,
     read_forecast_index,
@@ -38,6 +39,7 @@ TURNOVER = [
     ),
     step(build_panel, ["sales", "params:repair"], "panel"),
     step(build_calendar, ["sales", "forecast_index", "stores", "params:calendar"], "calendar"),
+    step(assemble_model_input, ["panel", "stores", "calendar", "future_covariates"], "model_input"),
 ]
 
 MARKETING = [

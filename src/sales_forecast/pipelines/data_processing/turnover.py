@@ -13,6 +13,7 @@ import pandas as pd
 
 from sales_forecast.forecasting.panel.calendar import weekly_calendar
 from sales_forecast.forecasting.panel.matrix import KEYS, WEEKS_PER_YEAR
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.data_processing.params import CalendarParams, ReadTurnoverParams
 from sales_forecast.pipelines.data_processing.rows import OnBad, assert_no_row_lost, number_rows, settle
 from sales_forecast.pipelines.data_processing.rules import (
@@ -188,3 +189,17 @@ def build_calendar(sales: Any, forecast_index: Any, stores: Any, calendar: Calen
         calendar.country,
         sorted(zones["school_zone"].to_list()),
     )
+
+
+def assemble_model_input(
+    panel: pd.DataFrame, stores: pd.DataFrame, calendar: pd.DataFrame, future_covariates: pd.DataFrame
+) -> ModelInput:
+    """Put the tables together that every later stage fits and forecasts from.
+
+    Args:
+        panel: Gap-free weekly turnover.
+        stores: Attributes, one row per store.
+        calendar: Holidays of past and future weeks.
+        future_covariates: The retailer's own columns that are known for future weeks too.
+    """
+    return ModelInput(panel, stores, calendar, future_covariates)

@@ -44,10 +44,7 @@ TURNOVER = [
     step(
         backtest_cold_starts,
         [
-            "panel",
-            "stores",
-            "calendar",
-            "future_covariates",
+            "model_input",
             "selected_method",
             "params:backtest",
             "params:methods",

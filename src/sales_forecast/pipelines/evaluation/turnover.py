@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sales_forecast.forecasting.evaluation.metrics import rmsse, score, seasonal_scale
-from sales_forecast.forecasting.methods.base import Methods
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 

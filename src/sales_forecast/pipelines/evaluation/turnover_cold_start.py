@@ -18,15 +18,13 @@ from sales_forecast.forecasting.evaluation.cold_start_backtest import (
 from sales_forecast.forecasting.evaluation.metrics import score
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
-from sales_forecast.forecasting.methods.base import Methods
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 
 def backtest_cold_starts(
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
     selected_method: dict[str, Any],
     backtest: BacktestParams,
     methods: Methods,
@@ -38,10 +36,7 @@ def backtest_cold_starts(
     """Let the selected method forecast stores whose past is hidden from it.
 
     Args:
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        model_input: Past turnover, and what is known of stores and weeks.
         selected_method: Whose forecasts are wanted.
         backtest: Cutoffs and horizon.
         methods: Candidates.
@@ -54,13 +49,13 @@ def backtest_cold_starts(
         See ``forecasting.evaluation.cold_start_backtest.forecast_cold_starts``.
     """
     method = methods.root[selected_method["method"]]
-    today = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
+    today = ForecastContext.latest(model_input, level_shifts)
     cutoffs = sorted(map(pd.Timestamp, backtest.cutoffs))[-cold_start_backtest.cutoffs :]
     folds = [
         forecast_cold_starts(
             method,
             today.as_of(cutoff),
-            panel,
+            model_input.panel,
             backtest.horizon_weeks,
             cold_start_backtest,
             intervals,

@@ -24,14 +24,14 @@ from sales_forecast.pipelines.inference.turnover_sums import chart_total
 TURNOVER = [
     step(
         make_forecasts,
-        ["serving", "forecast_index", "panel", "stores", "calendar", "future_covariates"],
+        ["serving", "forecast_index", "model_input"],
         "forecasts",
     ),
     step(lay_out_for_planners, ["forecasts"], "planner_sheet"),
     step(sum_forecasts, ["forecasts", "panel", "stores", "serving"], "forecasts_by_level"),
     step(
         explain_forecasts,
-        ["serving", "forecasts", "panel", "stores", "calendar", "future_covariates"],
+        ["serving", "forecasts", "model_input"],
         "attributions",
     ),
     step(chart_forecasts, ["forecasts", "panel"], "forecasts_chart"),

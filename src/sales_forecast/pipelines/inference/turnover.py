@@ -14,6 +14,7 @@ from sales_forecast.forecasting.panel.level_shifts import (
     find_level_shifts,
 )
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.inference.turnover_attributions import describe_attributions
 from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
 from sales_forecast.registry.dataset import Served
@@ -23,20 +24,14 @@ from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_f
 def make_forecasts(
     serving: Served,
     forecast_index: pd.DataFrame,
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
 ) -> pd.DataFrame:
     """Forecast every store, department and week that is wanted.
 
     Args:
         serving: The registry's champion.
-        forecast index: ``store, department, week``.
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        forecast_index: ``store, department, week``.
+        model_input: Past turnover, and what is known of stores and weeks.
 
     Returns:
         ``store, department, week, horizon, forecast, cold_start, method, lo_80, hi_80, lo_95, hi_95`` in
@@ -47,7 +42,7 @@ def make_forecasts(
         InputError: A wanted week is not after the last week seen, or too far ahead.
     """
     model: TurnoverModel = serving.package.model
-    context = model.context(panel, stores, calendar, future_covariates)
+    context = model.context(model_input)
     forecasts = model.forecast(context, forecast_index[["store", "department", "week"]])
     return forecasts.assign(method=model.name, **serving.stamp)
 

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.registry.dataset import Served
 from sales_forecast.reporting import COLOURS, small_multiples
 
@@ -14,27 +15,21 @@ from sales_forecast.reporting import COLOURS, small_multiples
 def explain_forecasts(
     serving: Served,
     forecasts: pd.DataFrame,
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
 ) -> pd.DataFrame:
     """Split each forecast into parts in business words that add up to it.
 
     Args:
         serving: The model that made the forecasts.
         forecasts: ``store, department, week, forecast``.
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        model_input: Past turnover, and what is known of stores and weeks.
 
     Returns:
         ``store, department, week, forecast`` and the columns of ``forecasting.attribution.PARTS``; currency units
         per week.
     """
     model: TurnoverModel = serving.package.model
-    return model.explain(model.context(panel, stores, calendar, future_covariates), forecasts)
+    return model.explain(model.context(model_input), forecasts)
 
 
 def chart_attributions(attributions: pd.DataFrame) -> go.Figure:

@@ -21,10 +21,7 @@ TURNOVER = [
     step(
         backtest_methods,
         [
-            "panel",
-            "stores",
-            "calendar",
-            "future_covariates",
+            "model_input",
             "params:backtest",
             "params:methods",
             "params:intervals",

@@ -16,8 +16,10 @@ from sales_forecast.forecasting.evaluation.backtest import (
 )
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
 from sales_forecast.forecasting.intervals.conformal import IntervalParams, origins, refuse_origins_before
-from sales_forecast.forecasting.methods.base import Methods, Needs
+from sales_forecast.forecasting.methods.base import Needs
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.model_input import ModelInput
 
 
 def check_plan(
@@ -52,10 +54,7 @@ def check_plan(
 
 
 def backtest_methods(
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
     backtest: BacktestParams,
     methods: Methods,
     intervals: IntervalParams,
@@ -65,10 +64,7 @@ def backtest_methods(
     """Let every candidate forecast every fold, each fitted on nothing after the fold's cutoff.
 
     Args:
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        model_input: Past turnover, and what is known of stores and weeks.
         backtest: Cutoffs and horizon.
         methods: Candidates.
         intervals: How the width of intervals is learnt.
@@ -82,14 +78,14 @@ def backtest_methods(
     Raises:
         InputError: A cutoff cannot be used.
     """
-    cutoffs = plan_cutoffs(panel, backtest)
+    cutoffs = plan_cutoffs(model_input.panel, backtest)
     wanted = [origin for cutoff in cutoffs for origin in origins(cutoff, intervals)]
-    today = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
+    today = ForecastContext.latest(model_input, level_shifts)
     methods = Methods(prefit(methods.root, today.as_of(cutoffs[-1]), wanted, fitting))
     forecasts: list[pd.DataFrame] = []
     durations: list[dict[str, Any]] = []
     for cutoff in track(cutoffs, description="Backtest folds"):
-        forecast_index = actuals_after(panel, cutoff, backtest.horizon_weeks)
+        forecast_index = actuals_after(model_input.panel, cutoff, backtest.horizon_weeks)
         fold = backtest_fold(today.as_of(cutoff), methods, forecast_index, intervals)
         for name, (answer, seconds) in zip(methods.root, fold, strict=True):
             forecasts.append(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,17 +12,19 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import FittingParams, prefit
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold
 from sales_forecast.forecasting.evaluation.gate import GateParams, judge, same_rows
+from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
 from sales_forecast.forecasting.intervals.conformal import (
     HalfWidths,
     IntervalParams,
-    learn_half_widths,
     origins,
 )
 from sales_forecast.forecasting.intervals.hierarchy import LevelHalfWidths, learn_level_half_widths
-from sales_forecast.forecasting.methods.base import Methods, Needs
+from sales_forecast.forecasting.methods.base import Needs
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.registration.turnover_card import score_windows, write_card
 from sales_forecast.registry.dataset import Served, Submission
@@ -30,10 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def fit_selected(
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
     selected_method: dict[str, Any],
     cold_start_half_widths: HalfWidths,
     level_half_widths: LevelHalfWidths,
@@ -46,10 +46,7 @@ def fit_selected(
     """Fit the best method of the backtest on everything there is.
 
     Args:
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        model_input: Past turnover, and what is known of stores and weeks.
         selected_method: The evaluation's choice.
         cold_start_half_widths: How wide the intervals of the youngest series are.
         level_half_widths: How wide the intervals of sums are.
@@ -62,7 +59,7 @@ def fit_selected(
     Returns:
         A ``forecasting.model.TurnoverModel`` as JSON holds it.
     """
-    context = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
+    context = ForecastContext.latest(model_input, level_shifts)
     name = selected_method["method"]
     chosen = {name: methods.root[name]}
     method = prefit(chosen, context, origins(context.cutoff, intervals), fitting)[name]
@@ -85,10 +82,7 @@ def backtest_champion(
     backtest: pd.DataFrame,
     selected_method: dict[str, Any],
     forecast_index: pd.DataFrame,
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
 ) -> pd.DataFrame:
     """Let the model that serves forecast the windows of this run, its method fitted in each as then.
 
@@ -97,10 +91,7 @@ def backtest_champion(
         backtest: Every forecast of this run's past.
         selected_method: The evaluation's choice, whose rows say what was asked.
         forecast_index: The weeks that are wanted.
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        model_input: Past turnover, and what is known of stores and weeks.
 
     Returns:
         Rows as in ``backtest``. What the model brought along, where it was asked the same of the same data;
@@ -112,12 +103,12 @@ def backtest_champion(
     package: TurnoverPackage = champion.package
     model = package.model
     methods, horizon_weeks = Methods({model.name: model.method}), int(asked["horizon"].max())
-    today = model.context(panel, stores, calendar, future_covariates)
+    today = model.context(model_input)
     wanted = {"the backtest": horizon_weeks}
     if len(forecast_index):
         wanted["the file of weeks to forecast"] = int(weeks_ahead(forecast_index, today.cutoff).max())
     try:
-        methods.refuse_problems(Needs(wanted, ["department", *stores.columns]))
+        methods.refuse_problems(Needs(wanted, ["department", *model_input.stores.columns]))
         known: pd.DataFrame = package.backtest
         if same_rows(known, asked):
             return known
@@ -125,7 +116,10 @@ def backtest_champion(
             rows
             for cutoff in sorted(asked["cutoff"].unique())
             for rows, _ in backtest_fold(
-                today.as_of(cutoff), methods, actuals_after(panel, cutoff, horizon_weeks), model.intervals
+                today.as_of(cutoff),
+                methods,
+                actuals_after(model_input.panel, cutoff, horizon_weeks),
+                model.intervals,
             )
         ]
     except InputError as error:
@@ -195,10 +189,7 @@ def submit(
     gate_decision: dict[str, Any],
     backtest: pd.DataFrame,
     champion_backtest: pd.DataFrame,
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
     forecast_index: pd.DataFrame,
     data_version: dict[str, Any],
 ) -> list[Submission]:
@@ -210,27 +201,18 @@ def submit(
         gate_decision: As ``decide_deployment`` returns it.
         backtest: Every forecast of this run's past.
         champion_backtest: The same of the model that serves.
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        model_input: Past turnover, and what is known of stores and weeks.
         forecast_index: The weeks that are wanted.
         data_version: Of this run's raw files.
     """
-    past = panel[["store", "department", "week", "turnover"]]
-    tables = {
-        "panel": past,
-        "stores": stores,
-        "calendar": calendar,
-        "future_covariates": future_covariates,
-        "forecast_index": forecast_index,
-    }
+    past = model_input.panel[["store", "department", "week", "turnover"]]
+    data = replace(model_input, panel=past)
 
     def submission(
         fitted: TurnoverModel, rows: pd.DataFrame, decided: dict[str, Any], *, promote: bool, why: str
     ) -> Submission:
         return Submission(
-            TurnoverPackage(fitted, backtest=rows.reset_index(drop=True), **tables),
+            TurnoverPackage(fitted, data, forecast_index, rows.reset_index(drop=True)),
             write_card(fitted, rows, past, data_version),
             promote,
             why,
@@ -248,8 +230,8 @@ def submit(
         return submissions
     served: TurnoverModel = champion.package.model
     if _newer(model, served, champion, data_version):
-        again = served.refit(served.context(panel, stores, calendar, future_covariates))
-        sums = {"level_half_widths": learn_level_half_widths(champion_backtest, panel, stores)}
+        again = served.refit(served.context(model_input))
+        sums = {"level_half_widths": learn_level_half_widths(champion_backtest, past, model_input.stores)}
         why = f"refit: version {champion.version} on newer data, as {new.name} was refused"
         refitted = again.model_copy(update=sums)
         submissions.append(submission(refitted, champion_backtest, {}, promote=True, why=why))

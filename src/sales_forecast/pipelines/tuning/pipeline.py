@@ -7,14 +7,12 @@ from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.tuning.turnover import check_tuning, judge_tuning, tune, write_parameters
 from sales_forecast.pipelines.tuning.turnover_report import report_tuning
 
-PAST = ["panel", "stores", "calendar", "future_covariates"]
-
 TURNOVER = [
     step(check_tuning, ["params:backtest", "params:methods", "params:tuning"], None, tags=CHECKED_FIRST),
     step(
         tune,
         [
-            *PAST,
+            "model_input",
             "data_version",
             "params:backtest",
             "params:methods",
@@ -26,7 +24,7 @@ TURNOVER = [
     ),
     step(
         judge_tuning,
-        ["tuned", *PAST, "params:backtest", "params:methods", "params:level_shifts", "params:tuning"],
+        ["tuned", "model_input", "params:backtest", "params:methods", "params:level_shifts", "params:tuning"],
         "tuning_judgement",
     ),
     step(write_parameters, ["tuned", "tuning_judgement", "params:tuning"], "tuned_parameters"),

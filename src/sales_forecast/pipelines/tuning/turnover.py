@@ -17,8 +17,10 @@ from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_
 from sales_forecast.forecasting.evaluation.metrics import mean_wape, wape
 from sales_forecast.forecasting.evaluation.significance import compare
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.methods.base import Method, Methods, declare, forecast_all
+from sales_forecast.forecasting.methods.base import Method, forecast_all
+from sales_forecast.forecasting.methods.declare import Methods, declare
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
 
 if TYPE_CHECKING:
@@ -77,10 +79,7 @@ def _at(declared: dict[str, Any], path: str, option: str) -> dict[str, Any]:
 
 
 def tune(
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
     data_version: dict[str, Any],
     backtest: BacktestParams,
     methods: Methods,
@@ -91,10 +90,7 @@ def tune(
     """Try options, the present ones first; a search that was stopped goes on where it was.
 
     Args:
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        model_input: Past turnover, and what is known of stores and weeks.
         data_version: Other data begin another search.
         backtest: For the horizon.
         methods: Candidates.
@@ -111,10 +107,12 @@ def tune(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     Path(study_path).parent.mkdir(parents=True, exist_ok=True)
     method = methods.root[tuning.method]
-    today = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
+    today = ForecastContext.latest(model_input, level_shifts)
     plan = BacktestParams(horizon_weeks=backtest.horizon_weeks, cutoffs=tuning.cutoffs)
-    markets = [today.as_of(cutoff) for cutoff in plan_cutoffs(panel, plan, "turnover.tuning.cutoffs")]
-    asked = [actuals_after(panel, context.cutoff, backtest.horizon_weeks) for context in markets]
+    contexts = [
+        today.as_of(cutoff) for cutoff in plan_cutoffs(model_input.panel, plan, "turnover.tuning.cutoffs")
+    ]
+    asked = [actuals_after(model_input.panel, context.cutoff, backtest.horizon_weeks) for context in contexts]
     study = optuna.create_study(
         study_name=_name(method, tuning, data_version, backtest, level_shifts),
         storage=f"sqlite:///{study_path}",
@@ -132,7 +130,7 @@ def tune(
         options = {name: _suggest(trial, name, span) for name, span in tuning.space.items()}
         tried = with_options(method, tuning, options)
         errors: list[float] = []
-        for step, (context, forecast_index) in enumerate(zip(markets, asked, strict=True)):
+        for step, (context, forecast_index) in enumerate(zip(contexts, asked, strict=True)):
             answer = forecast_all(tried, context, forecast_index.drop(columns="turnover"), tried.fit(context))
             errors.append(wape(forecast_index["turnover"].to_numpy(), answer["forecast"].to_numpy()))
             trial.report(sum(errors) / len(errors), step)
@@ -204,10 +202,7 @@ def _log(trial: Any) -> None:
 
 def judge_tuning(
     tuned: dict[str, Any],
-    panel: pd.DataFrame,
-    stores: pd.DataFrame,
-    calendar: pd.DataFrame,
-    future_covariates: pd.DataFrame,
+    model_input: ModelInput,
     backtest: BacktestParams,
     methods: Methods,
     level_shifts: LevelShiftParams,
@@ -217,10 +212,7 @@ def judge_tuning(
 
     Args:
         tuned: As ``tune`` returns it.
-        panel: Gap-free weekly turnover.
-        stores: Attributes.
-        calendar: Holidays of past and future weeks.
-        future_covariates: Columns of the retailer's own, of past and future weeks.
+        model_input: Past turnover, and what is known of stores and weeks.
         backtest: Windows that no trial has seen.
         methods: Candidates.
         level_shifts: How level shifts are found.
@@ -230,12 +222,12 @@ def judge_tuning(
         WAPE of both, mean over windows, and their ``difference`` with its 95 % interval (``low, high``).
     """
     method = methods.root[tuning.method]
-    today = ForecastContext.latest(panel, stores, calendar, level_shifts, future_covariates)
+    today = ForecastContext.latest(model_input, level_shifts)
     both = {TUNED: with_options(method, tuning, tuned["best"]), CURRENT: method}
     folds = []
-    for cutoff in plan_cutoffs(panel, backtest):
+    for cutoff in plan_cutoffs(model_input.panel, backtest):
         context = today.as_of(cutoff)
-        forecast_index = actuals_after(panel, cutoff, backtest.horizon_weeks)
+        forecast_index = actuals_after(model_input.panel, cutoff, backtest.horizon_weeks)
         for name, one in both.items():
             answer = forecast_all(one, context, forecast_index.drop(columns="turnover"), one.fit(context))
             folds.append(

@@ -55,7 +55,7 @@ async def answer(
     """
     _refuse_twice(series)
     said, records = await run_in_threadpool(_ask_arms, request, caller, service, series, week)
-    await service.audit.record(records)
+    await service.audit_writer.record(records)
     return said
 
 

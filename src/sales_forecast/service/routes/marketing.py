@@ -25,7 +25,7 @@ async def predict(
     output = [each.model_dump() for each in predictions]
     model = (arm.model_name, arm.version)
     answer = answer_of(request, caller, arm.name, model, question.model_dump(), output)
-    await service.audit.record([answer])
+    await service.audit_writer.record([answer])
     return BudgetResponse(
         request_id=request.state.request_id,
         model=arm.model_name,

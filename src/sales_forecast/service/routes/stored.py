@@ -89,7 +89,7 @@ async def _read(
     output = {"run": run.id, "rows": page.count}
     model = (run.model_name, run.model_version)
     answer = answer_of(request, caller, "stored", model, asked | dict(wanted.where), output)
-    await service.audit.record([answer])
+    await service.audit_writer.record([answer])
     return run, page
 
 

@@ -11,9 +11,11 @@ import pytest
 from benchmarks.methods.calendar_forest import CalendarForest
 from benchmarks.methods.nixtla import NEEDED, RecursiveLightGBM, Statistical
 
+from contexts import with_tables
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.methods.base import Method, Methods, forecast_all
+from sales_forecast.forecasting.methods.base import Method, forecast_all
+from sales_forecast.forecasting.methods.declare import Methods
 
 COMPETITORS = {
     "mstl": Statistical(repair_level_shifts=True),
@@ -108,10 +110,8 @@ def test_young_chains_are_forecast_or_refused(context_of, panel, forecast_index,
 
 
 def test_a_store_nobody_described_is_forecast_all_the_same(context, forecast_index, competitor):
-    nameless = context.stores.assign(region=None, latitude=np.nan)
-    undescribed = ForecastContext(
-        context.cutoff, context.panel, nameless, context.calendar, context.level_shifts
-    )
+    nameless = context.data.stores.assign(region=None, latitude=np.nan)
+    undescribed = with_tables(context, stores=nameless)
     assert np.isfinite(_forecast(COMPETITORS[competitor], undescribed, forecast_index)).all()
 
 
@@ -135,10 +135,13 @@ def test_each_option_moves_the_forecasts(usual, context, forecast_index, name, o
 
 
 def test_parameters_can_name_them():
-    package = "sales_forecast.forecasting"
     declared = {
-        "mstl": {"class": f"{package}.competitors.Statistical", "repair_level_shifts": True},
-        "forest": {"class": f"{package}.calendar_forest.CalendarForest", "trees": 5, "min_rows_per_leaf": 5},
+        "mstl": {"type": "benchmarks.methods.nixtla.Statistical", "repair_level_shifts": True},
+        "forest": {
+            "type": "benchmarks.methods.calendar_forest.CalendarForest",
+            "trees": 5,
+            "min_rows_per_leaf": 5,
+        },
     }
     assert Methods(declared).root == {name: COMPETITORS[name] for name in declared}
 
@@ -176,7 +179,7 @@ def test_a_store_whose_latest_weeks_are_missing_goes_on_from_its_own_last(
 
 @needs_mstl
 def test_a_store_too_young_for_a_season_repeats_its_own_past(context, forecast_index, cutoff):
-    opened = context.panel[(context.panel["store"] == 109) & (context.panel["week"] == cutoff)]
+    opened = context.data.panel[(context.data.panel["store"] == 109) & (context.data.panel["week"] == cutoff)]
     latest = opened.set_index("department")["turnover"]
     young = forecast_index["store"] == 109
     own = COMPETITORS["mstl"].forecast(context, forecast_index, COMPETITORS["mstl"].fit(context))
