@@ -1,3 +1,5 @@
+import os
+import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -5,10 +7,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from sqlalchemy import Engine
 
-from projects import Project, copy_project
+from projects import Project, copy_project, copy_small
 from sales_forecast.storage.database import open_database, upgrade
 
 # Other work on the machine must not fail a test: how long something takes is a benchmark's business.
@@ -20,14 +23,48 @@ settings.load_profile("untimed")
 sys.ps1 = ">>> "
 
 
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project after a whole run on the sample; tests must not change it."""
-    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    result = project.kedro("run")
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    (project.folder / "run.log").write_text(result.stdout + result.stderr)
-    return project
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Makes a folder that all workers of pytest-xdist use, in the first one that asks for it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def finished(made_once: MadeOnce) -> Project:
+    """A project after a whole run on the sample, by the real command; tests must not change it."""
+
+    def run(folder: Path) -> None:
+        result = copy_project(folder).kedro("run")
+        assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+        (folder / "run.log").write_text(result.stdout + result.stderr)
+
+    return Project(made_once("finished", run))
+
+
+@pytest.fixture(scope="session")
+def small(made_once: MadeOnce) -> Project:
+    """A project after a whole run on the sample with two folds and few trees; tests must not change it."""
+
+    def run(folder: Path) -> None:
+        code, output = copy_small(folder).run()
+        assert code == 0, output[-3000:]
+
+    return Project(made_once("small", run))
 
 
 @pytest.fixture(scope="session")

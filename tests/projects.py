@@ -12,12 +12,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import click.testing
 import pandas as pd
-from click.testing import CliRunner
+import typer.testing
+import yaml
 from kedro.framework.startup import bootstrap_project
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_FILES = REPOSITORY.parent / "shared" / "data"
+
+FEW_TREES = {"trees": 5}
+SMALL = {
+    "backtest": {"cutoffs": ["2016-10-01", "2017-02-25"]},
+    "cold_start_backtest": {"cutoffs": 1},
+    "methods": {
+        "blend": {"enough": {"members": {"boosting": FEW_TREES, "boosting_together": FEW_TREES}}},
+    },
+}
+"""Parameters of the turnover domain for runs whose length and accuracy do not matter: two folds, five trees."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,15 @@ class Project:
 
             while mlflow.active_run():  # of an earlier run in this process, or a test of MLflow
                 mlflow.end_run()
-            result = CliRunner().invoke(cli, ["run", *arguments], env={"COLUMNS": "400"})
+            result = click.testing.CliRunner().invoke(cli, ["run", *arguments], env={"COLUMNS": "400"})
         return result.exit_code, result.output
+
+    def command(self, *arguments: str) -> typer.testing.Result:
+        """``sales-forecast`` in this process, in the project's folder."""
+        from sales_forecast.__main__ import app
+
+        with contextlib.chdir(self.folder):
+            return typer.testing.CliRunner().invoke(app, list(arguments), env={"COLUMNS": "300"})
 
     def outputs(self) -> dict[str, str]:
         """Digest of everything that a run produced."""
@@ -77,6 +96,13 @@ def copy_project(folder: Path) -> Project:
     shutil.copytree(REPOSITORY / "data" / "01_raw", folder / "data" / "01_raw")
     shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     return Project(folder)
+
+
+def copy_small(folder: Path) -> Project:
+    """A project whose runs are short: its own parameters say so, also to its later runs."""
+    project = copy_project(folder)
+    (folder / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump({"turnover": SMALL}))
+    return project
 
 
 def copy_finished(finished: Project, folder: Path) -> Project:

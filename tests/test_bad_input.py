@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from projects import Project, copy_project, rewrite_csv
+from projects import Project, copy_finished, copy_project, rewrite_csv
 
 pytestmark = pytest.mark.xdist_group("finished")
 
@@ -93,11 +93,9 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished project that tests may run again."""
-    copy = tmp_path_factory.mktemp("bad") / "project"
-    shutil.copytree(finished.folder, copy, symlinks=True)
-    return Project(copy)
+    return copy_finished(small, tmp_path_factory.mktemp("bad") / "project")
 
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())

@@ -1,4 +1,4 @@
-"""The project as its users run it: whole, by stage, by domain. One whole run serves all of these tests."""
+"""The project as its users run it: whole, by stage, by domain."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from projects import REPOSITORY, Project, copy_project, rewrite_csv
+from projects import REPOSITORY, Project, copy_finished, copy_small, rewrite_csv
 from sales_forecast.forecasting.intervals.hierarchy import LEVELS
 
 pytestmark = pytest.mark.xdist_group("finished")
@@ -159,25 +159,27 @@ def test_models_are_readable_files_without_pickle(finished: Project) -> None:
     assert not list(finished.folder.glob("data/**/*.pkl"))
 
 
-def test_the_notebook_runs(finished: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    notebooks = finished.folder / "notebooks"
-    shutil.copytree(REPOSITORY / "notebooks", notebooks, dirs_exist_ok=True)
-    monkeypatch.setenv("PYTHONPATH", str(finished.folder / "src"))
-    for path in notebooks.glob("*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
-        NotebookClient(notebook, resources={"metadata": {"path": notebooks}}).execute()
-        assert notebook.cells[-1].outputs, path.name
+@pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "notebooks").glob("*.ipynb")))
+def test_the_notebook_runs(
+    small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    project = copy_finished(small, tmp_path / "project")
+    notebooks = shutil.copytree(REPOSITORY / "notebooks", project.folder / "notebooks")
+    monkeypatch.setenv("PYTHONPATH", str(project.folder / "src"))
+    notebook = nbformat.read(notebooks / name, as_version=4)
+    NotebookClient(notebook, resources={"metadata": {"path": notebooks}}).execute()
+    assert notebook.cells[-1].outputs
 
 
-def test_each_stage_runs_on_what_the_stage_before_left(finished: Project, tmp_path: Path) -> None:
-    again = Project(shutil.copytree(finished.folder, tmp_path / "project"))
+def test_each_stage_runs_on_what_the_stage_before_left(small: Project, tmp_path: Path) -> None:
+    again = copy_finished(small, tmp_path / "project")
     before = again.outputs()
     for stage in ("eda_reporting", "modelling", "evaluation", "inference"):
         code, output = again.run("--pipeline", stage)
         assert code == 0, output[-2000:]
         if stage == "modelling":  # all but the time it took
             shutil.copy(
-                *(run.path("07_model_output/turnover/backtest_seconds.parquet") for run in (finished, again))
+                *(run.path("07_model_output/turnover/backtest_seconds.parquet") for run in (small, again))
             )
     after = again.outputs()
     assert set(after) == set(before)
@@ -186,43 +188,53 @@ def test_each_stage_runs_on_what_the_stage_before_left(finished: Project, tmp_pa
     assert changed == set(), "the same data and seed must give the same files"
 
 
-def test_a_file_that_ends_at_a_cutoff_gives_the_forecasts_of_the_backtest(
-    finished: Project, tmp_path: Path
-) -> None:
-    backtest = pd.read_parquet(finished.path("07_model_output/turnover/backtest.parquet"))
-    said = backtest[(backtest["method"] == "blend") & (backtest["cutoff"] == "2017-02-25")]
-    wanted = said[["week", "store", "department"]].assign(week=said["week"].dt.strftime("%Y-%m-%d"))
-    project = copy_project(tmp_path / "project")
+@pytest.fixture(scope="module")
+def backtested(small: Project) -> pd.DataFrame:
+    """What the blend would have forecast after the later cutoff."""
+    backtest = pd.read_parquet(small.path("07_model_output/turnover/backtest.parquet"))
+    return backtest[(backtest["method"] == "blend") & (backtest["cutoff"] == "2017-02-25")]
+
+
+@pytest.fixture(scope="module")
+def turnover_alone(backtested: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after a run of one domain, on files that end at that cutoff and ask for the same weeks."""
+    wanted = backtested[["week", "store", "department"]]
+    wanted = wanted.assign(week=wanted["week"].dt.strftime("%Y-%m-%d"))
+    project = copy_small(tmp_path_factory.mktemp("turnover") / "project")
     raw = project.path("01_raw/turnover")
     rewrite_csv(raw / "train.csv.gz", lambda sales: sales[sales["day_id"] <= "2017-02-25"])
     rewrite_csv(raw / "test.csv.gz", lambda old: wanted.set_axis(old.columns[:3], axis=1))
+    return run_alone(project, "turnover", "--params", "turnover.backtest.cutoffs=[2016-10-01]")
 
-    code, output = project.run(
-        *("--namespaces", "turnover", "--params", "turnover.backtest.cutoffs=[2016-10-01]")
-    )
 
+@pytest.fixture(scope="module")
+def marketing_alone(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return run_alone(copy_small(tmp_path_factory.mktemp("marketing") / "project"), "marketing")
+
+
+def run_alone(project: Project, domain: str, *options: str) -> Project:
+    code, output = project.run("--namespaces", domain, *options)
     assert code == 0, output[-2000:]
-    forecasts = pd.read_parquet(project.path("07_model_output/turnover/forecasts.parquet"))
+    return project
+
+
+def test_a_file_that_ends_at_a_cutoff_gives_the_forecasts_of_the_backtest(
+    backtested: pd.DataFrame, turnover_alone: Project
+) -> None:
+    forecasts = pd.read_parquet(turnover_alone.path("07_model_output/turnover/forecasts.parquet"))
+    assert len(forecasts) > 0
     assert set(forecasts["method"]) == {"blend"}
     keys = ["store", "department", "week"]
     values = ["horizon", "forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
     pd.testing.assert_frame_equal(
         forecasts.sort_values(keys)[keys + values].reset_index(drop=True),
-        said.sort_values(keys)[keys + values].reset_index(drop=True),
+        backtested.sort_values(keys)[keys + values].reset_index(drop=True),
     )
 
 
 @pytest.mark.parametrize("domain", ["turnover", "marketing"])
-def test_each_domain_runs_alone_from_raw_files(domain: str, tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "project")
-    code, output = project.run(
-        *("--namespaces", domain),
-        *(
-            "--params",
-            "turnover.backtest.cutoffs=[2016-10-01],turnover.methods.blend.enough.members.boosting.trees=5",
-        ),
-    )
-    assert code == 0, output[-2000:]
+def test_each_domain_runs_alone_from_raw_files(domain: str, request: pytest.FixtureRequest) -> None:
+    project: Project = request.getfixturevalue(f"{domain}_alone")
     assert set(read_json(project, "answers.json")) == {domain}
     assert set(read_json(project, "metrics.json")) == {domain}
     page = project.path("08_reporting/report.html").read_text()

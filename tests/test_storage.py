@@ -17,8 +17,8 @@ KEYS = ["store", "department", "week"]
 
 
 @pytest.fixture(scope="module")
-def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return copy_finished(finished, tmp_path_factory.mktemp("storage") / "project")
+def project(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return copy_finished(small, tmp_path_factory.mktemp("storage") / "project")
 
 
 @pytest.fixture

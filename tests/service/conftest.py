@@ -8,9 +8,9 @@ from services import Shop, fill, opened
 
 
 @pytest.fixture(scope="session")
-def shop_project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def shop_project(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """What is served; tests must not change its registry."""
-    return copy_finished(finished, tmp_path_factory.mktemp("shop") / "project")
+    return copy_finished(small, tmp_path_factory.mktemp("shop") / "project")
 
 
 @pytest.fixture(scope="session")

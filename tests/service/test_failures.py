@@ -24,9 +24,9 @@ QUESTION = {"series": [{"store": 105, "department": 117}]}
 
 
 @pytest.fixture(scope="module")
-def in_production(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def in_production(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a salt of its own."""
-    project = copy_finished(finished, tmp_path_factory.mktemp("production") / "project")
+    project = copy_finished(small, tmp_path_factory.mktemp("production") / "project")
     settings = (project.folder / "conf/base/service.yml").read_text()
     (project.folder / "conf/local/service.yml").write_text(settings.replace("change-me", "of our own"))
     return project

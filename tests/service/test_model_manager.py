@@ -24,9 +24,9 @@ pytestmark = pytest.mark.xdist_group("lifecycle")
 
 
 @pytest.fixture(scope="module")
-def rivals(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def rivals(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Version 1 serves; 2 has other numbers and asks to serve, and 3 lacks its model."""
-    project = copy_finished(finished, tmp_path_factory.mktemp("rivals") / "project")
+    project = copy_finished(small, tmp_path_factory.mktemp("rivals") / "project")
     assert another_version(project, twice_the_turnover) == "2"
     assert another_version(project, damaged) == "3"
     registry(project).challenge("2")
