@@ -8,7 +8,7 @@ import pandas as pd
 FORMATS = ("mall", "street", "outlet")
 
 
-def write_harbour(folder: Path, shops: int = 300, departments: int = 10) -> None:
+def write_harbour(folder: Path, shops: int = 60, departments: int = 4) -> None:
     """Weeks that end on a Friday, promotions and opening days known ahead, shops with a format and a size.
 
     143 whole weeks lie between two half ones. Shop 1007 was shut for half a year, shop 1011 stopped selling
