@@ -1,9 +1,11 @@
+import contextlib
 import os
 import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +15,7 @@ from sqlalchemy import Engine
 
 from projects import Project, copy_project, copy_small
 from sales_forecast.storage.database import open_database, upgrade
+from spark_here import far_from_greenwich, session
 
 # Other work on the machine must not fail a test: how long something takes is a benchmark's business.
 settings.register_profile("untimed", deadline=None)
@@ -65,6 +68,21 @@ def small(made_once: MadeOnce) -> Project:
         assert code == 0, output[-3000:]
 
     return Project(made_once("small", run))
+
+
+@pytest.fixture(scope="session")
+def spark_session() -> Iterator[Any]:
+    with contextlib.ExitStack() as stack:
+        with far_from_greenwich():  # Java looks only when it starts
+            found = stack.enter_context(session())
+        yield found
+
+
+@pytest.fixture(scope="module")
+def spark(spark_session: Any) -> Iterator[Any]:
+    """The session of all tests that need one, also of runs of the project in this process."""
+    with far_from_greenwich():
+        yield spark_session
 
 
 @pytest.fixture(scope="session")

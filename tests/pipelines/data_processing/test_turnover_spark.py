@@ -1,7 +1,6 @@
-"""Spark makes the same tables as pandas; `stores` and wanted weeks are small and stay in pandas."""
+"""Spark treats rows as pandas does; `test_spark.py` compares the tables of a whole run."""
 
 import gzip
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,21 @@ from kedro.config import OmegaConfigLoader
 from pandas.testing import assert_frame_equal
 
 from projects import REPOSITORY
-from sales_forecast.contracts import Panel, RawTable, Sales
-from sales_forecast.datasets import SparkParquetDataset
 from sales_forecast.pipelines.data_processing.params import (
     CalendarParams,
     ReadTurnoverParams,
     RepairParams,
 )
 from sales_forecast.pipelines.data_processing.turnover import (
-    build_calendar,
-    read_forecast_index,
     read_sales,
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
 from sales_forecast.settings import CONFIG_LOADER_ARGS
-from spark_here import NEEDS_SPARK, session_far_from_greenwich
+from spark_here import NEEDS_SPARK
 
-pytestmark = [*NEEDS_SPARK, pytest.mark.xdist_group("spark")]  # one JVM is enough
+pytestmark = NEEDS_SPARK
 
 PARAMETERS = OmegaConfigLoader(str(REPOSITORY / "conf"), env="base", **CONFIG_LOADER_ARGS)["parameters"][
     "turnover"
@@ -40,12 +35,6 @@ READ = ReadTurnoverParams(**PARAMETERS["read"])
 REPAIR = RepairParams(**PARAMETERS["repair"])
 CALENDAR = CalendarParams(**PARAMETERS["calendar"])
 RAW = REPOSITORY / "data" / "01_raw"
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    with session_far_from_greenwich() as session:
-        yield session
 
 
 def _read_pandas(path: Path) -> pd.DataFrame:
@@ -59,33 +48,6 @@ def _read_spark(spark: Any, path: Path) -> Any:
 @pytest.fixture(scope="module")
 def stores() -> pd.DataFrame:
     return read_stores(_read_pandas(RAW / READ.files.stores), READ, CALENDAR)
-
-
-def _through_parquet(table: Any, folder: Path) -> pd.DataFrame:
-    """Rows as a later stage gets them: in the order of the files, which must be the sorted one."""
-    dataset = SparkParquetDataset(filepath=str(folder), load_as="pandas")
-    dataset.save(table)
-    return dataset.load()
-
-
-def test_spark_makes_of_the_sample_what_pandas_makes(spark, stores, tmp_path):
-    path = RAW / READ.files.sales
-    expected, _ = read_sales(_read_pandas(path), stores, READ)
-    raw = RawTable(READ.files.sales, READ.columns.sales).validate(_read_spark(spark, path))
-    sales, rejected = read_sales(raw, stores, READ)
-    assert rejected.count() == 0
-    kept = Sales.validate(_through_parquet(sales, tmp_path / "sales.parquet"))
-    assert_frame_equal(kept, expected, check_exact=False, rtol=0, atol=1e-9)  # pandas rounds what it reads
-
-    written = spark.read.parquet((tmp_path / "sales.parquet").as_uri())
-    panel = Panel.validate(_through_parquet(build_panel(written, REPAIR), tmp_path / "panel.parquet"))
-    assert_frame_equal(panel, build_panel(expected, REPAIR), check_exact=False, rtol=0, atol=1e-9)
-
-    raw_forecast_index = _read_pandas(RAW / READ.files.forecast_index)
-    forecast_index = read_forecast_index(raw_forecast_index, stores, written, READ)
-    assert_frame_equal(forecast_index, read_forecast_index(raw_forecast_index, stores, expected, READ))
-    calendar = build_calendar(written, forecast_index, stores, CALENDAR)
-    assert_frame_equal(calendar, build_calendar(expected, forecast_index, stores, CALENDAR))
 
 
 def test_bad_rows_are_set_aside_with_their_line_and_the_same_reason(spark, stores, tmp_path):
