@@ -70,6 +70,12 @@ def small(made_once: MadeOnce) -> Project:
     return Project(made_once("small", run))
 
 
+@pytest.fixture
+def new_project(tmp_path: Path) -> Project:
+    """A project in which nothing has been run yet."""
+    return copy_project(tmp_path / "project")
+
+
 @pytest.fixture(scope="session")
 def spark_session() -> Iterator[Any]:
     with contextlib.ExitStack() as stack:

@@ -58,11 +58,13 @@ class Project:
         with contextlib.chdir(self.folder):
             bootstrap_project(self.folder)
             import mlflow
+            from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
 
             from sales_forecast.cli import cli
 
             while mlflow.active_run():  # of an earlier run in this process, or a test of MLflow
                 mlflow.end_run()
+            mlflow_hook.run_id = None  # it would go on with that of the earlier run
             result = click.testing.CliRunner().invoke(cli, ["run", *arguments], env={"COLUMNS": "400"})
         return result.exit_code, result.output
 

@@ -2,18 +2,19 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from projects import Project, copy_project
+from projects import Project
 from sales_forecast.registry.store import Registry
 from servers import free_port, serving
 
 pytestmark = pytest.mark.xdist_group("tracking")
+
+MARKETING = ("--namespaces", "marketing")
 
 
 @pytest.fixture(scope="module")
@@ -31,68 +32,71 @@ def server(tmp_path_factory: pytest.TempPathFactory, new_postgres: Callable[[], 
         yield url
 
 
-@pytest.fixture(autouse=True)
-def database(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Another PostgreSQL database, for what the runs publish."""
+@dataclass(frozen=True)
+class Tracked:
+    """A project whose runs are tracked elsewhere."""
+
+    project: Project
+    monkeypatch: pytest.MonkeyPatch
+
+    def run(self, url: str, *arguments: str) -> tuple[int, str]:
+        self.monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        return self.project.run("--env", "postgres", *arguments)
+
+
+@pytest.fixture
+def tracked(new_project: Project, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Tracked:
+    """What its runs publish goes to another PostgreSQL database."""
     monkeypatch.setenv("SALES_FORECAST_DATABASE_URL", postgres_url)
-    return postgres_url
+    return Tracked(new_project, monkeypatch)
 
 
-def run(project: Project, url: str, *arguments: str) -> Any:
-    return project.kedro("run", *arguments, environment={"MLFLOW_TRACKING_URI": url})
-
-
-def test_train_register_promote_and_load_on_a_server_over_postgresql(server: str, tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "project")
-    done = run(project, server, "--env", "postgres", "--namespaces", "marketing")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert not (project.folder / "mlflow.db").exists()
+def test_train_register_promote_and_load_on_a_server_over_postgresql(server: str, tracked: Tracked) -> None:
+    code, output = tracked.run(server, *MARKETING)
+    assert code == 0, output[-3000:]
+    assert not (tracked.project.folder / "mlflow.db").exists()
     client = MlflowClient(tracking_uri=server)
     found = Registry(client, "sales_forecast.marketing").champion()
     assert found is not None
     tags = client.get_run(found.run_id or "").data.tags
     assert tags["data_version.marketing"] == found.tags["data_version"]
 
-    again = run(project, server, "--env", "postgres", "--namespaces", "marketing", "-p", "registration")
-    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
+    code, output = tracked.run(server, *MARKETING, "-p", "registration")
+    assert code == 0, output[-3000:]
     registry = Registry(client, "sales_forecast.marketing")
     assert [str(version.version) for version in registry.versions()] == ["2", "1"]
     registry.promote("2", "by hand")
-    inference = run(project, server, "--env", "postgres", "--namespaces", "marketing", "-p", "inference")
-    assert inference.returncode == 0, inference.stdout[-3000:] + inference.stderr[-3000:]
-    report = project.path("08_reporting/report.html").read_text()
+    code, output = tracked.run(server, *MARKETING, "-p", "inference")
+    assert code == 0, output[-3000:]
+    report = tracked.project.path("08_reporting/report.html").read_text()
     assert "models:/sales_forecast.marketing/2" in report
     assert registry.rollback("undo").version == "1"
 
 
-def test_a_server_that_does_not_answer_stops_the_run_before_anything_is_done(tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "project")
+def test_a_server_that_does_not_answer_stops_the_run_before_anything_is_done(tracked: Tracked) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
-    done = run(project, nowhere, "--env", "postgres")
-    said = done.stdout + done.stderr
-    assert done.returncode == 1
-    assert f"the tracking server {nowhere} does not answer" in said
-    assert "mlflow.required=false" in said
-    assert "Traceback" not in said
-    assert project.outputs() == {}
+    code, output = tracked.run(nowhere)
+    assert code == 1
+    assert f"the tracking server {nowhere} does not answer" in output
+    assert "mlflow.required=false" in output
+    assert "Traceback" not in output
+    assert tracked.project.outputs() == {}
 
 
-def test_a_run_may_go_on_untracked_and_says_so(tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "project")
+def test_a_run_may_go_on_untracked_and_says_so(tracked: Tracked) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
-    domain = ("--env", "postgres", "--namespaces", "marketing", "--params", "mlflow.required=false")
-    done = run(project, nowhere, *domain)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-3000:]
-    assert "this run is not tracked" in said
-    curve = pd.read_parquet(project.path("07_model_output/marketing/budget_curve.parquet"))
+    untracked = (nowhere, *MARKETING, "--params", "mlflow.required=false")
+    code, output = tracked.run(*untracked)
+    assert code == 0, output[-3000:]
+    assert "this run is not tracked" in output
+    curve = pd.read_parquet(tracked.project.path("07_model_output/marketing/budget_curve.parquet"))
     assert len(curve) == 61
-    assert "Version untracked" in project.path("08_reporting/report.html").read_text()
-    assert run(project, nowhere, *domain, "-p", "inference").returncode == 0
+    assert "Version untracked" in tracked.project.path("08_reporting/report.html").read_text()
+    code, output = tracked.run(*untracked, "-p", "inference")
+    assert code == 0, output[-3000:]
 
 
-def test_an_address_that_is_no_tracking_server_is_named(server: str, tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "project")
-    done = run(project, f"{server}/no/such/place", "--env", "postgres", "--namespaces", "marketing")
-    assert done.returncode == 1
-    assert "no/such/place does not answer: Not Found" in done.stdout + done.stderr
+def test_an_address_that_is_no_tracking_server_is_named(server: str, tracked: Tracked) -> None:
+    code, output = tracked.run(f"{server}/no/such/place", *MARKETING)
+    assert code == 1
+    assert "no/such/place does not answer: Not Found" in output
