@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from projects import Project, copy_finished, copy_project, rewrite_csv
+from projects import Project, copy_finished, rewrite_csv
 
 pytestmark = pytest.mark.xdist_group("finished")
 
@@ -227,8 +227,8 @@ def test_what_cannot_work_is_refused_before_anything_is_written(project: Project
     assert project.outputs() == before
 
 
-def test_a_stage_whose_input_was_never_made_says_what_to_run(tmp_path: Path) -> None:
-    code, output = copy_project(tmp_path / "project").run("-p", "modelling")
+def test_a_stage_whose_input_was_never_made_says_what_to_run(new_project: Project) -> None:
+    code, output = new_project.run("-p", "modelling")
     assert code == 1
     assert "Run the stages before this one first" in output
     assert "Traceback" not in output

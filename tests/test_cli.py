@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
@@ -11,7 +10,7 @@ from click.testing import CliRunner
 from kedro.validation.exceptions import ParameterValidationError
 from mlflow.exceptions import MlflowException
 
-from projects import copy_project
+from projects import Project
 from sales_forecast.cli import _with_one_message, message_of
 
 REPORT = """Parameter validation failed:
@@ -55,14 +54,13 @@ print("imported:", *sorted({"mlflow", "lightgbm"} & set(sys.modules)))
 
 @pytest.mark.parametrize("command", [["run", "--help"], ["registry", "list"], ["--help"]])
 def test_a_command_that_runs_nothing_does_not_wait_for_heavy_libraries(
-    command: list[str], tmp_path: Path
+    command: list[str], new_project: Project
 ) -> None:
     """Listing pipelines imports their nodes, and with them plotly: a tenth of a second."""
-    project = copy_project(tmp_path / "project")
     done = subprocess.run(
         [sys.executable, "-c", LISTED, *command],
-        cwd=project.folder,
-        env=os.environ | {"PYTHONPATH": str(project.folder / "src")},
+        cwd=new_project.folder,
+        env=os.environ | {"PYTHONPATH": str(new_project.folder / "src")},
         capture_output=True,
         text=True,
         check=False,
@@ -71,10 +69,9 @@ def test_a_command_that_runs_nothing_does_not_wait_for_heavy_libraries(
     assert done.stdout.rstrip().endswith("imported:"), done.stdout[-500:]
 
 
-def test_the_plugins_own_commands_are_still_there(tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "project")
-    assert "mlflow" in project.kedro("--help").stdout
-    assert "--host" in project.kedro("mlflow", "ui", "--help").stdout
+def test_the_plugins_own_commands_are_still_there(new_project: Project) -> None:
+    assert "mlflow" in new_project.kedro("--help").stdout
+    assert "--host" in new_project.kedro("mlflow", "ui", "--help").stdout
 
 
 def test_a_tracking_server_that_dies_under_way_is_one_sentence() -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from fastapi.testclient import TestClient
 from mlflow import MlflowClient
+from mlflow.pyfunc import scoring_server
 
 from projects import Project, copy_finished
 from sales_forecast.registry.store import Registry
@@ -96,8 +99,13 @@ def served(project: Project, model: str) -> Iterator[str]:
         yield url
 
 
+def split(question: pd.DataFrame) -> dict[str, Any]:
+    """The body of a request to an MLflow server."""
+    return {"dataframe_split": question.to_dict("split", index=False)}
+
+
 def ask(url: str, question: pd.DataFrame) -> pd.DataFrame:
-    body = json.dumps({"dataframe_split": question.to_dict("split", index=False)}).encode()
+    body = json.dumps(split(question)).encode()
     request = Request(f"{url}/invocations", body, {"Content-Type": "application/json"})
     with urlopen(request, timeout=120) as answer:
         return pd.DataFrame(json.load(answer)["predictions"])
@@ -116,8 +124,11 @@ def test_the_served_turnover_model_answers_to_the_last_digit_what_the_run_foreca
 
 def test_the_served_marketing_model_answers_what_the_evaluation_measured(project: Project) -> None:
     predictions = pd.read_parquet(project.path("07_model_output/marketing/predictions.parquet"))
-    with served(project, "sales_forecast.marketing") as url:
-        answer = ask(url, predictions[["tv"]])
+    mlflow.set_tracking_uri(tracking_uri(project))
+    app = scoring_server.init(mlflow.pyfunc.load_model("models:/sales_forecast.marketing@champion"))
+    with TestClient(app) as server:  # what "mlflow models serve" serves; see the test above
+        said = server.post("/invocations", json=split(predictions[["tv"]]))
+    answer = pd.DataFrame(said.json()["predictions"])
     np.testing.assert_array_equal(answer["sales"], predictions["tuned"])
 
 

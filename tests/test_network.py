@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from projects import Project, copy_project
+from projects import Project
 
 pytestmark = pytest.mark.xdist_group("network")
 
@@ -32,13 +32,14 @@ socket.getaddrinfo, socket.socket.connect = getaddrinfo, connect_to
 """
 
 
-def test_a_run_asks_no_other_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project: Project = copy_project(tmp_path / "project")
-    (project.folder / "src" / "sitecustomize.py").write_text(WATCHER)
+def test_a_run_asks_no_other_machine(
+    new_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (new_project.folder / "src" / "sitecustomize.py").write_text(WATCHER)
     log = tmp_path / "network.log"
     monkeypatch.setenv("NETWORK_LOG", os.fspath(log))
     for name in ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)  # libraries fall silent where they see these
-    result = project.kedro("run", "--namespaces", "marketing", "--pipelines", "data_processing")
+    result = new_project.kedro("run", "--namespaces", "marketing", "--pipelines", "data_processing")
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     assert not log.exists(), log.read_text()

@@ -103,16 +103,15 @@ def test_a_missing_file_is_named_with_what_to_do(on_spark: Project, tmp_path: Pa
 
 
 def test_without_java_one_sentence_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = copy_project(tmp_path / "project")
     for tool in ("bash", "sh", "dirname", "env", "ls"):  # what Spark's own scripts call
         (tmp_path / tool).symlink_to(shutil.which(tool) or "/bin/false")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    result = project.kedro("run", "--env", "spark", "--namespaces", "turnover")
+    result = new_project.kedro("run", "--env", "spark", "--namespaces", "turnover")
     assert result.returncode == 1
     assert "Spark needs Java 17 or newer and found none" in result.stdout + result.stderr
     assert "apt-get install openjdk-17-jre-headless" in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr
-    assert project.outputs() == {}
+    assert new_project.outputs() == {}
