@@ -6,8 +6,11 @@ export PYTHONUNBUFFERED := 1
 export KEDRO_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
+# Tests of a group share what is costly; tests/conftest.py puts the long groups first.
+IN_GROUPS := -n auto --dist loadgroup --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run serve load test acceptance bench check format viz viz-site mlflow sample lock clean
+.PHONY: help setup spark run serve load test test-fast acceptance bench check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,9 +43,12 @@ serve: setup ## Answer over HTTP from what make run has left, and print a call t
 	@$(BIN)/sales-forecast serve
 
 test: setup ## Run the tests
-	@echo "Running the tests (some minutes) ..."
-	@$(BIN)/pytest -n auto --dist loadgroup --ignore tests/acceptance
+	@echo "Running the tests (some minutes; make test-fast: under one) ..."
+	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance
 	@echo "Open next: README.md, 'Change it'; tests/ has the same folders as src/sales_forecast/."
+
+test-fast: setup ## Run the tests that start no project, no server and no Spark
+	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance -m "not slow"
 
 acceptance: setup ## Check published facts; needs the real files in ../shared/data
 	@$(BIN)/pytest -s tests/acceptance

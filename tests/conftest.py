@@ -26,6 +26,36 @@ settings.load_profile("untimed")
 sys.ps1 = ">>> "
 
 
+LONGEST_FIRST = (
+    *("spark", "finished", "service", "service alone", "tracking", "lifecycle", "bad input"),
+    *("database", "harbour", "alone", "storage", "corner", "network", "session"),
+    "acceptance",
+)
+"""Groups of tests that share something costly; a long one that came last would keep one worker waiting."""
+
+STARTED = {"made_once", "new_project", "new_postgres", "spark_session"}
+"""Fixtures that start a project, a server or Spark: who uses one of them is slow."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, for ``make test-fast`` to leave it out, and bring it to the front."""
+    ranks: dict[pytest.Item, int] = {}
+    for item in items:
+        fixtures, parameters = set(getattr(item, "fixturenames", ())), getattr(item, "callspec", None)
+        kinds = (
+            [value for value in parameters.params.values() if isinstance(value, str)] if parameters else []
+        )
+        slow = bool(fixtures & STARTED) or "postgresql" in kinds
+        if slow:
+            item.add_marker("slow")
+        if "finished" in fixtures:
+            item.add_marker(pytest.mark.xdist_group("finished"))
+        group = item.get_closest_marker("xdist_group")
+        ranks[item] = LONGEST_FIRST.index(group.args[0]) if group else len(LONGEST_FIRST) + (not slow)
+    items.sort(key=ranks.__getitem__)
+
+
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 

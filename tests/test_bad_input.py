@@ -10,7 +10,7 @@ import pytest
 
 from projects import Project, copy_finished, rewrite_csv
 
-pytestmark = pytest.mark.xdist_group("finished")
+pytestmark = pytest.mark.xdist_group("bad input")
 
 SALES, TARGETS, STORES = "turnover/train.csv.gz", "turnover/test.csv.gz", "turnover/bu_feat.csv.gz"
 BUDGETS = "marketing/tvmarketing.csv"

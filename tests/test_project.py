@@ -14,8 +14,6 @@ from nbclient import NotebookClient
 from projects import REPOSITORY, Project, copy_finished, copy_small, rewrite_csv
 from sales_forecast.forecasting.intervals.hierarchy import LEVELS
 
-pytestmark = pytest.mark.xdist_group("finished")
-
 
 def read_json(project: Project, name: str) -> dict:
     return json.loads(project.path(f"08_reporting/{name}").read_text())
@@ -218,6 +216,7 @@ def run_alone(project: Project, domain: str, *options: str) -> Project:
     return project
 
 
+@pytest.mark.xdist_group("alone")
 def test_a_file_that_ends_at_a_cutoff_gives_the_forecasts_of_the_backtest(
     backtested: pd.DataFrame, turnover_alone: Project
 ) -> None:
@@ -232,6 +231,7 @@ def test_a_file_that_ends_at_a_cutoff_gives_the_forecasts_of_the_backtest(
     )
 
 
+@pytest.mark.xdist_group("alone")
 @pytest.mark.parametrize("domain", ["turnover", "marketing"])
 def test_each_domain_runs_alone_from_raw_files(domain: str, request: pytest.FixtureRequest) -> None:
     project: Project = request.getfixturevalue(f"{domain}_alone")

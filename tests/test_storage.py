@@ -11,7 +11,7 @@ from publications import everything, rows
 from sales_forecast.storage.database import open_database
 from servers import free_port
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = pytest.mark.xdist_group("storage")
 
 KEYS = ["store", "department", "week"]
 

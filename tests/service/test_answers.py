@@ -14,7 +14,7 @@ from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.storage.publications import publish
 from services import Shop
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = pytest.mark.xdist_group("service")
 
 KEYS = ["store", "department", "week"]
 WITH_INTERVALS = ["forecast", "lo_80", "hi_80", "lo_95", "hi_95"]

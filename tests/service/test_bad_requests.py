@@ -9,7 +9,7 @@ import pytest
 
 from services import Shop
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = pytest.mark.xdist_group("service")
 
 PREDICT, BUDGETS = "/v1/turnover/predict", "/v1/marketing/predict"
 KNOWN = {"store": 105, "department": 117}

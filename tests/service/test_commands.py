@@ -21,7 +21,7 @@ from sales_forecast.storage.keys import find_caller, list_keys
 from sales_forecast.storage.schema import audit_log
 from services import new_key
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = pytest.mark.xdist_group("service alone")
 
 NOW = datetime.now(UTC)
 

@@ -18,7 +18,7 @@ from sales_forecast.storage.database import open_database, writing
 from sales_forecast.storage.schema import api_keys, audit_log
 from services import Shop, fill, new_key, opened, served, wait_until
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = pytest.mark.xdist_group("service alone")
 
 QUESTION = {"series": [{"store": 105, "department": 117}]}
 

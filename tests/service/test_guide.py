@@ -13,8 +13,6 @@ import pytest
 from projects import REPOSITORY, Project, copy_finished
 from servers import WITH_TOOLS, free_port, serving
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
-
 COMMAND = [sys.executable, "-m", "sales_forecast"]
 NOT_LOCAL = ("make ", "source ", "--env postgres", "keys revoke 0123", "ab report")
 """What sets up or belongs to another machine, and what needs an experiment; other tests do these."""

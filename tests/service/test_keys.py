@@ -13,7 +13,7 @@ from sales_forecast.storage.database import writing
 from sales_forecast.storage.keys import Scope, revoke_key
 from services import Shop, new_key, opened
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = pytest.mark.xdist_group("service")
 
 QUESTIONS: dict[Scope, tuple[str, str]] = {
     "read": ("GET", "/v1/turnover/forecasts"),

@@ -20,7 +20,7 @@ from sales_forecast.storage.database import open_database, writing
 from sales_forecast.storage.schema import weekly_turnover
 from services import Shop, another_version, damaged, opened, registry, twice_the_turnover, wait_until
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = pytest.mark.xdist_group("service alone")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import uvicorn
 from servers import free_port
 from services import Shop, wait_until
 
-pytestmark = pytest.mark.xdist_group("lifecycle")
+pytestmark = pytest.mark.xdist_group("service")
 
 PROMISES = schemathesis.pytest.from_fixture("promises")
 
