@@ -1,5 +1,6 @@
 """Each kind of bad input: one clear message, a non-zero exit, and the previous outputs untouched."""
 
+import gzip
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class Bad:
 
 
 BAD = {
+    "a column is there twice": Bad(
+        SALES,
+        lambda table: table.assign(again=table["turnover"]).rename(columns={"again": "turnover"}),
+        ("1 column(s) more than once in the header: 'turnover' 2 times", "remove the others"),
+    ),
     "a column is missing": Bad(
         SALES,
         lambda table: table.drop(columns="turnover"),
@@ -143,6 +149,69 @@ def test_a_file_that_is_no_archive_is_named_with_what_to_do(project: Project, tm
     assert "train.csv.gz cannot be read: Not a gzipped file" in output
     assert "compressed if its name ends in .gz" in output
     assert project.outputs() == before
+
+
+@dataclass(frozen=True)
+class Written:
+    """Good files in another form, what the message says of it, and what it tells to put into globals.yml."""
+
+    rewrite: Callable[[str], bytes]
+    says: str
+    remedy: str
+    decimal_comma: bool = False
+
+
+SEMICOLONS = "its columns seem to be separated by ';'", 'turnover: {read_csv: {sep: ";"}}'
+WRITTEN = {
+    "semicolons": Written(lambda text: text.replace(",", ";").encode(), *SEMICOLONS),
+    "semicolons and decimal commas": Written(
+        lambda text: text.replace(",", ";").replace(".", ",").encode(), *SEMICOLONS, decimal_comma=True
+    ),
+    "tabs": Written(
+        lambda text: text.replace(",", "\t").encode(),
+        "its columns seem to be separated by a tab",
+        r'turnover: {read_csv: {sep: "\t"}}',
+    ),
+    "UTF-16": Written(
+        lambda text: text.encode("utf-16"),
+        "the file is in UTF-16",
+        "turnover: {read_csv: {encoding: utf-16}}",
+    ),
+    "the encoding of Windows": Written(
+        lambda text: "".join(f"{line},é\n" for line in text.splitlines()).encode("cp1252"),
+        "the file is not in UTF-8; files from Excel or Windows are often in cp1252",
+        "turnover: {read_csv: {encoding: cp1252}}",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN.values(), ids=WRITTEN.keys())
+def test_files_in_another_form_are_told_what_to_set_and_that_helps(
+    case: Written, project: Project, tmp_path: Path
+) -> None:
+    before = project.outputs()
+    shutil.copytree(project.path("01_raw"), tmp_path / "raw")
+    for path in (tmp_path / "raw" / "turnover").glob("*.gz"):
+        path.write_bytes(gzip.compress(case.rewrite(gzip.decompress(path.read_bytes()).decode())))
+    run = ("--params", f"raw_folder={tmp_path / 'raw'}", "--namespaces", "turnover")
+
+    code, output = project.run(*run)
+
+    assert code == 1
+    assert case.says in output
+    assert f"put {case.remedy} into globals.yml of your environment (conf/local/ without --env)" in output
+    assert "Traceback" not in output
+    assert project.outputs() == before
+
+    told = copy_project(tmp_path / "project")
+    remedy = case.remedy.replace("}}", ', decimal: ","}}') if case.decimal_comma else case.remedy
+    (told.folder / "conf" / "local" / "globals.yml").write_text(remedy)
+    code, output = told.run(*run, "--pipeline", "data_processing")
+    assert code == 0, output[-2000:]
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(told.path("02_intermediate/turnover/sales.parquet")),
+        pd.read_parquet(project.path("02_intermediate/turnover/sales.parquet")),
+    )
 
 
 def test_a_country_without_holidays_is_refused_before_anything_is_written(project: Project) -> None:

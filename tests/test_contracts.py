@@ -1,5 +1,7 @@
 """What may cross a boundary, and what the messages say about the rest."""
 
+import io
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -164,7 +166,7 @@ def test_a_column_too_many_or_too_few_is_refused(contract):
 
 # --- raw files -------------------------------------------------------------------------------------
 
-RAW = RawTable("sold.csv", {"store": "shop", "week": "day", "turnover": "sold"})
+RAW = RawTable("sold.csv", {"store": "shop", "week": "day", "turnover": "sold"}, "turnover.read_csv")
 ENGINES = {
     "pandas": lambda table: table,
     "polars": pl.from_pandas,
@@ -200,6 +202,53 @@ def test_missing_columns_are_named_beside_those_that_the_file_has(engine):
 def test_a_header_without_rows_is_refused(engine):
     with pytest.raises(DataContractError, match=r"^sold\.csv: the file has a header but no rows\.$"):
         RAW.validate(engine(_raw().head(0)))
+
+
+def test_a_column_that_is_there_twice_is_named_with_how_often(engine):
+    as_pandas_reads_it = pd.read_csv(
+        io.StringIO("shop,day,sold,sold,day,sold,colour,colour\n7,2016-01-02,5,6,7,8,9,9")
+    )
+    with pytest.raises(DataContractError) as stopped:
+        RAW.validate(engine(as_pandas_reads_it))
+    assert str(stopped.value) == (
+        "sold.csv: 2 column(s) more than once in the header: 'day' 2 times, 'sold' 3 times. Which one is meant is "
+        "not known: remove the others from the file, or give them other names."
+    )
+
+
+def test_a_column_nobody_reads_may_be_there_twice_and_one_that_is_configured_may_end_in_a_number(engine):
+    raw = RawTable("sold.csv", {"store": "shop", "turnover": "sold", "plan": "sold.1"}, "turnover.read_csv")
+    data = engine(pd.read_csv(io.StringIO("shop,sold,sold.1,colour,colour,sold3\n7,5,6,blue,red,1")))
+    assert raw.validate(data) is data
+
+
+@pytest.mark.parametrize(
+    ("separator", "shown", "yaml"),
+    [(";", "';'", '";"'), ("\t", "a tab", r'"\t"'), ("|", "'|'", '"|"')],
+    ids=["semicolon", "tab", "bar"],
+)
+@pytest.mark.parametrize("rows", ["7X2016-01-02X5", "7X2016-01-02X5,5"], ids=["whole", "decimal comma"])
+def test_a_file_with_another_separator_is_told_so_and_not_about_columns(engine, separator, shown, yaml, rows):
+    text = f"shopXdayXsold\n{rows}".replace("X", separator)
+    with pytest.raises(DataContractError) as stopped:
+        RAW.validate(engine(pd.read_csv(io.StringIO(text))))
+    assert str(stopped.value) == (
+        f"sold.csv: its columns seem to be separated by {shown}. Save the file with another separator, or put "
+        f"turnover: {{read_csv: {{sep: {yaml}}}}} into globals.yml of your environment (conf/local/ without --env), "
+        'and decimal: "," beside it if its numbers have decimal commas.'
+    )
+
+
+def test_a_file_with_commas_that_is_read_with_semicolons_is_told_so(engine):
+    with pytest.raises(DataContractError, match=r"seem to be separated by ','.*\{sep: \",\"\}"):
+        RAW.validate(engine(pd.read_csv(io.StringIO("shop,day,sold\n7,2016-01-02,5"), sep=";")))
+
+
+def test_a_header_in_another_encoding_is_told_so(engine):
+    with pytest.raises(
+        DataContractError, match=r"^sold\.csv: the header is not in UTF-8\. Save the file in UTF-8"
+    ):
+        RAW.validate(engine(_raw().rename(columns={"shop": "magasin fran\ufffdais"})))
 
 
 def test_a_broken_contract_is_for_the_user_to_put_right():

@@ -20,6 +20,7 @@ from pandera.typing import Series
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.intervals.hierarchy import LEVELS
+from sales_forecast.raw_files import why_not_these_columns
 
 
 class DataContractError(InputError):
@@ -27,27 +28,31 @@ class DataContractError(InputError):
 
 
 class RawTable:
-    """A raw file has rows, and every column that the configuration names.
+    """A raw file has rows, and every column that the configuration names, once.
 
     Works on any frame narwhals knows (pandas, polars, DuckDB, Spark).
 
     Args:
         file: How the file is called in messages.
         columns: Name inside the project -> name in the file; None for what the file does not have.
+        reading: Where ``globals.yml`` says how the file is read, such as ``turnover.read_csv``.
     """
 
-    def __init__(self, file: str, columns: Mapping[str, str | None]) -> None:
+    def __init__(self, file: str, columns: Mapping[str, str | None], reading: str) -> None:
         self._file = file
+        self._reading = reading
         self._columns = {name: given for name, given in columns.items() if given is not None}
 
     def validate(self, data: Any) -> Any:
         """Return the data unchanged.
 
         Raises:
-            DataContractError: A column is missing, or there is no row at all.
+            DataContractError: A column is missing or there more than once, or there is no row at all.
         """
         frame = nw.from_native(data).lazy()
         present = frame.collect_schema().names()
+        if said := why_not_these_columns(present, self._columns.values(), self._reading):
+            raise DataContractError(f"{self._file}: {said}")
         missing = [name for name in self._columns.values() if name not in present]
         if missing:
             raise DataContractError(

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sales_forecast.errors import InputError
+from sales_forecast.raw_files import why_unreadable
 from sales_forecast.tracking import read_metrics
 
 READ_ELSEWHERE = {"raw_folder", "mlflow.required"}
@@ -76,6 +77,11 @@ def _load(name: str, catalog: DataCatalog) -> Any:
         raise
     except DatasetError as error:
         cause = _innermost(error)
+        source = catalog.config_resolver.resolve_pattern(name)
+        path = source.get("filepath", name)
+        reading = f"{name.split('.', maxsplit=1)[0]}.read_csv"
+        if ".raw_" in name and (said := why_unreadable(cause, path, source.get("load_args", {}), reading)):
+            raise InputError(f"{path}: {said}") from error
         remedy = "Save it as a CSV file in UTF-8, complete, and compressed if its name ends in .gz."
         if isinstance(cause, FileNotFoundError) or "PATH_NOT_FOUND" in str(cause):
             remedy = (
@@ -84,7 +90,6 @@ def _load(name: str, catalog: DataCatalog) -> Any:
                 if ".raw_" in name
                 else "Run the stages before this one first, or everything: kedro run."
             )
-        path = getattr(catalog.get(name), "_filepath", name)
         raise InputError(f"{path} cannot be read: {cause}. {remedy}") from error
 
 
@@ -219,4 +224,7 @@ def summarise(metrics: dict[str, Any], report: Path) -> None:
     if table.row_count:
         console.print(table)
     if report.exists():
-        console.print(f"Report: {report}", soft_wrap=True)
+        place = Text(
+            str(report), style=Style(link=report.absolute().as_uri())
+        )  # where a terminal knows links
+        console.print(Text("Report: ") + place, soft_wrap=True)

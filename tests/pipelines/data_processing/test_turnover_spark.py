@@ -1,6 +1,7 @@
 """Spark treats rows as pandas does; `test_spark.py` compares the tables of a whole run."""
 
 import gzip
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from kedro.config import OmegaConfigLoader
 from pandas.testing import assert_frame_equal
 
 from projects import REPOSITORY
+from sales_forecast.contracts import DataContractError, RawTable
 from sales_forecast.pipelines.data_processing.params import (
     CalendarParams,
     ReadTurnoverParams,
@@ -35,6 +37,7 @@ READ = ReadTurnoverParams(**PARAMETERS["read"])
 REPAIR = RepairParams(**PARAMETERS["repair"])
 CALENDAR = CalendarParams(**PARAMETERS["calendar"])
 RAW = REPOSITORY / "data" / "01_raw"
+RAW_SALES = RawTable(READ.files.sales, READ.columns.sales, "turnover.read_csv")
 
 
 def _read_pandas(path: Path) -> pd.DataFrame:
@@ -75,6 +78,33 @@ def test_bad_rows_are_set_aside_with_their_line_and_the_same_reason(spark, store
     assert_frame_equal(sales, expected_sales)
     in_file = rejected.sort_values("row", ignore_index=True)
     assert_frame_equal(in_file, expected_rejected.reset_index(drop=True), check_dtype=False)
+
+
+HEADER = "day_id,but_num_business_unit,dpt_num_department,turnover"
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        (f"{HEADER},turnover", "1 column(s) more than once in the header: 'turnover' 2 times"),
+        (f"{HEADER},Turnover,colour", "1 column(s) more than once in the header: 'turnover' 2 times"),
+        (HEADER.replace(",", ";"), "its columns seem to be separated by ';'"),
+    ],
+    ids=["twice", "twice, once in capitals", "semicolons"],
+)
+def test_a_header_that_cannot_be_right_is_refused(spark, tmp_path, header, says):
+    path = tmp_path / "train.csv"
+    path.write_text(f"{header}\n{re.sub('[^,;]+', '7', header)}\n")
+    with pytest.raises(DataContractError, match=re.escape(f"{READ.files.sales}: {says}")):
+        RAW_SALES.validate(_read_spark(spark, path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1"])
+def test_a_header_that_is_not_utf_8_is_refused(spark, tmp_path, encoding):
+    path = tmp_path / "train.csv"
+    path.write_text(f"{HEADER},été\n", encoding=encoding)
+    with pytest.raises(DataContractError, match="the header is not in UTF-8"):
+        RAW_SALES.validate(_read_spark(spark, path))
 
 
 def _on_spark(spark: Any, table: pd.DataFrame) -> Any:
