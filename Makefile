@@ -1,6 +1,9 @@
 # One Makefile serves laptop and CI. `make help` lists what it can do.
 PYTHON ?= python3
+# Found before .venv comes first in PATH, where kedro looks for mlflow and ipython.
+BASE_PYTHON := $(shell command -v $(PYTHON))
 BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 export PYTHONUNBUFFERED := 1
 export KEDRO_DISABLE_TELEMETRY := 1
@@ -18,9 +21,10 @@ help: ## Show this list
 setup: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sales_forecast needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 run"; exit 1; }
+	@test -n "$(BASE_PYTHON)" || { echo "There is no $(PYTHON). Install Python 3.11 or newer."; exit 1; }
+	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sales_forecast needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 run"; exit 1; }
 	@echo "Setting up .venv from requirements.lock (once; about 1.5 GB, a few minutes) ..."
-	@$(PYTHON) -m venv --clear .venv || { echo "Python's venv is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BASE_PYTHON) -m venv --clear .venv || { echo "Python's venv is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || { echo "LightGBM needs the OpenMP library. On Debian or Ubuntu: apt-get install libgomp1"; exit 1; }

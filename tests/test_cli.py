@@ -1,6 +1,7 @@
 """Errors read like a colleague's message."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from projects import Project
 from sales_forecast.cli import _with_one_message, message_of
+from sales_forecast.startup import find_own_programs
 
 REPORT = """Parameter validation failed:
 - Parameter 'turnover.intervals': Failed to instantiate IntervalParams for parameter 'turnover.intervals': 2 validation errors for IntervalParams
@@ -82,3 +84,27 @@ def test_a_tracking_server_that_dies_under_way_is_one_sentence() -> None:
     result = CliRunner().invoke(_with_one_message(run))
     assert result.exit_code == 1
     assert "Error: the tracking server failed while the run was under way: API request" in result.output
+
+
+@pytest.mark.parametrize("command", ["ipython", "mlflow"])
+def test_programs_started_by_name_are_those_of_this_python(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an active environment another Python's would start, or none."""
+    other = tmp_path / command
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert shutil.which(command) == str(other)
+    find_own_programs()
+    assert shutil.which(command) == str(Path(sys.executable).with_name(command))
+
+
+def test_an_interactive_session_starts_this_python(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    done = project.kedro(
+        *("ipython", "--", "-c", "import sys; print('python:', sys.executable)"),
+        environment={"PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"python: {sys.executable}" in done.stdout

@@ -1,4 +1,7 @@
-"""Runs first in every ``kedro`` command: keeps MLflow out of those that do not ask for it.
+"""Runs first in every ``kedro`` command: finds the programs beside this Python, and keeps MLflow out.
+
+``kedro ipython`` and ``kedro mlflow ui`` start ``ipython`` and ``mlflow`` by name. Without an active virtual
+environment these are those of another Python, or there are none.
 
 kedro-mlflow's command line imports MLflow and all that its models need, which takes several times as long as
 the rest of a start. Kedro loads every plugin's commands before it knows which one is wanted.
@@ -6,8 +9,10 @@ the rest of a start. Kedro loads every plugin's commands before it knows which o
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -33,8 +38,22 @@ class _Later(click.Group):
         return commands.get_command(ctx, cmd_name)
 
 
-def load_mlflow_later() -> None:
+def prepare() -> None:
     """Kedro calls this by its entry point, ``kedro.init``."""
+    find_own_programs()
+    load_mlflow_later()
+
+
+def find_own_programs() -> None:
+    """Put the folder of this Python first in ``PATH``, as activating its environment would."""
+    own = str(Path(sys.executable).parent)
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    if folders[0] != own:
+        os.environ["PATH"] = os.pathsep.join([own, *folders])
+
+
+def load_mlflow_later() -> None:
+    """Put a stand-in in the place of kedro-mlflow's commands."""
     if PLUGIN not in sys.modules:
         stand_in = ModuleType(PLUGIN)
         stand_in.__dict__["commands"] = _Later("kedro-mlflow")
