@@ -57,14 +57,8 @@ class Project:
         """``kedro run`` in this process: starting Python, Kedro and MLflow anew each time takes too long."""
         with contextlib.chdir(self.folder):
             bootstrap_project(self.folder)
-            import mlflow
-            from kedro_mlflow.framework.hooks.mlflow_hook import mlflow_hook
-
             from sales_forecast.cli import cli
 
-            while mlflow.active_run():  # of an earlier run in this process, or a test of MLflow
-                mlflow.end_run()
-            mlflow_hook.run_id = None  # it would go on with that of the earlier run
             result = click.testing.CliRunner().invoke(cli, ["run", *arguments], env={"COLUMNS": "400"})
         return result.exit_code, result.output
 

@@ -1,9 +1,12 @@
 """Where runs are tracked: in a file, on a real server over a real PostgreSQL, or nowhere and said so."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -100,3 +103,18 @@ def test_an_address_that_is_no_tracking_server_is_named(server: str, tracked: Tr
     code, output = tracked.run(f"{server}/no/such/place", *MARKETING)
     assert code == 1
     assert "no/such/place does not answer: Not Found" in output
+
+
+def test_two_runs_in_one_process_are_two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SALES_FORECAST_DATABASE_URL")
+    project = copy_project(tmp_path / "project")
+    for _ in range(2):
+        code, output = project.run("--namespaces", "marketing", "--pipelines", "data_processing")
+        assert code == 0, output
+        assert mlflow.active_run() is None
+    found = MlflowClient(tracking_uri=f"sqlite:///{project.folder}/mlflow.db").search_runs(
+        ["1"], order_by=["attributes.start_time"]
+    )
+    assert [run.info.status for run in found] == ["FINISHED", "FINISHED"]
+    assert {run.data.tags["process.pid"] for run in found} == {str(os.getpid())}
+    assert found[0].data.params == found[1].data.params

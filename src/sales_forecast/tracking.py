@@ -17,6 +17,7 @@ from kedro.framework.project import pipelines
 from kedro.pipeline import Pipeline
 
 from sales_forecast.errors import InputError
+from sales_forecast.unfinished_runs import end_killed_runs, this_process
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,6 +109,17 @@ def does_not_answer(uri: str) -> str | None:
         return str(getattr(error, "reason", error))
 
 
+def _end_interrupted_run() -> None:
+    """End the run that Ctrl-C has left open in this process: the next one would go on with it."""
+    if run_id() is None:
+        return
+    import mlflow
+
+    run = mlflow.active_run()
+    if run is not None and run.info.run_id == run_id():
+        mlflow.end_run("KILLED")
+
+
 class TrackingHooks:
     """Kedro calls these by name."""
 
@@ -128,6 +140,7 @@ class TrackingHooks:
         """
         self._project = Path(context.project_path)
         self._parameters = context.config_loader["parameters"]
+        _end_interrupted_run()
         _run.update(id=None)
         _run.pop("off", None)
         uri = context.config_loader["mlflow"]["server"]["mlflow_tracking_uri"]
@@ -160,6 +173,8 @@ class TrackingHooks:
         if run is None:
             return
         _run["id"] = run.info.run_id
+        mlflow.set_tags(this_process())
+        end_killed_runs(mlflow.MlflowClient(), run.info.experiment_id)
         mlflow.log_params(dict(flatten(self._parameters)))
         mlflow.set_tags(code_version(self._project))
 
