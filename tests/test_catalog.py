@@ -82,6 +82,17 @@ def test_nodes_are_called_like_their_functions(catalog: DataCatalog) -> None:
         assert node.name.split(".")[-1] == node.func.__name__
 
 
+@pytest.mark.xdist_group("session")
+@pytest.mark.parametrize("stage", [*STAGES, "tuning"])
+def test_nodes_are_tagged_with_their_domain_and_stage(catalog: DataCatalog, stage: str) -> None:
+    for node in pipelines[stage].nodes:
+        assert {(node.namespace or "").split(".")[0], stage} <= node.tags
+    with_tag = pipelines["__default__"].only_nodes_with_tags(stage)
+    assert {node.name for node in with_tag.nodes} == (
+        {node.name for node in pipelines[stage].nodes} if stage in STAGES else set()
+    )
+
+
 def test_secrets_and_machines_are_not_in_the_configuration() -> None:
     for path in Path(REPOSITORY, "conf").rglob("*.yml"):
         text = path.read_text()

@@ -17,7 +17,7 @@ def step(
 
 
 def domain_stage(domain: str, stage: str, nodes: Iterable[Node]) -> Pipeline:
-    """Put the nodes of one stage into their domain's box.
+    """Put the nodes of one stage into their domain's box, and tag them with domain and stage.
 
     Args:
         domain: ``turnover`` or ``marketing``; prefixes nodes, datasets and parameters.
@@ -25,7 +25,8 @@ def domain_stage(domain: str, stage: str, nodes: Iterable[Node]) -> Pipeline:
         nodes: Nodes with names local to the domain.
 
     Returns:
-        A pipeline with nodes ``domain.stage.node`` and datasets ``domain.dataset``.
+        A pipeline with nodes ``domain.stage.node`` and datasets ``domain.dataset``. ``kedro run --tags`` and the
+        filters of kedro-viz know the nodes by ``domain`` and by ``stage``.
     """
-    inner = Pipeline(nodes, namespace=stage, prefix_datasets_with_namespace=False)
+    inner = Pipeline(nodes, namespace=stage, prefix_datasets_with_namespace=False, tags=[domain, stage])
     return Pipeline(inner, namespace=domain)
