@@ -5,14 +5,14 @@ import shutil
 import subprocess
 import sys
 
-import click
 import pytest
 from click.testing import CliRunner
 from kedro.validation.exceptions import ParameterValidationError
 from mlflow.exceptions import MlflowException
 
-from projects import Project
-from sales_forecast.cli import _with_one_message, message_of
+from projects import Project, copy_project
+from sales_forecast import cli
+from sales_forecast.cli import message_of
 from sales_forecast.startup import find_own_programs
 
 REPORT = """Parameter validation failed:
@@ -76,12 +76,12 @@ def test_the_plugins_own_commands_are_still_there(new_project: Project) -> None:
     assert "--host" in new_project.kedro("mlflow", "ui", "--help").stdout
 
 
-def test_a_tracking_server_that_dies_under_way_is_one_sentence() -> None:
-    @click.command()
-    def run() -> None:
+def test_a_tracking_server_that_dies_under_way_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
         raise MlflowException("API request failed: connection refused")
 
-    result = CliRunner().invoke(_with_one_message(run))
+    monkeypatch.setattr(cli, "check_selection", lambda options: None)
+    result = CliRunner().invoke(cli.RunCommand("run", callback=fail))
     assert result.exit_code == 1
     assert "Error: the tracking server failed while the run was under way: API request" in result.output
 
@@ -108,3 +108,68 @@ def test_an_interactive_session_starts_this_python(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert f"python: {sys.executable}" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return copy_project(tmp_path_factory.mktemp("cli") / "project")
+
+
+READ = "marketing.data_processing.read_budgets"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--nodes", "read_budgets"], f"--nodes: there is no node 'read_budgets'; did you mean '{READ}'?"),
+        (["--from-nodes", f"{READ}x"], f"--from-nodes: there is no node '{READ}x'; did you mean '{READ}'"),
+        (["--to-nodes", "nowhere"], "--to-nodes: there is no node 'nowhere'. To see all: kedro registry"),
+        (
+            ["--tags", "checked_frist"],
+            "--tags: there is no tag 'checked_frist'; did you mean 'checked_first'",
+        ),
+        (
+            ["--pipelines", "modeling"],
+            "--pipelines: there is no pipeline 'modeling'; did you mean 'modelling'",
+        ),
+        (["--pipeline", "zzz"], "there are: __default__, data_processing, eda_reporting,"),
+        (
+            ["--namespaces", "context"],
+            "--namespaces: there is no namespace 'context'; did you mean 'marketing'",
+        ),
+        (["--from-inputs", "panel"], "there is no dataset 'panel'; did you mean 'turnover.panel'?"),
+        (["--to-outputs", "turnover.panle"], "did you mean 'turnover.panel'"),
+        (["--env", "sparc"], "--env: there is no environment 'sparc'; did you mean 'spark'?"),
+        (["--runner", "QuickRunner"], "--runner: there is no runner 'QuickRunner'"),
+        (
+            ["--runner", "no.such.Runner"],
+            "--runner: there is no runner 'no.such.Runner' (No module named 'no')",
+        ),
+        (
+            ["--runner-params", "workers=2"],
+            "--runner-params: SequentialRunner does not take them: got an unex",
+        ),
+        (["--nodes", READ, "--tags", "turnover"], "these options together select no node"),
+        (["--load-versions", "panel"], "Expected the form of 'load_versions' to be 'dataset_name:"),
+        (["--pipeline", "modelling", "--pipelines", "modelling"], "cannot be used together"),
+        (["--params", "horizon"], "must contain a key and a value separated by `=`"),
+        (["--conf-source", "/nowhere"], "Path '/nowhere' does not exist"),
+        (["--config", "pyproject.toml"], "Error: "),
+    ],
+)
+def test_a_name_that_does_not_exist_is_one_message(project: Project, arguments: list[str], says: str) -> None:
+    code, output = project.run(*arguments)
+    assert code in {1, 2}
+    assert says in output
+    assert len([line for line in output.splitlines() if line.startswith("Error: ")]) == 1
+    assert "Traceback" not in output
+    assert not (project.folder / "mlflow.db").exists()
+
+
+def test_a_configuration_file_without_our_section_is_one_message(project: Project, tmp_path: Path) -> None:
+    for text, says in (("a: 1", "has no section 'run'"), ("run:\n  nodse: x", "Key `nodse`"), ("a: [", "")):
+        (tmp_path / "options.yml").write_text(text)
+        code, output = project.run("--config", str(tmp_path / "options.yml"))
+        assert code in {1, 2}, text
+        assert "Error: " in output
+        assert says in output

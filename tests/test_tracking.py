@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from projects import Project
+from projects import Project, copy_project
 from sales_forecast.registry.store import Registry
 from servers import free_port, serving
 

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from sales_forecast.errors import InputError
+from sales_forecast.selection import check_selection
 
-EXPECTED = (InputError, DatasetError, ParameterValidationError, YAMLError, OmegaConfBaseException)
+EXPECTED = (
+    InputError,
+    DatasetError,
+    MissingConfigException,
+    ParameterValidationError,
+    YAMLError,
+    OmegaConfBaseException,
+)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -62,26 +72,42 @@ def _in_plain_words(report: str) -> str:
     return "\n".join(lines) or report
 
 
-def _with_one_message(command: click.Command) -> click.Command:
-    callback: Callable[..., Any] | None = command.callback
-    assert callback is not None
+@contextmanager
+def _one_message() -> Iterator[None]:
+    """Turn errors that a user can mend into one message."""
+    try:
+        yield
+    except KedroCliError as error:  # which shows itself with the traceback of nothing
+        raise click.UsageError(error.message) from error
+    except EXPECTED as error:
+        logging.getLogger(__name__).debug("Stopped by", exc_info=error)
+        raise click.ClickException(message_of(error)) from error
+    except Exception as error:
+        if not type(error).__module__.startswith("mlflow."):  # whose import takes longer than the rest
+            raise
+        raise click.ClickException(
+            f"the tracking server failed while the run was under way: {error}"
+        ) from error
 
-    @functools.wraps(callback)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return callback(*args, **kwargs)
-        except EXPECTED as error:
-            logging.getLogger(__name__).debug("Stopped by", exc_info=error)
-            raise click.ClickException(message_of(error)) from error
-        except Exception as error:
-            if not type(error).__module__.startswith("mlflow."):  # whose import takes longer than the rest
-                raise
-            raise click.ClickException(
-                f"the tracking server failed while the run was under way: {error}"
-            ) from error
 
-    command.callback = run
-    return command
+class RunCommand(click.Command):
+    """Kedro's own command, of which one reads what is wrong in one message."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the options."""
+        with _one_message():
+            try:
+                return super().make_context(info_name, args, parent, **extra)
+            except KeyError as error:
+                raise click.UsageError(f"--config: the file has no section {error}") from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Check that what is selected exists, then run."""
+        with _one_message():
+            check_selection(ctx.params)
+            return super().invoke(ctx)
 
 
 @click.group(name="sales_forecast")
@@ -89,4 +115,5 @@ def cli() -> None:
     """Commands of this project."""
 
 
-cli.add_command(_with_one_message(kedro_run))
+run = RunCommand("run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help)
+cli.add_command(run)
