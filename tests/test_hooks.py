@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from sales_forecast.errors import InputError
-from sales_forecast.hooks import CHECKED_FIRST, ProjectHooks, check_inputs, summarise
+from sales_forecast.hooks import CHECKED_FIRST, ProjectHooks, check_inputs, check_load_versions, summarise
 from sales_forecast.tracking import code_version, does_not_answer, flatten
 
 OLD = pd.DataFrame({"turnover": [1.0]})
@@ -328,6 +329,33 @@ def test_good_raw_files_are_checked_without_a_trace(shop):
 
 def test_a_stage_that_reads_no_raw_file_needs_none(shop):
     check_inputs(READING.only_nodes("build_panel"), _raw_files(shop))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("sales", "'sales' keeps no versions, so 2024-01-01T00.00.00.000Z cannot be loaded."),
+        ("selected", "no node of this run loads 'champion'"),
+    ],
+)
+def test_a_version_that_nothing_would_load_is_refused(shop, wanted, says):
+    versioned = {"type": "json.JSONDataset", "filepath": "champion.json", "versioned": True}
+    sales = {"type": "pandas.ParquetDataset", "filepath": "sales.parquet"}
+    catalog = DataCatalog.from_config({"{sales}": sales, "selected": versioned})
+    pipeline = READING.only_nodes("build_panel")
+    version = "2024-01-01T00.00.00.000Z"
+    with pytest.raises(InputError, match=re.escape(says)):
+        check_load_versions({wanted: version}, pipeline, catalog)
+    read = Pipeline([Node(lambda champion: champion, "selected", "told", name="tell")])
+    check_load_versions({"selected": version}, read, catalog)
+
+
+def test_the_hook_looks_at_the_versions_that_are_wanted(shop):
+    run_params = {"load_versions": {"raw": "2024-01-01T00.00.00.000Z"}}
+    with pytest.raises(InputError, match="keeps no versions"):
+        shop.hooks.hook.before_pipeline_run(
+            run_params=run_params, pipeline=READING, catalog=_raw_files(shop, raw=1.0, other_raw=1.0)
+        )
 
 
 # --- after a run -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,28 @@ def _names(given: dict[str, Any], group: str = "") -> Iterable[str]:
             yield from _names(value, f"{group}{name}.")
         else:
             yield f"{group}{name}"
+
+
+def check_load_versions(wanted: Mapping[str, str], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Refuse versions that nothing would load: Kedro goes on with the file as it is.
+
+    Args:
+        wanted: What follows ``--load-versions``: version by name of the dataset.
+        pipeline: What is run.
+        catalog: Where the datasets are declared.
+
+    Raises:
+        InputError: A dataset keeps no versions, or no node of this run loads it.
+    """
+    loaded = {name for node in pipeline.nodes for name in node.inputs}
+    for name, version in wanted.items():
+        if not catalog.config_resolver.resolve_pattern(name).get("versioned"):
+            raise InputError(
+                f"--load-versions: '{name}' keeps no versions, so {version} cannot be loaded. Each run "
+                "overwrites it; to keep versions from now on, add 'versioned: true' to it in conf/base/catalog."
+            )
+        if name not in loaded:
+            raise InputError(f"--load-versions: no node of this run loads '{name}'.")
 
 
 def check_inputs(pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -176,6 +198,7 @@ class ProjectHooks:
             inputs = {name for each in pipelines.values() for name in each.inputs()}
             read = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
             check_runtime_params(given, read | READ_ELSEWHERE)
+        check_load_versions(run_params.get("load_versions") or {}, pipeline, catalog)
         check_inputs(pipeline, catalog)
         for name in sorted(pipeline.all_outputs()):
             if make_ready := getattr(catalog.get(name), "make_ready", None):
