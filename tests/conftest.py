@@ -1,4 +1,5 @@
 import contextlib
+import logging
 import os
 import shutil
 import sys
@@ -20,6 +21,9 @@ from spark_here import far_from_greenwich, session
 # Other work on the machine must not fail a test: how long something takes is a benchmark's business.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# conf/logging.yml keeps them off the screen; pytest listens at the root.
+logging.getLogger("sales_forecast.forecasting").propagate = True
 
 # pyspark.sql.connect, which MLflow looks for, takes a Python without main file or prompt for its own doctests
 # and exits it with 0. pytest-xdist's workers are such Pythons.

@@ -89,6 +89,7 @@ def copy_project(folder: Path) -> Project:
     for environment in ("base", "spark", "postgres"):
         shutil.copytree(REPOSITORY / "conf" / environment, folder / "conf" / environment)
     (folder / "conf" / "local").mkdir()
+    shutil.copy(REPOSITORY / "conf" / "logging.yml", folder / "conf" / "logging.yml")
     shutil.copytree(REPOSITORY / "data" / "01_raw", folder / "data" / "01_raw")
     shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     return Project(folder)

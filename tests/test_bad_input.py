@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from projects import Project, copy_finished, rewrite_csv
+from projects import Project, copy_finished, copy_project, rewrite_csv
 
 pytestmark = pytest.mark.xdist_group("bad input")
 

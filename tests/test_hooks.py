@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from kedro.runner import SequentialRunner, ThreadRunner
 
 from sales_forecast.errors import InputError
 from sales_forecast.hooks import CHECKED_FIRST, ProjectHooks, check_inputs, check_load_versions, summarise
+from sales_forecast.progress import ProgressHooks
 from sales_forecast.tracking import code_version, does_not_answer, flatten
 
 OLD = pd.DataFrame({"turnover": [1.0]})
@@ -404,3 +406,20 @@ def test_the_code_is_named_by_its_commit_and_whether_files_differ_from_it(tmp_pa
 def test_a_file_is_always_there_and_a_closed_port_never() -> None:
     assert does_not_answer("sqlite:////nowhere/mlflow.db") is None
     assert does_not_answer("http://127.0.0.1:9") is not None
+
+
+def test_progress_is_told_when_a_stage_of_a_domain_is_done(shop, caplog):
+    shop.hooks.register(ProgressHooks())
+    reading, judging = (
+        Pipeline([_make(f"made_{number}", 1, name=f"make_{number}") for number in (1, 2)], namespace=stage)
+        for stage in ("turnover.data_processing", "turnover.evaluation")
+    )
+    pipeline = reading + judging
+    with caplog.at_level(logging.INFO, logger="sales_forecast.progress"):
+        shop.hooks.hook.before_pipeline_run(run_params={}, pipeline=pipeline, catalog=shop.catalog())
+        SequentialRunner().run(
+            pipeline.filter(from_nodes=[node.name for node in reading.nodes]), shop.catalog(), shop.hooks
+        )
+    told = [record.getMessage() for record in caplog.records if record.name == "sales_forecast.progress"]
+    assert told[0] == "The input is checked; running 4 nodes in 2 stages."
+    assert [line.split()[:5] for line in told[1:]] == [["1/2", "turnover", "data_processing", "2", "nodes"]]

@@ -14,6 +14,8 @@ from nbclient import NotebookClient
 from projects import REPOSITORY, Project, copy_finished, copy_small, rewrite_csv
 from sales_forecast.forecasting.intervals.hierarchy import LEVELS
 
+STAGES = ["data_processing", "eda_reporting", "modelling", "evaluation", "registration", "inference"]
+
 
 def read_json(project: Project, name: str) -> dict:
     return json.loads(project.path(f"08_reporting/{name}").read_text())
@@ -133,6 +135,19 @@ def test_a_run_ends_with_the_best_method_and_the_report(finished: Project) -> No
     assert "WAPE" in end
     assert "report.html" in end
     assert "Backtest folds" in log
+
+
+def test_a_run_shows_its_stages_and_writes_down_the_rest(finished: Project) -> None:
+    shown = (finished.folder / "run.log").read_text()
+    for stage in STAGES:
+        for domain in ("turnover", "marketing"):
+            assert re.search(rf"/12  {domain} {stage} +\d+ nodes +[\d.]+ s$", shown, flags=re.M)
+    assert len(shown.splitlines()) <= 45
+    for noise in ("Loading data from", "Warning", "Kedro project", "mlflow.store.db", "alembic"):
+        assert noise not in shown
+    written = (finished.folder / "logs/sales_forecast.log").read_text()
+    assert re.search(r"^[\d-]+ [\d:,]+ INFO kedro.*: Loading data from turnover.panel", written, flags=re.M)
+    assert "blend after 2016-10-01: WAPE" in written
 
 
 def test_a_run_is_tracked_with_parameters_metrics_and_reports(finished: Project) -> None:

@@ -20,6 +20,8 @@ from yaml import YAMLError
 from sales_forecast.errors import InputError
 from sales_forecast.selection import check_selection
 
+logger = logging.getLogger(__name__)
+
 EXPECTED = (
     InputError,
     DatasetError,
@@ -80,7 +82,7 @@ def _one_message() -> Iterator[None]:
     except KedroCliError as error:  # which shows itself with the traceback of nothing
         raise click.UsageError(error.message) from error
     except EXPECTED as error:
-        logging.getLogger(__name__).debug("Stopped by", exc_info=error)
+        logger.debug("Stopped by", exc_info=error)
         raise click.ClickException(message_of(error)) from error
     except Exception as error:
         if not type(error).__module__.startswith("mlflow."):  # whose import takes longer than the rest
@@ -105,8 +107,10 @@ class RunCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check that what is selected exists, then run."""
+        logging.captureWarnings(True)
         with _one_message():
             check_selection(ctx.params)
+            logger.info("Checking the input ...")
             return super().invoke(ctx)
 
 

@@ -74,7 +74,7 @@ def check_load_versions(wanted: Mapping[str, str], pipeline: Pipeline, catalog: 
         if not catalog.config_resolver.resolve_pattern(name).get("versioned"):
             raise InputError(
                 f"--load-versions: '{name}' keeps no versions, so {version} cannot be loaded. Each run "
-                "overwrites it; to keep versions from now on, add 'versioned: true' to it in conf/base/catalog."
+                "overwrites it. To keep versions from now on, add 'versioned: true' to it in the catalog."
             )
         if name not in loaded:
             raise InputError(f"--load-versions: no node of this run loads '{name}'.")

@@ -59,7 +59,7 @@ def _check(option: str, kind: str, wanted: Iterable[str], known: Collection[str]
 
 def _suggestion(name: str, known: Collection[str]) -> str:
     last = {each for each in known if each.rpartition(".")[2] == name}
-    near = sorted(last) or get_close_matches(name, known, n=3, cutoff=0.5)
+    near = sorted(last) or get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return "; did you mean " + " or ".join(f"'{each}'" for each in near) + "?"
     if len(known) <= 20:

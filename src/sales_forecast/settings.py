@@ -1,7 +1,9 @@
 """How Kedro runs this project."""
 
+import logging
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
 from sales_forecast.hooks import ProjectHooks
+from sales_forecast.progress import ProgressHooks
 from sales_forecast.spark import SparkHooks
 from sales_forecast.tracking import TrackingHooks
 
@@ -31,7 +34,16 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 # Of a few small files.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-HOOKS = (SparkHooks(), ProjectHooks(), TrackingHooks())
+# Where conf/logging.yml sends the rest. On a disk that is only read, logging itself says that it cannot.
+for handler in logging.getLogger().handlers:
+    if isinstance(handler, logging.FileHandler):
+        with suppress(OSError):
+            Path(handler.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+
+# MLflow would write to the screen past conf/logging.yml.
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
+
+HOOKS = (SparkHooks(), ProjectHooks(), TrackingHooks(), ProgressHooks())
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
