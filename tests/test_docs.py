@@ -54,6 +54,7 @@ def test_the_method_of_the_docs_forecasts() -> None:
         "docs/your-own-method.md",
         "docs/benchmarks.md",
         "docs/lifecycle.md",
+        "docs/packaging.md",
         "docs/scaling.md",
         "docs/service.md",
         "docs/adr/README.md",

@@ -1,4 +1,6 @@
-"""``sales-forecast``: what is not a pipeline run."""
+"""``sales-forecast``, or ``python -m sales_forecast``: pipeline runs, and what is not one."""
+
+import logging
 
 import typer
 
@@ -14,7 +16,22 @@ for group, name in ((models, "models"), (keys, "keys"), (audit, "audit"), (ab, "
 
 @app.callback()
 def main() -> None:
-    """Serve forecasts, and look after models, keys and the record of answers."""
+    """Run pipelines, serve forecasts, and look after models, keys and the record of answers."""
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def run(context: typer.Context) -> None:
+    """Run the pipelines as ``kedro run`` does, in the project or outside it: run --help."""
+    logging.disable(logging.INFO)  # Kedro tells how it logs
+    from kedro.framework.project import configure_project
+
+    configure_project("sales_forecast")
+    logging.disable(logging.NOTSET)
+    from sales_forecast.cli import cli
+
+    cli(["run", *context.args], prog_name=context.command_path.rpartition(" ")[0])
 
 
 if __name__ == "__main__":

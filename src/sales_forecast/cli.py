@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from sales_forecast.errors import InputError
+from sales_forecast.run_logs import log_as_configured_in
 from sales_forecast.selection import check_selection
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,8 @@ class RunCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check that what is selected exists, then run."""
+        if ctx.params["conf_source"]:
+            log_as_configured_in(ctx.params["conf_source"])
         logging.captureWarnings(True)
         with _one_message():
             check_selection(ctx.params)

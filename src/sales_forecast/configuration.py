@@ -1,4 +1,4 @@
-"""The project's configuration, for commands that are no pipeline run."""
+"""The project's configuration, for commands that are not a pipeline run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from sales_forecast.errors import InputError
 def load_configuration(env: str) -> OmegaConfigLoader:
     """Read ``conf/base`` and ``conf/<env>`` of the project around the working directory.
 
+    A folder in which the packaged configuration was unpacked will do, too.
+
     Raises:
         InputError: This is no project, or it has no such environment.
     """
     logging.disable(logging.INFO)  # Kedro tells how it logs
-    from kedro.framework.startup import bootstrap_project
+    from kedro.framework.project import configure_project
     from kedro.utils import find_kedro_project
 
-    project = find_kedro_project(Path.cwd())
-    if project is None:
-        raise InputError("this is no folder of the project; go there first")
-    bootstrap_project(project)
+    project = find_kedro_project(Path.cwd()) or Path.cwd()
+    if not (project / "conf" / "base").is_dir():
+        raise InputError("there is no project here, and no conf folder; go there first")
+    configure_project("sales_forecast")
     logging.disable(logging.NOTSET)
     from sales_forecast.settings import CONFIG_LOADER_ARGS
 

@@ -1,9 +1,7 @@
 """How Kedro runs this project."""
 
-import logging
 import os
 import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,14 @@ from omegaconf.resolvers import oc
 
 from sales_forecast.hooks import ProjectHooks
 from sales_forecast.progress import ProgressHooks
+from sales_forecast.run_logs import make_log_folders
 from sales_forecast.spark import SparkHooks
 from sales_forecast.tracking import TrackingHooks
 
 
 def project_root() -> str:
-    """The project folder around the working directory: for paths that must not depend on it."""
-    here = find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2]
-    return Path(here).as_posix()
+    """The project folder around the working directory; where there is none, as when packaged, the latter."""
+    return Path(find_kedro_project(Path.cwd()) or Path.cwd()).as_posix()
 
 
 # Kedro and kedro-mlflow call OmegaConf by a name that it is about to retire; nothing for a user to do.
@@ -34,11 +32,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 # Of a few small files.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-# Where conf/logging.yml sends the rest. On a disk that is only read, logging itself says that it cannot.
-for handler in logging.getLogger().handlers:
-    if isinstance(handler, logging.FileHandler):
-        with suppress(OSError):
-            Path(handler.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+make_log_folders()
 
 # MLflow would write to the screen past conf/logging.yml.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
