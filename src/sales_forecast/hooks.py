@@ -20,7 +20,9 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.validation.exceptions import DataValidationError
 from rich.console import Console
+from rich.style import Style
 from rich.table import Table
+from rich.text import Text
 
 from sales_forecast.errors import InputError
 from sales_forecast.raw_files import why_unreadable

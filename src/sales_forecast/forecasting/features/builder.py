@@ -191,9 +191,9 @@ class FeatureBuilder:
         target = origin + horizons
         lags, growth = self._lags(origin, target, scale), self._growth(origin)
         same_weeks = _roots(self._same_weeks(origin, target, scale))
-        grown: dict[str, FloatArray] = {
-            "last_year_grown": lags["lag_52"] * np.exp(growth["growth_8_series"]),
-            "last_year_grown_department": lags["lag_52"] * np.exp(growth["growth_8_department"]),
+        grown = {
+            "last_year_grown": _grown(lags["lag_52"], growth["growth_8_series"]),
+            "last_year_grown_department": _grown(lags["lag_52"], growth["growth_8_department"]),
         }
         reference = mean_known([same_weeks[f"same_week_{n}"] for n in SINCE_WEEKS])
         yield FeatureGroup.SEASON, {"horizon": horizons[None, :] * 1.0}
@@ -326,3 +326,7 @@ def _roots(ratios: dict[str, FloatArray]) -> dict[str, FloatArray]:
         name: np.asarray(np.sqrt(np.clip(values, 0, MAX_RATIO)), dtype=float)
         for name, values in ratios.items()
     }
+
+
+def _grown(values: FloatArray, log_growth: FloatArray) -> FloatArray:
+    return np.asarray(values * np.exp(log_growth), dtype=float)
