@@ -46,27 +46,22 @@ def test_the_method_of_the_docs_forecasts() -> None:
     assert forecast_all(method, context, forecast_index, method.fit(context))["forecast"].item() == 6.5
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "docs/your-own-data.md",
-        "docs/your-own-method.md",
-        "docs/benchmarks.md",
-        "docs/lifecycle.md",
-        "docs/packaging.md",
-        "docs/scaling.md",
-        "docs/service.md",
-        "docs/adr/README.md",
-    ],
-)
-def test_links_lead_somewhere(page: str) -> None:
-    text = (REPOSITORY / page).read_text()
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert ((REPOSITORY / page).parent / target).exists(), target
+LINKS = [
+    (page.relative_to(REPOSITORY).as_posix(), target)
+    for page in sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")])
+    for target in dict.fromkeys(re.findall(r"\]\(([^)#]+)\)", page.read_text()))
+    if not target.startswith("https://")
+]
+
+
+@pytest.mark.parametrize(("page", "target"), LINKS)
+def test_links_lead_somewhere(page: str, target: str) -> None:
+    assert ((REPOSITORY / page).parent / target).exists()
 
 
 def test_make_targets_that_the_readme_names_exist() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
-    for target in re.findall(r"(?:`|^)make ([a-z-]+)", (REPOSITORY / "README.md").read_text(), flags=re.M):
+    named = re.findall(r"(?:`|^)make ([a-z-]+)", (REPOSITORY / "README.md").read_text(), flags=re.M)
+    assert {"run", "test"} <= set(named)
+    for target in named:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target

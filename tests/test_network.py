@@ -1,6 +1,8 @@
 """A run touches no network: neither its own steps nor the telemetry of the libraries it stands on."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ pytestmark = pytest.mark.xdist_group("network")
 
 WATCHER = """
 import os, socket
+
+with open(os.environ["NETWORK_LOG"], "a") as log:
+    log.write("watching\\n")
 
 def watched(host):
     if host not in (None, "localhost", "127.0.0.1", "::1"):
@@ -42,4 +47,8 @@ def test_a_run_asks_no_other_machine(
         monkeypatch.delenv(name, raising=False)  # libraries fall silent where they see these
     result = new_project.kedro("run", "--namespaces", "marketing", "--pipelines", "data_processing")
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
-    assert not log.exists(), log.read_text()
+    assert set(log.read_text().split()) == {"watching"}
+    ask = "import socket; socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))"
+    beside = os.environ | {"PYTHONPATH": str(new_project.folder / "src")}
+    subprocess.run([sys.executable, "-c", ask], env=beside, check=False)
+    assert log.read_text().split()[-1] == "192.0.2.1", "the watcher sees nothing"

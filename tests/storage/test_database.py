@@ -92,7 +92,10 @@ def test_what_is_no_address_is_refused_with_what_to_write(url: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2"])
 def test_every_way_to_write_postgresql_is_understood(scheme: str, postgres_url: str) -> None:
-    upgrade(open_database(postgres_url.replace("postgresql", scheme, 1)))
+    database = open_database(postgres_url.replace("postgresql", scheme, 1))
+    upgrade(database)
+    assert database.dialect.name == "postgresql"
+    assert set(schema.metadata.tables) < set(inspect(database).get_table_names())
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:

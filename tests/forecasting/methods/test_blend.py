@@ -102,9 +102,7 @@ def test_a_blend_of_one_is_that_one(methods, forecasts, context, forecast_index)
     np.testing.assert_allclose(answer["forecast"], forecasts["ridge"]["forecast"])
 
 
-def test_the_blend_of_the_parameters_lies_between_its_members(
-    forecasts, methods, context, forecast_index, fitted
-):
+def test_the_blend_of_the_parameters_lies_between_its_members(methods, context, forecast_index, fitted):
     blend = methods.root["blend"]
     answer = blend.forecast(context, forecast_index, fitted["blend"])
     members = [

@@ -227,8 +227,12 @@ def test_another_retailer_with_one_department_gets_a_report_and_open_questions(s
     assert answers["top_weeks_88_2015"] is None
     assert answers["sports"] == {"bikes": None}
     assert sum("not in the data" in sentence for sentence in section.answers) == 3
-    assert all(block.figure.data for block in section.blocks if isinstance(block, Chart))
-    assert not any(block.frame.empty for block in section.blocks if isinstance(block, Table))
+    charts = [block.figure.data for block in section.blocks if isinstance(block, Chart)]
+    tables = [block.frame for block in section.blocks if isinstance(block, Table)]
+    assert charts
+    assert all(charts)
+    assert tables
+    assert not any(table.empty for table in tables)
     assert "bikes" in render_section(section, "turnover.eda")
 
 

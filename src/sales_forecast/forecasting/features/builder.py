@@ -196,7 +196,7 @@ class FeatureBuilder:
             "last_year_grown_department": _grown(lags["lag_52"], growth["growth_8_department"]),
         }
         reference = mean_known([same_weeks[f"same_week_{n}"] for n in SINCE_WEEKS])
-        yield FeatureGroup.SEASON, {"horizon": horizons[None, :] * 1.0}
+        yield FeatureGroup.SEASON, {"horizon": horizons[None, :].astype(np.float64)}
         yield FeatureGroup.RECENT, _roots(self._recent(origin, scale))
         yield FeatureGroup.SAME_WEEK, _roots(lags)
         yield FeatureGroup.SEASON, _roots(self._profiles(origin, target))
