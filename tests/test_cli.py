@@ -135,8 +135,8 @@ READ = "marketing.data_processing.read_budgets"
         ),
         (["--pipeline", "zzz"], "there are: __default__, data_processing, eda_reporting,"),
         (
-            ["--namespaces", "context"],
-            "--namespaces: there is no namespace 'context'; did you mean 'marketing'",
+            ["--namespaces", "marketting"],
+            "--namespaces: there is no namespace 'marketting'; did you mean 'marketing'",
         ),
         (["--from-inputs", "panel"], "there is no dataset 'panel'; did you mean 'turnover.panel'?"),
         (["--to-outputs", "turnover.panle"], "did you mean 'turnover.panel'"),

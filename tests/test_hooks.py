@@ -337,7 +337,7 @@ def test_a_stage_that_reads_no_raw_file_needs_none(shop):
     ("wanted", "says"),
     [
         ("sales", "'sales' keeps no versions, so 2024-01-01T00.00.00.000Z cannot be loaded."),
-        ("selected", "no node of this run loads 'champion'"),
+        ("selected", "no node of this run loads 'selected'"),
     ],
 )
 def test_a_version_that_nothing_would_load_is_refused(shop, wanted, says):

@@ -106,7 +106,7 @@ def test_an_address_that_is_no_tracking_server_is_named(server: str, tracked: Tr
 
 
 def test_two_runs_in_one_process_are_two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SALES_FORECAST_DATABASE_URL")
+    monkeypatch.delenv("SALES_FORECAST_DATABASE_URL", raising=False)
     project = copy_project(tmp_path / "project")
     for _ in range(2):
         code, output = project.run("--namespaces", "marketing", "--pipelines", "data_processing")

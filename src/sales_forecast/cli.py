@@ -108,8 +108,8 @@ class RunCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check that what is selected exists, then run."""
-        if ctx.params["conf_source"]:
-            log_as_configured_in(ctx.params["conf_source"])
+        if source := ctx.params.get("conf_source"):
+            log_as_configured_in(source)
         logging.captureWarnings(True)
         with _one_message():
             check_selection(ctx.params)
