@@ -14,6 +14,7 @@ from filelock import FileLock
 from hypothesis import settings
 from sqlalchemy import Engine
 
+import projects
 from projects import Project, copy_project, copy_small
 from sales_forecast.storage.database import open_database, upgrade
 from spark_here import far_from_greenwich, session
@@ -37,7 +38,7 @@ LONGEST_FIRST = (
 )
 """Groups of tests that share something costly; a long one that came last would keep one worker waiting."""
 
-STARTED = {"made_once", "new_project", "new_postgres", "spark_session"}
+STARTED = {"made_once", "copied", "new_postgres", "spark_session"}
 """Fixtures that start a project, a server or Spark: who uses one of them is slow."""
 
 
@@ -58,6 +59,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = item.get_closest_marker("xdist_group")
         ranks[item] = LONGEST_FIRST.index(group.args[0]) if group else len(LONGEST_FIRST) + (not slow)
     items.sort(key=ranks.__getitem__)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """See that no project is made for a test that nothing marked as slow."""
+    projects.MAY_BE_COPIED = item.get_closest_marker("slow") is not None
 
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
@@ -104,10 +111,16 @@ def small(made_once: MadeOnce) -> Project:
     return Project(made_once("small", run))
 
 
+@pytest.fixture(scope="session")
+def copied() -> Callable[[Path], Project]:
+    """Makes projects in which nothing has been run yet."""
+    return copy_project
+
+
 @pytest.fixture
-def new_project(tmp_path: Path) -> Project:
+def new_project(copied: Callable[[Path], Project], tmp_path: Path) -> Project:
     """A project in which nothing has been run yet."""
-    return copy_project(tmp_path / "project")
+    return copied(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")

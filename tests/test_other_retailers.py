@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from projects import Project, copy_project
+from projects import Project
 from retailers import write_corner, write_harbour
 from test_docs import code_blocks
 
+Copied = Callable[[Path], Project]
 HALF_WEEK = "2023-09-30"  # first day of the one that the file holds half of
 
 
@@ -26,19 +27,19 @@ def read(project: Project, name: str) -> pd.DataFrame:
     return pd.read_parquet(project.path(name))
 
 
-def run_on(write: Callable[[Path], None], name: str, folder: Path) -> Project:
-    """A project after a run on the files that ``write`` makes, in the environment ``name``."""
-    write(folder / "raw")
-    project = copy_project(folder / "project")
-    configure(project, name, folder / "raw")
+def run_on(write: Callable[[Path], None], name: str, project: Project) -> Project:
+    """Run a project on the files that ``write`` makes beside it, in the environment ``name``."""
+    raw = project.folder.parent / "raw"
+    write(raw)
+    configure(project, name, raw)
     code, output = project.run("--env", name, "--namespaces", "turnover")
     assert code == 0, output[-3000:]
     return project
 
 
 @pytest.fixture(scope="module")
-def harbour(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return run_on(write_harbour, "harbour", tmp_path_factory.mktemp("harbour"))
+def harbour(copied: Copied, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return run_on(write_harbour, "harbour", copied(tmp_path_factory.mktemp("harbour") / "project"))
 
 
 @pytest.mark.xdist_group("harbour")
@@ -93,8 +94,8 @@ def test_the_report_speaks_of_what_the_retailer_sells(harbour: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def corner(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return run_on(write_corner, "corner", tmp_path_factory.mktemp("corner"))
+def corner(copied: Copied, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return run_on(write_corner, "corner", copied(tmp_path_factory.mktemp("corner") / "project"))
 
 
 @pytest.mark.xdist_group("corner")

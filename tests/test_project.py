@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -221,8 +222,8 @@ def turnover_alone(backtested: pd.DataFrame, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def marketing_alone(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return run_alone(copy_small(tmp_path_factory.mktemp("marketing") / "project"), "marketing")
+def marketing_alone(copied: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return run_alone(copied(tmp_path_factory.mktemp("marketing") / "project"), "marketing")
 
 
 def run_alone(project: Project, domain: str, *options: str) -> Project:
@@ -248,8 +249,10 @@ def test_a_file_that_ends_at_a_cutoff_gives_the_forecasts_of_the_backtest(
 
 @pytest.mark.xdist_group("alone")
 @pytest.mark.parametrize("domain", ["turnover", "marketing"])
-def test_each_domain_runs_alone_from_raw_files(domain: str, request: pytest.FixtureRequest) -> None:
-    project: Project = request.getfixturevalue(f"{domain}_alone")
+def test_each_domain_runs_alone_from_raw_files(
+    domain: str, turnover_alone: Project, marketing_alone: Project
+) -> None:
+    project = {"turnover": turnover_alone, "marketing": marketing_alone}[domain]
     assert set(read_json(project, "answers.json")) == {domain}
     assert set(read_json(project, "metrics.json")) == {domain}
     page = project.path("08_reporting/report.html").read_text()

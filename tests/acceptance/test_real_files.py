@@ -4,11 +4,13 @@ import json
 import re
 import resource
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from projects import REAL_FILES, Project, copy_project
+from projects import REAL_FILES, Project
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -18,8 +20,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = copy_project(tmp_path_factory.mktemp("real") / "project")
+def project(copied: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = copied(tmp_path_factory.mktemp("real") / "project")
     start = time.perf_counter()
     result = project.kedro("run", "--params", f"raw_folder={REAL_FILES}")
     seconds = time.perf_counter() - start
