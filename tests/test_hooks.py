@@ -382,6 +382,16 @@ def test_a_run_ends_with_a_table_and_the_place_of_the_report(tmp_path, capsys):
     assert "marketing" not in printed
 
 
+def test_a_terminal_that_knows_links_gets_one_to_the_report(tmp_path, capsys, monkeypatch):
+    report = tmp_path / "my [first] report.html"
+    report.touch()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    summarise({}, report)
+    printed = capsys.readouterr().out
+    assert f";{report.as_uri()}\x1b\\{report}\x1b]8;;" in printed
+
+
 def test_a_run_without_metrics_ends_without_a_table(tmp_path, capsys):
     summarise({"marketing": {}}, tmp_path / "report.html")
     assert capsys.readouterr().out == ""
