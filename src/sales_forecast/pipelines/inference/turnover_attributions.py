@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -30,6 +32,10 @@ def explain_forecasts(
     """
     model: TurnoverModel = serving.package.model
     return model.explain(model.context(model_input), forecasts)
+
+
+MOST_DATES = 5
+"""So many fit side by side below a chart on a phone; tilted, they would run over the next panel's heading."""
 
 
 def chart_attributions(attributions: pd.DataFrame) -> go.Figure:
@@ -73,7 +79,9 @@ def chart_attributions(attributions: pd.DataFrame) -> go.Figure:
             col=1,
         )
     figure.update_layout(barmode="relative")
-    figure.update_xaxes(tickvals=list(sums.index.unique("week")), tickformat="%d %b")
+    weeks = list(sums.index.unique("week"))
+    shown = weeks[:: math.ceil(len(weeks) / MOST_DATES)]
+    figure.update_xaxes(tickvals=shown, tickformat="%d %b", tickangle=0)
     return figure
 
 
