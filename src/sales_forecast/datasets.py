@@ -83,7 +83,7 @@ class ReportSectionDataset(AbstractDataset[Section, str]):
     Args:
         filepath: The page, one self-contained HTML file.
         domain: ``turnover`` or ``marketing``.
-        stage: The stage that writes the section; orders the sections within the domain.
+        stage: The stage that writes the section; decides where on the page it stands.
         metadata: For kedro-viz.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pandas as pd
+import pytest
 
 from sales_forecast.reporting import (
     Chart,
@@ -76,11 +77,72 @@ def test_the_title_is_the_pages_and_not_cut_off_inside_the_chart():
     assert section.blocks[1].figure.layout.title.text == "Sales <b>per</b> week"
 
 
-def test_domains_and_stages_come_in_reading_order():
-    names = ["marketing.eda", "turnover.inference", "turnover.eda"]
-    page = render_page({name: f"<p>[{name}]</p>" for name in names})
+def test_what_comes_next_is_read_first_then_how_good_it_is_then_the_past():
+    names = [
+        f"{domain}.{stage}"
+        for domain in ("marketing", "turnover")
+        for stage in ("eda", "inference", "evaluation")
+    ]
+    names += ["turnover.registration", "turnover.deployment", "turnover.unheard_of"]
+    page = render_page({name: f'<section id="{name}"><h2>[{name}]</h2></section>' for name in names})
 
-    assert re.findall(r"<p>\[(.+?)\]</p>", page) == ["turnover.eda", "turnover.inference", "marketing.eda"]
+    reading_order = [
+        *("turnover.inference", "marketing.inference"),
+        *("turnover.evaluation", "turnover.deployment", "turnover.registration", "marketing.evaluation"),
+        *("turnover.eda", "turnover.unheard_of", "marketing.eda"),
+    ]
+    assert re.findall(r"<h2>\[(.+?)\]</h2>", page) == reading_order
+    assert re.findall(r'<a href="#\w+-\w+">\[(.+?)\]</a>', page) == reading_order
+    assert re.findall(r'<p class="part">(.+?)</p>', page) == [
+        "What comes next",
+        "How good it is",
+        "Until now",
+    ]
+
+
+def test_a_part_without_sections_is_not_there():
+    page = render_page({"turnover.eda": render_section(_section(), "turnover.eda")})
+    assert re.findall(r'<p class="part">(.+?)</p>', page) == ["Until now"]
+
+
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        (
+            "data/07_model_output/turnover/planner_sheet.xlsx",
+            "../07_model_output/turnover/planner_sheet.xlsx",
+        ),
+        ("notebooks/why_this_forecast.ipynb", "../../notebooks/why_this_forecast.ipynb"),
+        ("data/08_reporting/answers.json", "answers.json"),
+    ],
+)
+def test_the_path_of_a_file_is_a_link_that_works_from_the_folder_of_the_page(path, link):
+    html = render_section(Section("A", "b", blocks=(Text(f"See {path}. It is new."),)), "turnover.eda")
+
+    name = path.rpartition("/")[2]
+    assert f'<p>See <a class="file" href="{link}" title="{path}">{name}</a>. It is new.</p>' in html
+
+
+def test_what_merely_looks_like_a_path_is_no_link():
+    words = "models:/sales_forecast.turnover/1, turnover.sports, kedro run, and/or, data/, metadata/x.json"
+    assert "<a" not in render_section(Section("A", words), "turnover.eda")
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "shown"),
+    [(-0.001, "+.0%", "0%"), (0.0, "+.0%", "0%"), (-0.04, ",.1f", "0.0"), (-0.006, "+.0%", "-1%")],
+)
+def test_nothing_has_no_sign(value, spec, shown):
+    table = Table(pd.DataFrame({"change": [value]}), "One", {"change": spec})
+    html = render_section(Section("A", "b", blocks=(table,)), "turnover.eda")
+    assert f'<td class="number">{shown}</td>' in html
+
+
+def test_a_number_that_names_something_stands_left_like_a_name():
+    table = Table(pd.DataFrame({"department": [127], "sold": [5.0]}), "One", {"sold": ",.0f"})
+    html = render_section(Section("A", "b", blocks=(table,)), "turnover.eda")
+    assert "<td>127</td>" in html
+    assert '<td class="number">5</td>' in html
 
 
 def test_a_long_reference_table_waits_behind_a_click():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from posixpath import basename, relpath
 from typing import Any
 
 import pandas as pd
@@ -14,18 +15,34 @@ from plotly.offline import get_plotlyjs
 
 from sales_forecast.reporting.section import Chart, Section, Table
 
-# The page's reading order; a stage that writes no section simply is not there.
-DOMAINS = {"turnover": "Turnover", "marketing": "Marketing"}
-STAGES = ("eda", "evaluation", "tuning", "registration", "inference", "deployment")
+# The page's reading order: what to do, how far to trust it, what it rests on. A stage that writes no section
+# simply is not there.
+PARTS = {
+    "What comes next": ("inference",),
+    "How good it is": ("evaluation", "deployment", "registration", "tuning"),
+    "Until now": ("eda",),
+}
+DOMAINS = ("turnover", "marketing")
+
+_FOLDER = "data/08_reporting"
+"""Where the page lies in the project: links to files begin there."""
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
+_FILE = re.compile(r"\b(?:data|notebooks|docs|conf)/[\w./-]*\w\.[a-z]+\b")
+_ZERO = re.compile(r"[-+](0(?:\.0*)?%?)")
+_TITLE = re.compile(r"<h2>(.*?)</h2>", re.DOTALL)
 _STAMP = re.compile(r'<p class="stamp" hidden>(.*?)</p>')
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
 def _emphasise(words: str) -> Markup:
     html = _BOLD.sub(r"<strong>\1</strong>", str(escape(words)))
+    html = _FILE.sub(lambda found: _link(found[0]), html)
     return Markup(_DATE.sub(r"<time>\g<0></time>", html))  # the page does not break a date
+
+
+def _link(file: str) -> str:
+    return f'<a class="file" href="{relpath(file, _FOLDER)}" title="{file}">{basename(file)}</a>'
 
 
 def _cell(value: Any, spec: str) -> str:
@@ -33,7 +50,10 @@ def _cell(value: Any, spec: str) -> str:
         return "-"
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
-    return format(value, spec) if spec else str(value)
+    if not spec:
+        return str(value)
+    text = format(value, spec)
+    return zero[1] if (zero := _ZERO.fullmatch(text)) else text
 
 
 def _rows(table: Table) -> list[list[str]]:
@@ -45,8 +65,9 @@ def _rows(table: Table) -> list[list[str]]:
 
 
 def _numeric(table: Table) -> list[bool]:
-    types = pd.api.types
-    return [types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype) for dtype in table.frame.dtypes]
+    """Which columns hold amounts; a number without a format is a name, such as that of a store."""
+    types = table.frame.dtypes.items()
+    return [pd.api.types.is_numeric_dtype(dtype) and name in table.formats for name, dtype in types]
 
 
 def _title(chart: Chart) -> str:
@@ -96,31 +117,46 @@ def render_section(section: Section, name: str) -> str:
         name: ``domain.stage``, the fragment's anchor on the page.
     """
     template = _environment().get_template("section.html.jinja")
-    return template.render(section=section, anchor=name.replace(".", "-"))
+    return template.render(section=section, anchor=_anchor(name))
 
 
 def render_page(fragments: dict[str, str]) -> str:
     """Put all fragments on one page that needs no network.
 
     Args:
-        fragments: ``domain.stage`` -> HTML, in any order; unknown names come last in their domain.
+        fragments: ``domain.stage`` -> HTML, in any order; unknown names come last.
     """
-    rank = {stage: position for position, stage in enumerate(STAGES)}
-    domains = [
+    names = sorted(fragments, key=_place)
+    sections = [
         {
-            "name": domain,
-            "title": title,
-            "fragments": [
-                Markup(fragments[name])
-                for name in sorted(fragments, key=lambda name: rank.get(name.split(".")[1], 99))
-                if name.split(".")[0] == domain
-            ],
+            "part": _place(name)[0],
+            "anchor": _anchor(name),
+            "title": Markup("".join(_TITLE.findall(fragments[name])[:1])),
+            "html": Markup(fragments[name]),
         }
-        for domain, title in DOMAINS.items()
+        for name in names
     ]
     template = _environment().get_template("page.html.jinja")
     return template.render(
-        domains=[domain for domain in domains if domain["fragments"]],
-        stamps=[Markup(stamp) for name in sorted(fragments) for stamp in _STAMP.findall(fragments[name])],
+        parts=[
+            {"title": title, "anchor": f"part-{position}", "sections": inside}
+            for position, title in enumerate(PARTS)
+            if (inside := [section for section in sections if section["part"] == position])
+        ],
+        stamps=[Markup(stamp) for name in names for stamp in _STAMP.findall(fragments[name])],
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _anchor(name: str) -> str:
+    return name.replace(".", "-")
+
+
+def _place(name: str) -> tuple[int, int, int]:
+    """Part, domain and stage, in reading order."""
+    domain, _, stage = name.partition(".")
+    which_lane = DOMAINS.index(domain) if domain in DOMAINS else len(DOMAINS)
+    for part, stages in enumerate(PARTS.values()):
+        if stage in stages:
+            return part, which_lane, stages.index(stage)
+    return len(PARTS) - 1, which_lane, len(PARTS)

@@ -1,4 +1,4 @@
-"""Tables -> answered business questions, charts and the report's first sections."""
+"""Tables -> answered business questions, charts and the report's last part."""
 
 from kedro.pipeline import Pipeline
 

@@ -168,6 +168,11 @@ def write_outlook(
             f"{low:.0%} to {high:.0%} of its forecast.",
         ),
         blocks=(
+            Text(
+                "One row a store and department, with the intervals: "
+                "data/07_model_output/turnover/planner_sheet.xlsx. For machines: "
+                "data/07_model_output/turnover/forecasts.parquet."
+            ),
             Chart(total_chart, "A range of the sum is narrower than intervals summed: stores even out."),
             Table(
                 add_up(forecasts_by_level).rename(columns=ENDS),
@@ -192,10 +197,6 @@ def write_outlook(
                 "The same over all weeks ahead, as shares of the forecast. An average week is that of the "
                 "last year, as it was sold. One store and department: notebooks/why_this_forecast.ipynb.",
                 dict.fromkeys(shares.columns[1:], "+.0%"),
-            ),
-            Text(
-                "One row a store and department, with the intervals: "
-                "data/07_model_output/turnover/planner_sheet.xlsx. For machines: forecasts.parquet beside it."
             ),
         ),
     )
