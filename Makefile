@@ -3,6 +3,18 @@ PYTHON ?= python3
 # Found before .venv comes first in PATH, where kedro looks for mlflow and ipython.
 BASE_PYTHON := $(shell command -v $(PYTHON))
 BIN := .venv/bin
+INSTALLER := $(if $(shell command -v uv),uv,pip)
+ifeq ($(INSTALLER),uv)
+NEW_VENV = uv venv --quiet --seed --clear --python $(BASE_PYTHON) .venv
+PIP_INSTALL = uv pip install --python $(BIN)/python
+install = $(PIP_INSTALL) --require-hashes --no-deps -r $(1)
+else
+NEW_VENV = $(BASE_PYTHON) -m venv --clear .venv
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check
+install = set -o pipefail; $(PIP_INSTALL) --require-hashes --no-deps --progress-bar off -r $(1) | \
+	awk -v all="$$(grep -c == $(1))" '/^Collecting/ && ++n % 20 == 0 {print "  " n " of " all " packages"} /^Installing/ {print "  installing ..."} {fflush()}'
+endif
+SHELL := bash
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 export PYTHONUNBUFFERED := 1
@@ -13,28 +25,34 @@ export MLFLOW_DISABLE_TELEMETRY := true
 IN_GROUPS := -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup spark run serve load test test-fast acceptance bench check format viz viz-site mlflow sample lock clean
+.PHONY: help setup setup-dev spark run serve load test test-fast acceptance bench check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: .venv/.ready
+setup-dev: .venv/.dev
 
 .venv/.ready: requirements.lock pyproject.toml
 	@test -n "$(BASE_PYTHON)" || { echo "There is no $(PYTHON). Install Python 3.11 or newer."; exit 1; }
 	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sales_forecast needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 run"; exit 1; }
-	@echo "Setting up .venv from requirements.lock (once; about 1.5 GB, a few minutes) ..."
-	@$(BASE_PYTHON) -m venv --clear .venv || { echo "Python's venv is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Setting up .venv from requirements.lock with $(INSTALLER) (once; about 1.1 GB, a few minutes) ..."
+	@$(NEW_VENV) || { echo "Python's venv is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(call install,requirements.lock)
+	@$(PIP_INSTALL) --quiet --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || { echo "LightGBM needs the OpenMP library. On Debian or Ubuntu: apt-get install libgomp1"; exit 1; }
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.ready
+	@echo "Adding the tools for tests and benchmarks to .venv (once; about 0.6 GB) ..."
+	@$(call install,requirements-dev.lock)
 	@touch $@
 
 spark: .venv/.spark ## Add Spark to .venv (about 0.5 GB), for kedro run --env spark
 
 .venv/.spark: requirements-spark.lock .venv/.ready
 	@echo "Adding Spark to .venv (once; about 0.5 GB, some minutes) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-spark.lock
+	@$(call install,requirements-spark.lock)
 	@java -version >/dev/null 2>&1 || echo "Spark also needs Java 17 or newer. On Debian or Ubuntu: apt-get install openjdk-17-jre-headless"
 	@touch $@
 
@@ -46,29 +64,29 @@ run: setup ## Forecast from the sample in data/01_raw: all stages, both domains
 serve: setup ## Answer over HTTP from what make run has left, and print a call to try
 	@$(BIN)/sales-forecast serve
 
-test: setup ## Run the tests
+test: setup-dev ## Run the tests
 	@echo "Running the tests (some minutes; make test-fast: under one) ..."
 	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance
 	@echo "Open next: README.md, 'Change it'; tests/ has the same folders as src/sales_forecast/."
 
-test-fast: setup ## Run the tests that start no project, no server and no Spark
+test-fast: setup-dev ## Run the tests that start no project, no server and no Spark
 	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance -m "not slow"
 
-acceptance: setup ## Check published facts; needs the real files in ../shared/data
+acceptance: setup-dev ## Check published facts; needs the real files in ../shared/data
 	@$(BIN)/pytest -s tests/acceptance
 
-bench: setup ## Measure accuracy, ranges, speed and memory; RAW_FOLDER=... for files of your own
+bench: setup-dev ## Measure accuracy, ranges, speed and memory; RAW_FOLDER=... for files of your own
 	@echo "Measuring every method side by side (about 45 minutes; goes on where it was stopped) ..."
 	@$(BIN)/python -m benchmarks $(if $(RAW_FOLDER),--raw $(RAW_FOLDER))
 
-load: setup ## Call the service as many callers would, and measure times and memory
+load: setup-dev ## Call the service as many callers would, and measure times and memory
 	@echo "Calling the service (about 13 minutes) ..."
 	@$(BIN)/python -m benchmarks.load
 
-check: setup ## Lint, types, and which module may import which
+check: setup-dev ## Lint, types, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-format: setup ## Let ruff lay out the code
+format: setup-dev ## Let ruff lay out the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 viz: setup ## Open the lineage in the browser
@@ -85,10 +103,19 @@ mlflow: setup ## Open the tracked runs in the browser
 sample: setup ## Make the synthetic sample in data/01_raw anew
 	@$(BIN)/python -m sales_forecast.sample
 
-lock: ## Renew requirements.lock (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev --extra bench --upgrade pyproject.toml -o requirements.lock
-	printf 'pyspark>=4.1,<5\npy4j\nzstandard\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-deps --upgrade - -o requirements-spark.lock
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
+lock: ## Renew the lock files (needs uv): what runs, what tests and benchmarks add, and Spark
+	$(COMPILE) --extra editable pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev --extra bench -c requirements.lock $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock) pyproject.toml -o requirements-dev.lock
+	printf 'pyspark>=4.1,<5\npy4j\nzstandard\n' | $(COMPILE) --no-deps - -o requirements-spark.lock
 
-clean: ## Remove what runs produced; data/01_raw, .venv and sales_forecast.db (keys, record) stay
+clean: ## Remove what runs produced, tracked runs and models too; asks before it does (FORCE=1: does not)
+	@if [ -z "$(FORCE)" ] && [ -e mlflow.db -o -e mlruns ]; then \
+		echo "This also forgets every tracked run and registered model (mlflow.db, mlruns): none can serve again."; \
+		[ -t 0 ] || { echo "Nothing is removed. Without a terminal to ask: make clean FORCE=1"; exit 1; }; \
+		read -r -p "Remove them? [y/N] " answer; \
+		[ "$$answer" = y ] || { echo "Nothing is removed."; exit 1; }; \
+	fi
 	@find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -type f -delete
-	@rm -rf build .viz mlruns mlflow.db conf/local/parameters/turnover_tuned.yml
+	@rm -rf build dist logs .viz mlruns mlflow.db conf/local/parameters/turnover_tuned.yml
+	@echo "Removed what runs produced. Still there: data/01_raw, conf/local, .venv, sales_forecast.db (forecasts, API keys, the record of answers)."
