@@ -12,7 +12,7 @@ else
 NEW_VENV = $(BASE_PYTHON) -m venv --clear .venv
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check
 install = set -o pipefail; $(PIP_INSTALL) --require-hashes --no-deps --progress-bar off -r $(1) | \
-	awk -v all="$$(grep -c == $(1))" '/^Collecting/ && ++n % 20 == 0 {print "  " n " of " all " packages"} /^Installing/ {print "  installing ..."} {fflush()}'
+	awk -v all="$$(grep -c == $(1))" '/^(Collecting|Processing) / && ++n % 20 == 0 {print "  " n " of " all " packages"} /^Installing/ {print "  installing ..."} {fflush()}'
 endif
 SHELL := bash
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -107,7 +107,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 lock: ## Renew the lock files (needs uv): what runs, what tests and benchmarks add, and Spark
 	$(COMPILE) --extra editable pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev --extra bench -c requirements.lock $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock) pyproject.toml -o requirements-dev.lock
-	printf 'pyspark>=4.1,<5\npy4j\nzstandard\n' | $(COMPILE) --no-deps - -o requirements-spark.lock
+	printf 'pyspark>=4.1,<5\npy4j\nzstandard\nfugue>=0.9.7\ntriad\nadagio\n' | $(COMPILE) --no-deps -c requirements-dev.lock - -o requirements-spark.lock
 
 clean: ## Remove what runs produced, tracked runs and models too; asks before it does (FORCE=1: does not)
 	@if [ -z "$(FORCE)" ] && [ -e mlflow.db -o -e mlruns ]; then \
