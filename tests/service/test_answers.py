@@ -47,14 +47,14 @@ def whole(shop: Shop, path: str, **query: Any) -> list[dict[str, Any]]:
 # --- stored ------------------------------------------------------------------------------------------
 
 
-def test_stored_forecasts_are_those_of_the_run_with_their_reasons(shop: Shop) -> None:
+def test_stored_forecasts_are_those_of_the_run_with_their_attributions(shop: Shop) -> None:
     found = by_key(pd.DataFrame(whole(shop, "/v1/turnover/forecasts", limit=500)), KEYS)
     made = by_key(shop.output("turnover/forecasts"), KEYS)
     columns = [*KEYS, "horizon", *WITH_INTERVALS, "cold_start", "method"]
     pd.testing.assert_frame_equal(found[columns], made[columns], check_exact=True)
-    reasons = by_key(shop.output("turnover/reasons"), KEYS)
+    attributions = by_key(shop.output("turnover/attributions"), KEYS)
     explained = pd.DataFrame(found["explanation"].tolist())
-    pd.testing.assert_frame_equal(explained[[*PARTS]], reasons[[*PARTS]], check_exact=True)
+    pd.testing.assert_frame_equal(explained[[*PARTS]], attributions[[*PARTS]], check_exact=True)
 
 
 def test_the_pages_follow_each_other_without_gap_or_repetition(shop: Shop) -> None:
