@@ -1,19 +1,22 @@
 """Addresses, migrations and moments, on SQLite and on a real PostgreSQL."""
 
 import traceback
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, insert, inspect, make_url, select, text
+from sqlalchemy import Engine, MetaData, delete, insert, inspect, make_url, select, text
 
 from processes import together, upgrade_it
 from sales_forecast.errors import InputError
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import configuration, open_database, upgrade, upsert, writing
+from sales_forecast.storage.queries import newest_run, rows_of_run
 from servers import free_port
 
 pytestmark = pytest.mark.xdist_group("database")
@@ -56,6 +59,87 @@ def test_an_upgrade_of_what_is_up_to_date_keeps_the_rows(engine: Engine) -> None
 
 
 METRIC = {"name": "blend", "version": "1", "window": "2016-10-01", "metric": "wape", "value": 0.2}
+
+WEEK, NOON = date(2017, 10, 7), datetime(2017, 10, 2, 12, tzinfo=UTC)
+RUN = {"id": 7, "made_at": NOON, "model_name": "m", "model_version": "1", "run_id": "r", "data_version": "d"}
+AMOUNTS = ("forecast", "lo_80", "hi_80", "lo_95", "hi_95", "average_week", "level_shift", "same_week")
+FORECAST = {"run": 7, "store": "1", "department": "88", "week": WEEK, "horizon": 1} | dict.fromkeys(
+    AMOUNTS, 0.1
+)
+OTHER_PARTS = dict.fromkeys(("recent", "season", "place", "peers", "other"), 1 / 3)
+CHANGE = {"name": "m", "happened_at": NOON, "version": "1", "action": "promote", "previous": None}
+
+FIRST_TABLES: dict[str, dict[str, Any]] = {
+    "forecast_runs": RUN | {"lane": "turnover", "summary": {"budget": 0.3}, "digest": "x" * 64},
+    "forecasts": FORECAST | OTHER_PARTS | {"cold_start": True, "method": "blend", "known_ahead": 0.1 + 0.2},
+    "promotions": CHANGE | {"who": "me", "why": "better"},
+    "model_metrics": METRIC,
+}
+"""A row of each table, as the first revision named tables and columns."""
+
+RENAMED = {
+    "lane": "domain",
+    "known_ahead": "future_covariates",
+    "promotions": "champion_changes",
+}
+
+
+def contents(engine: Engine, tables: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the tables, whatever revision they have."""
+    with engine.connect() as connection:
+        return {
+            name: [dict(row) for row in connection.execute(text(f"select * from {name}")).mappings()]
+            for name in tables
+        }
+
+
+def keys_and_indexes(engine: Engine) -> set[str | None]:
+    known, names = inspect(engine), inspect(engine).get_table_names()
+    indexes = {index["name"] for name in names for index in known.get_indexes(name)}
+    return indexes | {known.get_pk_constraint(name)["name"] for name in names}
+
+
+def test_rows_of_the_first_revision_keep_their_values_there_and_back(empty: Engine) -> None:
+    with writing(empty) as connection:
+        command.upgrade(configuration(connection), "0001")
+        first = MetaData()
+        first.reflect(connection)
+        for name, row in FIRST_TABLES.items():
+            connection.execute(insert(first.tables[name]), row)
+    before, named_before = contents(empty, FIRST_TABLES), keys_and_indexes(empty)
+    assert all(len(rows) == 1 for rows in before.values())
+
+    upgrade(empty)
+    present = {
+        RENAMED.get(name, name): [{RENAMED.get(column, column): value for column, value in row.items()}]
+        for name, (row,) in before.items()
+    }
+    assert contents(empty, present) == present
+    assert differences(empty) == []
+    assert {"pk_champion_changes", "ix_forecast_runs_domain_made_at"} <= keys_and_indexes(empty)
+    with empty.connect() as connection:
+        run = newest_run(connection, "turnover", as_of=NOON)
+        assert run is not None
+        (found,), _ = rows_of_run(connection, schema.forecasts, run, {"store": "1"}, limit=9, offset=0)
+    assert (run.id, found["future_covariates"]) == (7, 0.1 + 0.2)
+
+    with writing(empty) as connection:
+        command.downgrade(configuration(connection), "0001")
+    assert contents(empty, before) == before
+    assert keys_and_indexes(empty) == named_before
+
+
+def test_rows_of_a_renamed_table_are_still_deleted_with_their_run(empty: Engine) -> None:
+    with writing(empty) as connection:
+        command.upgrade(configuration(connection), "0001")
+        first = MetaData()
+        first.reflect(connection)
+        for name in ("forecast_runs", "forecasts"):
+            connection.execute(insert(first.tables[name]), FIRST_TABLES[name])
+    upgrade(empty)
+    with writing(empty) as connection:
+        connection.execute(delete(schema.forecast_runs))
+    assert contents(empty, ["forecasts"]) == {"forecasts": []}
 
 
 def test_processes_that_upgrade_at_the_same_time_all_succeed(database_url: str, empty: Engine) -> None:

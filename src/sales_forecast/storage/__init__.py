@@ -1,4 +1,4 @@
-"""The database: what was sold and forecast, by which model, who may ask, and who was answered what.
+"""The database: weekly turnover, published forecasts, registered models, API keys and the audit log.
 
-SQLite and PostgreSQL hold the same tables, through SQLAlchemy. Every change is one transaction.
+SQLite and PostgreSQL hold the same tables, accessed through SQLAlchemy. Every change is one transaction.
 """

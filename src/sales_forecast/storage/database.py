@@ -1,11 +1,11 @@
-"""Connections, and the migrations that bring an older database up to date."""
+"""Connections to the database, and the migrations that update its tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import orjson
 from alembic import command
@@ -21,21 +21,23 @@ from sqlalchemy.exc import (
     InterfaceError,
     OperationalError,
 )
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from sales_forecast.errors import InputError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 5_104_201_776
-"""Any number; PostgreSQL lets one process at a time hold it."""
+"""Key of the advisory lock in PostgreSQL that one process at a time can hold; an arbitrary number."""
 
-SECONDS_TO_ANSWER = 5
+TIMEOUT_SECONDS = 5
 
-POSTGRESQL_WAITS = {
-    "connect_timeout": SECONDS_TO_ANSWER,
-    "tcp_user_timeout": 1000 * SECONDS_TO_ANSWER,  # a server that is cut off is as good as gone
-    "keepalives_idle": SECONDS_TO_ANSWER,
+POSTGRESQL_OPTIONS: Mapping[str, object] = {
+    "connect_timeout": TIMEOUT_SECONDS,
+    "tcp_user_timeout": 1000 * TIMEOUT_SECONDS,  # a server that cannot be reached counts as stopped
+    "keepalives_idle": TIMEOUT_SECONDS,
     "options": "-c lock_timeout=60000",
 }
+SQLITE_OPTIONS: Mapping[str, object] = {"timeout": 30, "check_same_thread": False}
 
 DRIVERS = {
     "sqlite": "sqlite",
@@ -45,20 +47,19 @@ DRIVERS = {
 
 
 def open_database(url: str, *, pool_size: int = 5) -> Engine:
-    """Make an engine; it connects when it is first used.
+    """Create an engine; it connects when it is first used.
 
     Args:
         url: ``sqlite:///file`` or ``postgresql://user:password@host/name``.
-        pool_size: Connections that are kept open.
+        pool_size: Number of connections that are kept open.
 
     Raises:
-        InputError: It is no such address, or the file's folder cannot be made.
+        InputError: The URL is invalid, or the folder of the file cannot be created.
     """
-    place = _place(url)
-    is_file = place.drivername == "sqlite"
-    waits: dict[str, Any] = {"timeout": 30, "check_same_thread": False} if is_file else POSTGRESQL_WAITS
+    address = _parse(url)
+    is_file = address.drivername == "sqlite"
     if is_file:
-        folder = Path(str(place.database)).parent
+        folder = Path(str(address.database)).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -67,47 +68,47 @@ def open_database(url: str, *, pool_size: int = 5) -> Engine:
                 "with SALES_FORECAST_DATABASE_URL"
             ) from error
     engine = create_engine(
-        place,
-        connect_args=waits,
+        address,
+        connect_args=dict(SQLITE_OPTIONS if is_file else POSTGRESQL_OPTIONS),
         pool_size=pool_size,
         max_overflow=10,
         pool_pre_ping=not is_file,
-        pool_timeout=SECONDS_TO_ANSWER,
-        hide_parameters=True,  # what callers ask is nothing for logs
+        pool_timeout=TIMEOUT_SECONDS,
+        hide_parameters=True,  # the content of requests must not appear in logs
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
     if is_file:
         event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_now)
-        _notice_another_file(engine)
+        event.listen(engine, "begin", _begin_transaction)
+        _reconnect_to_replaced_file(engine)
     return engine
 
 
-def _place(url: str) -> URL:
-    """Read an address, whichever driver it names."""
+def _parse(url: str) -> URL:
+    """Parse a URL and set the driver that is installed, whichever driver it names."""
     try:
-        place = make_url(url)
-        place = place.set(drivername=DRIVERS[place.get_backend_name()])
-        if place.drivername == "sqlite" and place.database in (None, "", ":memory:"):
-            raise ValueError("what is in memory only is gone after the run")
+        address = make_url(url)
+        address = address.set(drivername=DRIVERS[address.get_backend_name()])
+        if address.drivername == "sqlite" and address.database in (None, "", ":memory:"):
+            raise ValueError("a database in memory does not outlive the process")
     except (ArgumentError, KeyError, ValueError) as error:
         raise InputError(
             "SALES_FORECAST_DATABASE_URL (database_url in globals.yml) is no address of a database: write "
             "postgresql://user:password@host/name or sqlite:///path/to/file"
         ) from error
-    return place
+    return address
 
 
-def _set_up_sqlite(connection: Any, _: Any) -> None:
-    """Readers and one writer at the same time; what is committed survives a power cut."""
-    connection.isolation_level = None  # transactions begin where SQLAlchemy says so
+def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    """Allow readers beside one writer, and make committed rows survive a power failure."""
+    connection.isolation_level = None  # SQLAlchemy begins transactions explicitly
     for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
         connection.execute(f"pragma {pragma}")
 
 
-def _notice_another_file(engine: Engine) -> None:
-    """Connect again when the file was replaced: who holds the old one would write where nobody reads."""
+def _reconnect_to_replaced_file(engine: Engine) -> None:
+    """Reconnect when the database file was replaced; an old connection would use the deleted file."""
 
     def identity() -> tuple[int, int] | None:
         try:
@@ -116,54 +117,57 @@ def _notice_another_file(engine: Engine) -> None:
             return None
         return status.st_dev, status.st_ino
 
-    def connected(_: Any, record: Any) -> None:
-        record.info["file"] = identity()
+    def connected(_: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+        entry.info["file"] = identity()
 
-    def checked_out(_: Any, record: Any, __: Any) -> None:
-        if record.info["file"] != identity():
+    def checked_out(_: sqlite3.Connection, entry: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+        if entry.info["file"] != identity():
             raise DisconnectionError("the database's file was replaced")
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "checkout", checked_out)
 
 
-def _begin_now(connection: Connection) -> None:
-    """A transaction that will write takes the lock at once: two that both read first could not both go on."""
+def _begin_transaction(connection: Connection) -> None:
+    """Begin a transaction; one that writes locks at once, since two that both read first would deadlock."""
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("begin immediate" if writes else "begin")
 
 
-def to_write(engine: Engine) -> Engine:
-    """The same engine, whose transactions take SQLite's lock when they begin."""
+def write_engine(engine: Engine) -> Engine:
+    """Return the same engine with transactions that lock SQLite for writing when they begin."""
     return engine.execution_options(writes=True)
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that writes: all of it or nothing."""
-    with to_write(engine).begin() as connection:
+    """Open one transaction that writes; all of it is committed or none."""
+    with write_engine(engine).begin() as connection:
         yield connection
 
 
-def one_at_a_time(connection: Connection) -> None:
-    """Wait until no other transaction that asked for this is open; on SQLite, all that write do so."""
+def lock_database(connection: Connection) -> None:
+    """Hold a lock until the transaction ends; on SQLite every transaction that writes holds one already."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the tables up to date; other processes wait meanwhile.
+    """Migrate the tables to the newest revision; other processes wait until it is done.
+
+    Args:
+        engine: SQLAlchemy engine of the database.
 
     Raises:
         InputError: The database does not answer, or was made by a newer version of this project.
     """
-    with answering(engine):
+    with database_errors(engine):
         if engine.dialect.name == "sqlite":
             with FileLock(f"{engine.url.database}.lock", timeout=60), writing(engine) as connection:
                 _migrate(connection)
             return
         with writing(engine) as connection:
-            one_at_a_time(connection)
+            lock_database(connection)
             _migrate(connection)
 
 
@@ -179,7 +183,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def configuration(connection: Connection) -> Config:
-    """Alembic's, with the connection that it is to use."""
+    """Return Alembic's configuration with the connection that it is to use."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -187,28 +191,40 @@ def configuration(connection: Connection) -> Config:
 
 
 @contextmanager
-def answering(engine: Engine) -> Iterator[None]:
-    """Turn the driver's error into one sentence, unless it is about our rows."""
+def database_errors(engine: Engine) -> Iterator[None]:
+    """Turn an error of the driver into one sentence for the user.
+
+    Args:
+        engine: SQLAlchemy engine of the database that is used meanwhile.
+
+    Raises:
+        InputError: The database does not answer or refuses a statement.
+    """
     try:
         yield
-    except IntegrityError:
+    except IntegrityError:  # the rows are wrong, not the database
         raise
     except (DBAPIError, OSError) as error:
-        place = engine.url.render_as_string(hide_password=True)
+        address = engine.url.render_as_string(hide_password=True)
         does = "does not answer" if isinstance(error, OperationalError | InterfaceError) else "refuses"
         reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
         raise InputError(
-            f"the database {place} {does}: {reason}. Start or mend it, or name another one with "
+            f"the database {address} {does}: {reason}. Start or mend it, or name another one with "
             "SALES_FORECAST_DATABASE_URL"
         ) from error
 
 
-def upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows; where the key is there already, replace the other columns."""
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows; where the primary key exists already, update the other columns.
+
+    Args:
+        connection: Connection to the database.
+        table: Table to write to.
+        rows: Rows with a value for every column.
+    """
     if not rows:
         return
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    insert = dialect.insert(table)
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
     keys = [column.name for column in table.primary_key]
     others = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
     connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=others), rows)

@@ -1,12 +1,11 @@
-"""The database in the catalog: saving publishes, loading tells what is published."""
+"""The database as a dataset of the catalog: saving publishes forecasts, loading returns the newest run."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from kedro.io import AbstractDataset
 from sqlalchemy import Engine, make_url
@@ -19,23 +18,23 @@ logger = logging.getLogger(__name__)
 
 
 class PublicationDataset(AbstractDataset[Publication, Run | None]):
-    """The forecasts of one domain in the database.
+    """The published forecasts of one domain.
 
     Args:
         url: ``sqlite:///file`` or ``postgresql://user:password@host/name``.
         domain: ``turnover`` or ``marketing``.
-        metadata: For kedro-viz.
+        metadata: Metadata of the dataset for plugins such as Kedro-Viz.
     """
 
-    def __init__(self, *, url: str, domain: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, url: str, domain: str, metadata: Mapping[str, object] | None = None) -> None:
         self._url, self._domain = url, domain
         self.metadata = metadata
 
     def make_ready(self) -> None:
-        """Bring the database up to date; called before a run does anything.
+        """Upgrade the database; called before a run does anything.
 
         Raises:
-            InputError: It does not answer.
+            InputError: The database does not answer.
         """
         with self._database():
             pass
@@ -50,12 +49,12 @@ class PublicationDataset(AbstractDataset[Publication, Run | None]):
             engine.dispose()
 
     def load(self) -> Run | None:
-        """Return the run whose forecasts are the newest; None before the first one."""
+        """Return the newest run of the domain; None before the first one."""
         with self._database() as engine, engine.connect() as connection:
             return newest_run(connection, self._domain)
 
     def save(self, data: Publication) -> None:
-        """Publish in one transaction."""
+        """Publish forecasts in one transaction."""
         with self._database() as engine:
             if not publish(engine, data, datetime.now(UTC)):
                 logger.info("The %s forecasts in the database are the same already.", self._domain)
@@ -63,5 +62,5 @@ class PublicationDataset(AbstractDataset[Publication, Run | None]):
     def _exists(self) -> bool:
         return self.load() is not None
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> dict[str, str]:
         return {"database": make_url(self._url).render_as_string(hide_password=True), "domain": self._domain}

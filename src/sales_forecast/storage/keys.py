@@ -1,4 +1,4 @@
-"""API keys: who may call, for what, until when. Only a digest of the secret is kept."""
+"""API keys: what each one may be used for, and until when. Only a digest of the secret is stored."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from sales_forecast.errors import InputError
 from sales_forecast.storage.schema import api_keys
@@ -20,20 +21,45 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _KEY = re.compile(r"sf_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
 _KEY_OF_ID = select(api_keys).where(api_keys.c.id == bindparam("id"))
-_NOBODY = hashlib.sha256(b"nobody").hexdigest()
+_DIGEST_FOR_UNKNOWN_IDS = hashlib.sha256(b"nobody").hexdigest()
 
 
 @dataclass(frozen=True)
-class Caller:
-    """Who calls.
+class ApiKey:
+    """A valid key that came with a request.
 
     Args:
-        key_id: Of the key, which is no secret.
-        scopes: What it is for.
+        key_id: Id of the key, which is not secret.
+        scopes: What the key may be used for.
     """
 
     key_id: str
     scopes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ListedKey:
+    """A key as it is listed, without anything secret.
+
+    Args:
+        id: Id of the key.
+        name: Name that it was created with.
+        scopes: What the key may be used for.
+        created_at: Time at which it was created.
+        expires_at: Time at which it expires; None if it does not.
+        revoked_at: Time at which it was revoked; None if it was not.
+    """
+
+    id: str
+    name: str
+    scopes: Sequence[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    def is_valid(self, now: datetime) -> bool:
+        """Return whether the key is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 def create_key(
@@ -41,9 +67,16 @@ def create_key(
 ) -> str:
     """Store a new key.
 
+    Args:
+        connection: Connection to the database.
+        name: Name of the key, for people.
+        scopes: What the key may be used for.
+        now: Present time.
+        expires_at: Time at which the key expires; None if it does not.
+
     Returns:
-        The key, which nobody can see again: ``sf_<id>_<secret>``, the secret of 256 random bits. So many
-        cannot be guessed, hence a plain SHA-256 of them is enough (and quick, on every request).
+        The key, which cannot be read again: ``sf_<id>_<secret>``. The secret has 256 random bits. That many
+        cannot be guessed, so a plain SHA-256 of them is enough, and fast enough for every request.
     """
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     connection.execute(
@@ -60,43 +93,58 @@ def create_key(
     return f"sf_{key_id}_{secret}"
 
 
-def looks_like_a_key(key: str) -> bool:
-    """Whether it is worth looking up."""
-    return _KEY.fullmatch(key) is not None
+def has_key_format(text: str) -> bool:
+    """Return whether a text has the format of a key, so that looking it up makes sense."""
+    return _KEY.fullmatch(text) is not None
 
 
-def find_caller(connection: Connection, key: str, now: datetime) -> Caller | None:
-    """Who has this key; None if it is wrong, expired or revoked.
+def find_key(connection: Connection, key: str, now: datetime) -> ApiKey | None:
+    """Look up a key.
 
     An unknown id takes the same comparison as a known one, in a time that does not depend on the secret.
+
+    Args:
+        connection: Connection to the database.
+        key: Key as it was sent.
+        now: Present time.
+
+    Returns:
+        The key's id and scopes, or None if it is unknown, expired or revoked.
     """
     parts = _KEY.fullmatch(key)
     found = None
     if parts is not None:
         found = connection.execute(_KEY_OF_ID, {"id": parts["id"]}).first()
-    right = hmac.compare_digest(found.digest if found else _NOBODY, _digest(parts["secret"] if parts else ""))
-    if found is None or not right or found.revoked_at is not None:
+    stored = found.digest if found else _DIGEST_FOR_UNKNOWN_IDS
+    matches = hmac.compare_digest(stored, _digest(parts["secret"] if parts else ""))
+    if found is None or not matches or found.revoked_at is not None:
         return None
     if found.expires_at is not None and found.expires_at <= now:
         return None
-    return Caller(found.id, frozenset(found.scopes))
+    return ApiKey(found.id, frozenset(found.scopes))
 
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def list_keys(connection: Connection) -> list[Row[tuple[object, ...]]]:
-    """All keys, oldest first, without anything secret."""
+def list_keys(connection: Connection) -> list[ListedKey]:
+    """List all keys, oldest first, without anything secret."""
     columns = [column for column in api_keys.c if column.name != "digest"]
-    return list(connection.execute(select(*columns).order_by(api_keys.c.created_at)).all())
+    query = select(*columns).order_by(api_keys.c.created_at)
+    return [ListedKey(**row) for row in connection.execute(query).mappings()]
 
 
 def revoke_key(connection: Connection, key_id: str, now: datetime) -> None:
-    """Refuse a key from now on.
+    """Revoke a key.
+
+    Args:
+        connection: Connection to the database.
+        key_id: Id of the key.
+        now: Present time.
 
     Raises:
-        InputError: There is no such key, or it is revoked already.
+        InputError: No key has this id, or it was revoked before.
     """
     valid = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
     if connection.execute(valid.values(revoked_at=now)).rowcount == 0:

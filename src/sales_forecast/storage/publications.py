@@ -1,26 +1,28 @@
-"""What a run of the inference stage leaves in the database, in one transaction."""
+"""Publishing: what a run of the inference stage writes to the database, in one transaction."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.storage import schema
-from sales_forecast.storage.database import answering, one_at_a_time, upsert, writing
+from sales_forecast.storage.database import database_errors, lock_database, upsert, writing
 from sales_forecast.storage.queries import newest_run
 
 LABELS = ("store", "department", "key")
-"""Columns that hold whatever the retailer calls things; text here."""
+"""Columns that hold names given by the retailer, which the database stores as text."""
 
 ROWS_AT_A_TIME = 20_000
 
-SOLD = [*KEYS, "week", "turnover"]
+TURNOVER_COLUMNS = [*KEYS, "week", "turnover"]
+
+Rows = Sequence[Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -29,29 +31,30 @@ class Publication:
 
     Args:
         domain: ``turnover`` or ``marketing``.
-        made_by: ``model_name, model_version, run_id, data_version``.
-        tables: Rows by table: ``forecasts``, ``level_forecasts`` or ``budget_curves``, less the run.
-        summary: What else there is to say, such as the recommended budget.
-        weekly_turnover: ``store, department, week, turnover``; None for a domain that has none.
-        models: Every version of the model, as ``schema.models`` has them.
-        metrics: How good each was, as ``schema.model_metrics``.
-        champion_changes: Every change of the champion, as ``schema.champion_changes``.
+        made_by: ``model_name, model_version, run_id, data_version`` of the model.
+        tables: Table -> its rows without the column ``run``: ``forecasts``, ``level_forecasts`` or
+            ``budget_curves``.
+        summary: Further results of the run, such as the recommended budget, as JSON.
+        weekly_turnover: ``store, department, week, turnover``; None for a domain without turnover.
+        models: Every version of the model, with the columns of ``schema.models``.
+        metrics: Metrics of each version, with the columns of ``schema.model_metrics``.
+        champion_changes: Every change of the champion, with the columns of ``schema.champion_changes``.
     """
 
     domain: str
-    made_by: dict[str, str]
-    tables: dict[str, pd.DataFrame]
-    summary: dict[str, Any] = field(default_factory=dict)
+    made_by: Mapping[str, str]
+    tables: Mapping[str, pd.DataFrame]
+    summary: Mapping[str, object] = field(default_factory=dict)
     weekly_turnover: pd.DataFrame | None = None
-    models: list[dict[str, Any]] = field(default_factory=list)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    champion_changes: list[dict[str, Any]] = field(default_factory=list)
+    models: Rows = ()
+    metrics: Rows = ()
+    champion_changes: Rows = ()
 
     @property
     def digest(self) -> str:
-        """Equal for equal forecasts by the same model; 64 hexadecimal digits."""
-        words = [sorted(self.made_by.items()), sorted(self.summary.items())]
-        content = hashlib.sha256(repr(words).encode())
+        """Hash that is equal for equal forecasts by the same model; 64 hexadecimal digits."""
+        header = [sorted(self.made_by.items()), sorted(self.summary.items())]
+        content = hashlib.sha256(repr(header).encode())
         for name in sorted(self.tables):
             rows = _as_stored(self.tables[name])
             content.update(repr([name, *rows.columns]).encode())
@@ -60,25 +63,26 @@ class Publication:
 
 
 def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
-    """Store a publication; older forecasts stay.
+    """Store a publication; forecasts of earlier runs are kept.
 
     Args:
-        engine: Of an up-to-date database.
-        publication: What is stored.
-        now: When these forecasts were made.
+        engine: SQLAlchemy engine of an up-to-date database.
+        publication: Forecasts and models to store.
+        now: Time at which the forecasts were made.
 
     Returns:
-        Whether these are other forecasts than the newest ones; if not, they stay as they are.
+        Whether the forecasts differ from the newest ones; equal ones are not stored again.
 
     Raises:
         InputError: The database does not answer; nothing is stored then.
     """
-    digest, sold = publication.digest, publication.weekly_turnover
-    sold = None if sold is None else _as_stored(sold.loc[sold["turnover"].notna(), SOLD])
-    with answering(engine), writing(engine) as connection:
-        one_at_a_time(connection)
-        if sold is not None:
-            _replace_turnover(connection, sold)
+    digest, turnover = publication.digest, publication.weekly_turnover
+    if turnover is not None:
+        turnover = _as_stored(turnover.loc[turnover["turnover"].notna(), TURNOVER_COLUMNS])
+    with database_errors(engine), writing(engine) as connection:
+        lock_database(connection)
+        if turnover is not None:
+            _replace_turnover(connection, turnover)
         _replace_models(connection, publication)
         newest = newest_run(connection, publication.domain)
         if newest is not None and newest.digest == digest:
@@ -100,13 +104,13 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
 
 
 def _as_stored(rows: pd.DataFrame) -> pd.DataFrame:
-    """Labels as text, weeks as dates."""
+    """Convert labels to text and weeks to dates."""
     labels = dict.fromkeys(rows.columns.intersection(list(LABELS)), str)
     stored = rows.astype(labels)
     return stored.assign(week=stored["week"].dt.date) if "week" in stored else stored
 
 
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _records(rows: pd.DataFrame) -> list[dict[str, object]]:
     return [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False, name=None)]
 
 
@@ -119,7 +123,7 @@ def _insert(connection: Connection, name: str, rows: pd.DataFrame) -> None:
 
 
 def _replace_models(connection: Connection, publication: Publication) -> None:
-    """The registry knows best, also where it began anew."""
+    """Replace all rows of the model by those of the registry, which may have been started anew."""
     rows = {
         schema.models: publication.models,
         schema.model_metrics: publication.metrics,
@@ -130,13 +134,13 @@ def _replace_models(connection: Connection, publication: Publication) -> None:
         upsert(connection, table, found)
 
 
-def _replace_turnover(connection: Connection, sold: pd.DataFrame) -> None:
-    """Write only what is new or has changed: a week's delivery, and not years."""
+def _replace_turnover(connection: Connection, turnover: pd.DataFrame) -> None:
+    """Write only the weeks that are new or have changed, instead of the whole history."""
     table = schema.weekly_turnover
-    known = pd.DataFrame(connection.execute(select(table)).all(), columns=SOLD)
-    both = sold.merge(known, on=[*KEYS, "week"], how="outer", suffixes=("", "_known"), indicator=True)
-    changed = both["turnover"].notna() & ~(both["turnover"] == both["turnover_known"])
-    upsert(connection, table, _records(both.loc[changed, SOLD]))
+    stored = pd.DataFrame(connection.execute(select(table)).all(), columns=TURNOVER_COLUMNS)
+    both = turnover.merge(stored, on=[*KEYS, "week"], how="outer", suffixes=("", "_stored"), indicator=True)
+    changed = both["turnover"].notna() & ~(both["turnover"] == both["turnover_stored"])
+    upsert(connection, table, _records(both.loc[changed, TURNOVER_COLUMNS]))
     gone = both.loc[both["_merge"] == "right_only", [*KEYS, "week"]]
     if len(gone):
         key = [table.c[name] == bindparam(f"gone_{name}") for name in (*KEYS, "week")]

@@ -1,34 +1,31 @@
-"""What is read from the database."""
+"""Queries for published forecasts and weekly turnover."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, select
 
 from sales_forecast.storage import schema
-
-Rows = Sequence[Row[Any]]
 
 
 @dataclass(frozen=True)
 class Run:
-    """Forecasts that were made together.
+    """Forecasts that were published together.
 
     Args:
-        id: Its number in the database.
+        id: Number of the run in the database.
         domain: ``turnover`` or ``marketing``.
-        made_at: When.
-        model_name: In the registry.
-        model_version: In the registry.
-        run_id: Of the tracked run that made the model.
-        data_version: Of the raw files the model was made from.
-        summary: What else there is to say, such as the recommended budget.
-        digest: Equal for equal forecasts by the same model.
+        made_at: Time at which the forecasts were made.
+        model_name: Name of the model in the registry.
+        model_version: Version of the model in the registry.
+        run_id: Id of the tracked run that made the model.
+        data_version: Version of the raw files that the model was made from.
+        summary: Further results of the run, such as the recommended budget, as JSON.
+        digest: Hash that is equal for equal forecasts by the same model.
     """
 
     id: int
@@ -38,60 +35,73 @@ class Run:
     model_version: str
     run_id: str
     data_version: str
-    summary: dict[str, Any]
+    summary: Mapping[str, object]
     digest: str
 
 
 def newest_run(connection: Connection, domain: str, as_of: datetime | None = None) -> Run | None:
-    """The newest forecasts; with ``as_of``, the newest ones of then."""
-    asked = _newest_run(ever=as_of is None)
-    found = connection.execute(asked, {"domain": domain, "as_of": as_of}).first()
-    return None if found is None else Run(**found._mapping)
+    """Find the newest run of a domain.
+
+    Args:
+        connection: Connection to the database.
+        domain: ``turnover`` or ``marketing``.
+        as_of: Time by which the run must have been published; None for now.
+
+    Returns:
+        The newest run, or None if there is none.
+    """
+    query = _newest_run(with_as_of=as_of is not None)
+    found = connection.execute(query, {"domain": domain, "as_of": as_of}).mappings().first()
+    return None if found is None else Run(**found)
 
 
-@cache  # to put a statement together takes longer than SQLite takes to answer it
-def _newest_run(*, ever: bool) -> Select[Any]:
+@cache  # building a statement takes longer than SQLite takes to run it
+def _newest_run(*, with_as_of: bool) -> Select[*tuple[object, ...]]:
     runs = schema.forecast_runs
     columns = [runs.c[name] for name in Run.__dataclass_fields__]
-    asked = select(*columns).where(runs.c.domain == bindparam("domain"))
-    if not ever:
-        asked = asked.where(runs.c.made_at <= bindparam("as_of"))
-    return asked.order_by(runs.c.made_at.desc(), runs.c.id.desc()).limit(1)
+    query = select(*columns).where(runs.c.domain == bindparam("domain"))
+    if with_as_of:
+        query = query.where(runs.c.made_at <= bindparam("as_of"))
+    return query.order_by(runs.c.made_at.desc(), runs.c.id.desc()).limit(1)
 
 
 def rows_of_run(
-    connection: Connection, table: Table, run: Run, where: dict[str, Any], limit: int, offset: int
-) -> tuple[Rows, int]:
-    """Rows of one run in the order of their keys, and how many there are in all.
+    connection: Connection, table: Table, run: Run, where: Mapping[str, str | None], limit: int, offset: int
+) -> tuple[Sequence[RowMapping], int]:
+    """Read rows of one run, ordered by their primary key.
 
     Args:
-        connection: Open.
+        connection: Connection to the database.
         table: ``schema.forecasts``, ``schema.level_forecasts`` or ``schema.budget_curves``.
-        run: Whose rows.
-        where: Column -> value; None means any.
-        limit: At most so many.
-        offset: After so many.
+        run: Run whose rows are read.
+        where: Column -> value that it must have; None for any value.
+        limit: Largest number of rows to return.
+        offset: Number of rows to skip.
+
+    Returns:
+        The rows, and how many there are in total without limit and offset.
     """
-    wanted = {name: value for name, value in where.items() if value is not None} | {"run": run.id}
-    some, count = _rows_of_run(table, tuple(wanted))
-    found = connection.execute(some, wanted | {"first": offset, "most": limit}).all()
+    values: dict[str, object] = {name: value for name, value in where.items() if value is not None}
+    values["run"] = run.id
+    page, count = _rows_of_run(table, tuple(values))
+    found = connection.execute(page, values | {"first": offset, "most": limit}).mappings().all()
     if len(found) < limit and (found or not offset):
         return found, offset + len(found)
-    return found, connection.execute(count, wanted).scalar_one()
+    return found, connection.execute(count, values).scalar_one()
 
 
 @cache
-def _rows_of_run(table: Table, columns: tuple[str, ...]) -> tuple[Select[Any], Select[int]]:
-    """Some rows, and how many there are in all, where each of the columns has a certain value."""
-    wanted = [table.c[name] == bindparam(name) for name in columns]
-    some = select(table).where(*wanted).order_by(*table.primary_key)
+def _rows_of_run(table: Table, columns: tuple[str, ...]) -> tuple[Select[*tuple[object, ...]], Select[int]]:
+    """Build the query for a page of rows and the one for their total number, filtered by columns."""
+    conditions = [table.c[name] == bindparam(name) for name in columns]
+    page = select(table).where(*conditions).order_by(*table.primary_key)
     return (
-        some.limit(bindparam("most")).offset(bindparam("first")),
-        select(func.count()).select_from(table).where(*wanted),
+        page.limit(bindparam("most")).offset(bindparam("first")),
+        select(func.count()).select_from(table).where(*conditions),
     )
 
 
-def turnover_since(connection: Connection, week: date) -> Rows:
-    """``store, department, week, turnover`` from a week on."""
+def turnover_since(connection: Connection, week: date) -> Sequence[RowMapping]:
+    """Read ``store, department, week, turnover`` from a week on."""
     table = schema.weekly_turnover
-    return connection.execute(select(table).where(table.c.week >= week)).all()
+    return connection.execute(select(table).where(table.c.week >= week)).mappings().all()

@@ -1,9 +1,8 @@
-"""The tables. A change here needs a migration in ``migrations/versions``; a test compares the two."""
+"""Tables of the database. A change needs a migration in ``migrations/versions``; a test compares the two."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -36,38 +35,40 @@ metadata = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment; SQLite, which knows no zones, holds it in UTC."""
+    """A time with time zone; SQLite, which has no time zones, stores it in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC."""
+        """Convert a time for the database, to UTC."""
         if value is None:
             return None
-        return (
-            value.astimezone(UTC) if dialect.name != "sqlite" else value.astimezone(UTC).replace(tzinfo=None)
-        )
+        in_utc = value.astimezone(UTC)
+        return in_utc if dialect.name != "sqlite" else in_utc.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """With its zone."""
+        """Convert a time from the database, to UTC with its time zone."""
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def _label(name: str, **options: Any) -> Column[str]:
-    """Stores, departments, regions: whatever the retailer calls them, as text."""
-    return Column(name, Text, nullable=False, **options)
+def _label(name: str, *, primary_key: bool = False) -> Column[str]:
+    """Define a column for stores, departments or regions: names given by the retailer, as text."""
+    return Column(name, Text, primary_key=primary_key, nullable=False)
 
 
-def _amount(name: str, *, nullable: bool = False) -> Column[float]:
-    """Currency units per week, or units of the file."""
-    return Column(name, Float(53), nullable=nullable)
+def _amount(name: str) -> Column[float]:
+    """Define a column in double precision, in currency units per week or units of the file."""
+    return Column(name, Float(53), nullable=False)
 
 
-def _run(**options: Any) -> Column[int]:
-    return Column("run", ForeignKey("forecast_runs.id", ondelete="CASCADE"), nullable=False, **options)
+def _run(*, primary_key: bool = False) -> Column[int]:
+    """Define the column that refers to the run; deleting the run deletes its rows."""
+    return Column(
+        "run", ForeignKey("forecast_runs.id", ondelete="CASCADE"), primary_key=primary_key, nullable=False
+    )
 
 
 weekly_turnover = Table(
@@ -78,7 +79,7 @@ weekly_turnover = Table(
     Column("week", Date, primary_key=True),
     _amount("turnover"),
 )
-"""What was sold, repaired, without the weeks that are gaps; always as the newest data have it."""
+"""Turnover of each series and week as in the newest data, after repairs; weeks without data are left out."""
 
 forecast_runs = Table(
     "forecast_runs",
@@ -94,7 +95,7 @@ forecast_runs = Table(
     Column("digest", String(64), nullable=False),
     Index("ix_forecast_runs_domain_made_at", "domain", "made_at"),
 )
-"""Each time other forecasts were made; the newest one counts."""
+"""Runs that published forecasts; the newest run of a domain is the current one."""
 
 forecasts = Table(
     "forecasts",
@@ -110,7 +111,7 @@ forecasts = Table(
     *(_amount(part) for part in PARTS),
     Index("ix_forecasts_run_department", "run", "department"),
 )
-"""Single series, with the parts that add up to each forecast."""
+"""Forecasts of single series, with the attributions that add up to each forecast."""
 
 level_forecasts = Table(
     "level_forecasts",
@@ -122,7 +123,7 @@ level_forecasts = Table(
     Column("week", Date, primary_key=True),
     *(_amount(name) for name in ("forecast", *INTERVAL_COLUMNS)),
 )
-"""Sums: departments, regions, zones, the whole chain."""
+"""Forecasts of sums over departments, regions, zones and the whole chain."""
 
 budget_curves = Table(
     "budget_curves",
@@ -131,7 +132,7 @@ budget_curves = Table(
     Column("tv", Float(53), primary_key=True),
     *(_amount(name) for name in ("sales", "sales_low", "sales_high", "marginal_sales")),
 )
-"""Predicted sales over the TV budgets learnt from, in units of the file."""
+"""Predicted sales over the range of TV budgets in the training data, in units of the file."""
 
 models = Table(
     "models",
@@ -144,7 +145,7 @@ models = Table(
     Column("decision", Text, nullable=False),
     Column("card", Text, nullable=False),
 )
-"""Every version in the registry, with its card."""
+"""Every version in the registry, with its model card."""
 
 model_metrics = Table(
     "model_metrics",
@@ -155,7 +156,7 @@ model_metrics = Table(
     Column("metric", Text, primary_key=True),
     Column("value", Float(53), nullable=False),
 )
-"""How good each version was: turnover by window of the backtest (its cutoff), marketing on ``test``."""
+"""Metrics of each version: turnover by window of the backtest (its cutoff), marketing on ``test``."""
 
 champion_changes = Table(
     "champion_changes",
@@ -168,7 +169,7 @@ champion_changes = Table(
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
 )
-"""Every change of a champion."""
+"""Every change of a champion, by promotion of a version or by rollback."""
 
 api_keys = Table(
     "api_keys",
@@ -181,7 +182,7 @@ api_keys = Table(
     Column("expires_at", UtcDateTime, nullable=True),
     Column("revoked_at", UtcDateTime, nullable=True),
 )
-"""Who may call; of the secret itself only a SHA-256."""
+"""API keys; of the secret only its SHA-256."""
 
 audit_log = Table(
     "audit_log",
@@ -198,4 +199,4 @@ audit_log = Table(
     Column("other_output", JSON(none_as_null=True), nullable=True),
     Column("latency_ms", Float(53), nullable=False),
 )
-"""Every answer: a row a request and arm. ``other_output`` is what the other arm would have said."""
+"""What every request was answered, one row per request and arm; see ``storage.audit.AuditRecord``."""
