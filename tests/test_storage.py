@@ -47,11 +47,11 @@ def assert_holds_the_files(engine: Engine, project: Project) -> None:
     outputs = project.path("07_model_output/turnover")
     stamp = ["model_version", "run_id", "data_version"]
     forecasts = pd.read_parquet(outputs / "forecasts.parquet")
-    reasons = pd.read_parquet(outputs / "attributions.parquet")
+    attributions = pd.read_parquet(outputs / "attributions.parquet")
     levels = pd.read_parquet(outputs / "forecasts_by_level.parquet")
     for table, file in (
         ("forecasts", forecasts.drop(columns=stamp)),
-        ("forecasts", reasons),
+        ("forecasts", attributions),
         ("level_forecasts", levels[levels["level"] != "series"]),
     ):
         pd.testing.assert_frame_equal(
@@ -111,12 +111,12 @@ def test_a_database_that_does_not_answer_stops_the_run_before_anything_is_done(p
     before = project.outputs()
     nowhere = f"postgresql://planner:secret@127.0.0.1:{free_port()}/sales"
     done = project.kedro("run", environment={"SALES_FORECAST_DATABASE_URL": nowhere})
-    said = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     assert done.returncode == 1
-    assert said.count("does not answer") == 1
-    assert "SALES_FORECAST_DATABASE_URL" in said
-    assert "secret" not in said
-    assert "Traceback" not in said
+    assert output.count("does not answer") == 1
+    assert "SALES_FORECAST_DATABASE_URL" in output
+    assert "secret" not in output
+    assert "Traceback" not in output
     assert project.outputs() == before
 
 

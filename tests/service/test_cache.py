@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,18 +29,37 @@ def _of_store(store: str | None, limit: int = 100, offset: int = 0) -> Selection
     return Selection(schema.forecasts, _amount, (("store", store),), limit, offset)
 
 
-def _read(cache: PageCache, wanted: Selection, as_of: datetime | None = None) -> tuple[Run, Page]:
-    async def read() -> tuple[Run, Page]:
-        run = await cache.newest(wanted.domain, as_of)
-        return run, await cache.page(run, wanted)
+class _Reader:
+    """A cache and its event loop, whose time is set by hand."""
 
-    return asyncio.run(read())
+    def __init__(self, engine: Engine) -> None:
+        self.cache, self.seconds = PageCache(engine), 0.0
+        self._loop = asyncio.new_event_loop()
+        self._loop.time = lambda: self.seconds  # type: ignore[method-assign]
+
+    def read(self, selection: Selection, as_of: datetime | None = None) -> tuple[Run, Page]:
+        async def read() -> tuple[Run, Page]:
+            await asyncio.sleep(0)  # what has expired by now is removed first
+            run = await self.cache.newest(selection.domain, as_of)
+            return run, await self.cache.page(run, selection)
+
+        return self._loop.run_until_complete(read())
+
+    def first(self, as_of: datetime | None = None) -> float:
+        """The forecast of the first store."""
+        _, page = self.read(_of_store("1"), as_of)
+        (row,) = json.loads(page.rows)
+        return float(row["forecast"])
+
+    def close(self) -> None:
+        self._loop.close()
 
 
-def _first(cache: PageCache, as_of: datetime | None = None) -> float:
-    _, page = _read(cache, _of_store("1"), as_of)
-    (row,) = json.loads(page.rows)
-    return float(row["forecast"])
+@pytest.fixture
+def reader(engine: Engine) -> Iterator[_Reader]:
+    opened = _Reader(engine)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -48,61 +68,51 @@ def published(engine: Engine) -> Engine:
     return engine
 
 
-def test_a_page_is_read_from_the_database_once(published: Engine) -> None:
-    cache = PageCache(published)
-    before = _read(cache, _of_store("1"))
+def test_a_page_is_read_from_the_database_once(published: Engine, reader: _Reader) -> None:
+    before = reader.read(_of_store("1"))
     with writing(published) as connection:
         connection.execute(delete(schema.forecasts))
-    assert _read(cache, _of_store("1")) == before
+    assert reader.read(_of_store("1")) == before
     with pytest.raises(ProblemError, match="no forecast is stored for store '2'"):
-        _read(cache, _of_store("2"))
+        reader.read(_of_store("2"))
 
 
-def test_pages_of_other_stores_limits_and_offsets_are_others(published: Engine) -> None:
-    cache = PageCache(published)
+def test_pages_of_other_stores_limits_and_offsets_are_others(published: Engine, reader: _Reader) -> None:
     stores = {
-        wanted: [row["store"] for row in json.loads(_read(cache, wanted)[1].rows)]
-        for wanted in (_of_store(None), _of_store("2"), _of_store(None, 2), _of_store(None, 2, 2))
+        selection: [row["store"] for row in json.loads(reader.read(selection)[1].rows)]
+        for selection in (_of_store(None), _of_store("2"), _of_store(None, 2), _of_store(None, 2, 2))
     }
     assert list(stores.values()) == [["1", "2", "3", "4", "5", "6"], ["2"], ["1", "2"], ["3", "4"]]
-    _, last = _read(cache, _of_store(None, 4, 4))
+    _, last = reader.read(_of_store(None, 4, 4))
     assert (last.count, last.total) == (2, 6)
 
 
-class _Clock:
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-def test_what_is_newly_published_is_answered_soon_and_the_old_as_of_then(published: Engine) -> None:
-    clock = _Clock()
-    cache = PageCache(published, clock)
-    assert _first(cache) == 100.0
+def test_what_is_newly_published_is_answered_soon_and_the_old_as_of_then(
+    published: Engine, reader: _Reader
+) -> None:
+    assert reader.first() == 100.0
     publish(published, publication(200.0), TUESDAY)
-    clock.seconds += 0.9 * NEWEST_SECONDS
-    assert _first(cache) == 100.0
-    clock.seconds += 0.2 * NEWEST_SECONDS
-    assert _first(cache) == 200.0
-    assert _first(cache, as_of=MONDAY) == 100.0
+    reader.seconds += 0.9 * NEWEST_SECONDS
+    assert reader.first() == 100.0
+    reader.seconds += 0.2 * NEWEST_SECONDS
+    assert reader.first() == 200.0
+    assert reader.first(as_of=MONDAY) == 100.0
 
 
-def test_a_database_that_began_anew_is_not_answered_from_the_old_one(published: Engine) -> None:
-    clock = _Clock()
-    cache = PageCache(published, clock)
-    assert _first(cache) == 100.0
+def test_a_database_that_began_anew_is_not_answered_from_the_old_one(
+    published: Engine, reader: _Reader
+) -> None:
+    assert reader.first() == 100.0
     with writing(published) as connection:
         for table in (schema.forecasts, schema.level_forecasts, schema.forecast_runs):
             connection.execute(delete(table))
     publish(published, publication(300.0), MONDAY)
-    clock.seconds += NEWEST_SECONDS
-    assert _first(cache) == 300.0
+    reader.seconds += NEWEST_SECONDS
+    assert reader.first() == 300.0
 
 
-def test_that_nothing_is_published_yet_is_not_remembered(engine: Engine) -> None:
-    cache = PageCache(engine)
+def test_that_nothing_is_published_yet_is_not_remembered(engine: Engine, reader: _Reader) -> None:
     with pytest.raises(ProblemError, match="no turnover forecasts yet"):
-        _first(cache)
+        reader.first()
     publish(engine, publication(100.0), MONDAY)
-    assert _first(cache) == 100.0
+    assert reader.first() == 100.0

@@ -17,7 +17,7 @@ from projects import Project
 from sales_forecast.__main__ import app
 from sales_forecast.storage import audit
 from sales_forecast.storage.database import open_database, writing
-from sales_forecast.storage.keys import find_caller, list_keys
+from sales_forecast.storage.keys import find_key, list_keys
 from sales_forecast.storage.schema import audit_log
 from services import new_key
 
@@ -37,7 +37,7 @@ def record(
     monkeypatch.chdir(shop_project.folder)
     monkeypatch.setenv("SALES_FORECAST_DATABASE_URL", url := new_database(request.param))
     monkeypatch.setenv("COLUMNS", "200")
-    young = audit.Answer(
+    young = audit.AuditRecord(
         request_id="young",
         arm="champion",
         at=NOW,
@@ -76,26 +76,26 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(
     assert made.exit_code == 0, made.output
     key = made.stdout.strip()
     with record.connect() as connection:
-        caller = find_caller(connection, key, NOW)
-        assert caller is not None
-        assert caller.scopes == {"read", "admin"}
-        assert find_caller(connection, key, NOW + timedelta(days=31)) is None
+        found = find_key(connection, key, NOW)
+        assert found is not None
+        assert found.scopes == {"read", "admin"}
+        assert find_key(connection, key, NOW + timedelta(days=31)) is None
     listed = invoke("keys", "list").stdout
-    assert all(words in listed for words in ("Lille office", caller.key_id, "admin, read"))
+    assert all(words in listed for words in ("Lille office", found.key_id, "admin, read"))
     assert key.split("_", 2)[2][:10] not in listed
     monkeypatch.setenv("COLUMNS", "60")
-    assert caller.key_id in invoke("keys", "list").stdout
-    assert "is refused from now on" in invoke("keys", "revoke", caller.key_id).stdout
+    assert found.key_id in invoke("keys", "list").stdout
+    assert "is refused from now on" in invoke("keys", "revoke", found.key_id).stdout
     with record.connect() as connection:
-        assert find_caller(connection, key, NOW) is None
-    assert f"no valid key with the id '{caller.key_id}'" in refused("keys", "revoke", caller.key_id)
+        assert find_key(connection, key, NOW) is None
+    assert f"no valid key with the id '{found.key_id}'" in refused("keys", "revoke", found.key_id)
     assert "'write' is none of read, predict, admin" in refused("keys", "create", "x", "--scopes", "write")
     assert "there is no environment conf/nowhere" in refused("keys", "list", "--env", "nowhere")
 
 
 def test_the_record_is_exported_to_the_last_digit(record: Engine, tmp_path: Path) -> None:
     done = invoke("audit", "export", str(tmp_path / "all.parquet"))
-    assert f"2 answers are in {tmp_path}/all.parquet" in done.stdout.replace("\n", "")
+    assert f"2 records are in {tmp_path}/all.parquet" in done.stdout.replace("\n", "")
     old, young = pd.read_parquet(tmp_path / "all.parquet").to_dict("records")
     assert (old["request_id"], young["request_id"]) == ("old", "young")
     assert young["at"] == pd.Timestamp(NOW)
@@ -118,9 +118,9 @@ def test_the_record_is_exported_to_the_last_digit(record: Engine, tmp_path: Path
 def test_a_purge_forgets_the_old_and_keeps_the_young(record: Engine) -> None:
     assert CliRunner().invoke(app, ["audit", "purge"], input="n\n").exit_code == 1
     assert requests(record) == ["old", "young"]
-    assert "1 answers from before" in invoke("audit", "purge", "--yes").stdout
+    assert "1 records from before" in invoke("audit", "purge", "--yes").stdout
     assert requests(record) == ["young"]
-    assert "No answer is older than 730 days" in invoke("audit", "purge", "--yes").stdout
+    assert "No record is older than 730 days" in invoke("audit", "purge", "--yes").stdout
     assert "there is no environment conf/nowhere" in refused("audit", "purge", "--env", "nowhere")
 
 
@@ -130,8 +130,8 @@ def requests(engine: Engine) -> list[str]:
 
 
 def test_production_takes_no_salt_that_everybody_knows(record: Engine) -> None:
-    said = refused("serve", "--production")
-    assert "service.yml: ab.salt: choose one of your own in production; everybody knows this one" in said
+    message = refused("serve", "--production")
+    assert "service.yml: ab.salt: choose one of your own in production; the default is public" in message
 
 
 def test_production_makes_no_key_and_starts_with_none_that_is_over(
@@ -146,8 +146,8 @@ def test_production_makes_no_key_and_starts_with_none_that_is_over(
             "serve", "--production"
         )
         own.write_text(settings.replace("max_seconds: 30", "max_second: 30"))
-        assert "service.yml: " in (said := refused("serve"))
-        assert "max_second: Extra inputs are not permitted" in said
+        assert "service.yml: " in (message := refused("serve"))
+        assert "max_second: Extra inputs are not permitted" in message
     finally:
         own.unlink()
 
@@ -155,8 +155,8 @@ def test_production_makes_no_key_and_starts_with_none_that_is_over(
 def test_a_port_that_is_taken_stops_the_start_before_a_key_is_made(record: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        said = refused("serve", "--port", str(port))
-    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in said
+        message = refused("serve", "--port", str(port))
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in message
     with record.connect() as connection:
         assert list_keys(connection) == []
 
@@ -166,6 +166,6 @@ def test_a_database_that_does_not_answer_stops_the_start(
 ) -> None:
     monkeypatch.chdir(shop_project.folder)
     monkeypatch.setenv("SALES_FORECAST_DATABASE_URL", "postgresql://planner:secret@127.0.0.1:1/sales")
-    said = refused("serve")
-    assert "does not answer" in said
-    assert "secret" not in said
+    message = refused("serve")
+    assert "does not answer" in message
+    assert "secret" not in message

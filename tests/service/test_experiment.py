@@ -20,7 +20,9 @@ FIRST = date(2017, 10, 7)
 AB = ABSettings(challenger_share=0.5, salt="shop", planned_weeks=2, alpha=0.05, bootstrap_draws=200, seed=1)
 
 
-def said(arm: str, version: str, store: str, week: date, horizon: int, forecast: float) -> dict[str, Any]:
+def prediction(
+    arm: str, version: str, store: str, week: date, horizon: int, forecast: float
+) -> dict[str, Any]:
     return {
         "store": store,
         "department": "88",
@@ -32,13 +34,13 @@ def said(arm: str, version: str, store: str, week: date, horizon: int, forecast:
     }
 
 
-def answered(
+def recorded(
     at: datetime, versions: tuple[str, str], store: str, week: date, horizons: tuple[int, int] = (1, 1)
-) -> audit.Answer:
+) -> audit.AuditRecord:
     """The champion forecasts twice of what is sold, the challenger what is sold."""
-    champion = said("champion", versions[0], store, week, horizons[0], 200.0)
-    challenger = said("challenger", versions[1], store, week, horizons[1], 100.0)
-    return audit.Answer(
+    champion = prediction("champion", versions[0], store, week, horizons[0], 200.0)
+    challenger = prediction("challenger", versions[1], store, week, horizons[1], 100.0)
+    return audit.AuditRecord(
         request_id=f"{at:%d%H} {store} {horizons}",
         arm="champion",
         at=at,
@@ -53,23 +55,23 @@ def answered(
     )
 
 
-def shop(engine: Engine, answers: list[audit.Answer], weeks: int) -> None:
+def shop(engine: Engine, records: list[audit.AuditRecord], weeks: int) -> None:
     sold = [
         {"store": f"{store}", "department": "88", "week": FIRST + timedelta(weeks=week), "turnover": 100.0}
         for store in range(6)
         for week in range(weeks)
     ]
     with writing(engine) as connection:
-        audit.record(connection, answers)
+        audit.record(connection, records)
         connection.execute(insert(weekly_turnover), sold)
 
 
 def two_deliveries(engine: Engine, weeks: int = 2) -> Experiment:
     """Each Monday's run refits both models, so both get a new version."""
     later, second = MONDAY + timedelta(weeks=1), FIRST + timedelta(weeks=1)
-    answers = [answered(MONDAY, ("1", "2"), f"{store}", FIRST) for store in range(6)]
-    answers += [answered(later, ("3", "4"), f"{store}", second) for store in range(6)]
-    shop(engine, answers, weeks)
+    records = [recorded(MONDAY, ("1", "2"), f"{store}", FIRST) for store in range(6)]
+    records += [recorded(later, ("3", "4"), f"{store}", second) for store in range(6)]
+    shop(engine, records, weeks)
     return compare_arms(engine, AB, None)
 
 
@@ -77,7 +79,7 @@ def test_versions_of_an_arm_are_one_arm(engine: Engine) -> None:
     found = two_deliveries(engine)
     assert [(look.stores, look.champion, look.challenger) for look in found.looks] == [(6, 1.0, 0.0)] * 2
     assert "champion (version 1, 3), challenger (version 2, 4)" in found.title
-    assert found.words.endswith("sales-forecast models promote turnover 4")
+    assert found.conclusion.endswith("sales-forecast models promote turnover 4")
 
 
 def test_weeks_without_turnover_wait(engine: Engine) -> None:
@@ -85,15 +87,15 @@ def test_weeks_without_turnover_wait(engine: Engine) -> None:
 
 
 def test_answers_from_another_distance_are_not_compared(engine: Engine) -> None:
-    shop(engine, [answered(MONDAY, ("1", "2"), "1", FIRST, horizons=(1, 2))], 1)
+    shop(engine, [recorded(MONDAY, ("1", "2"), "1", FIRST, horizons=(1, 2))], 1)
     with pytest.raises(InputError, match="no request was answered by two arms as many weeks ahead"):
         compare_arms(engine, AB, None)
 
 
 def test_a_week_counts_as_it_was_first_answered(engine: Engine) -> None:
-    answers = [answered(MONDAY, ("1", "2"), f"{store}", FIRST) for store in range(6)]
-    answers += [answered(MONDAY + timedelta(hours=1), ("8", "9"), f"{store}", FIRST) for store in range(6)]
-    shop(engine, answers, 1)
+    records = [recorded(MONDAY, ("1", "2"), f"{store}", FIRST) for store in range(6)]
+    records += [recorded(MONDAY + timedelta(hours=1), ("8", "9"), f"{store}", FIRST) for store in range(6)]
+    shop(engine, records, 1)
     assert "version 1), challenger (version 2)" in compare_arms(engine, AB, None).title
     assert (
         "version 8), challenger (version 9)" in compare_arms(engine, AB, MONDAY + timedelta(minutes=1)).title

@@ -20,7 +20,7 @@ from services import Shop, fill, new_key, opened, served, wait_until
 
 pytestmark = pytest.mark.xdist_group("service alone")
 
-QUESTION = {"series": [{"store": 105, "department": 117}]}
+BODY = {"series": [{"store": 105, "department": 117}]}
 
 
 @pytest.fixture(scope="module")
@@ -41,24 +41,24 @@ def test_what_was_answered_before_a_kill_is_on_record(
     new_key(engine)
     answers: dict[str, Any] = {}
 
-    def keep_asking(shop: Shop) -> None:
-        with httpx.Client(base_url=shop.client.base_url, headers=shop.bearer, timeout=60) as caller:
+    def keep_calling(shop: Shop) -> None:
+        with httpx.Client(base_url=shop.client.base_url, headers=shop.bearer, timeout=60) as client:
             while True:
                 try:
-                    answer = caller.post("/v1/turnover/predict", json=QUESTION)
+                    answer = client.post("/v1/turnover/predict", json=BODY)
                 except httpx.HTTPError:
                     return
                 answers[answer.headers["X-Request-ID"]] = answer.json()["predictions"]
 
     log = tmp_path / "serve.log"
     with served(in_production, url, log, "--production") as (shop, process):
-        callers = [threading.Thread(target=keep_asking, args=[shop]) for _ in range(4)]
-        for caller in callers:
-            caller.start()
+        threads = [threading.Thread(target=keep_calling, args=[shop]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
         wait_until(lambda: len(answers) > 50)
         process.kill()
-        for caller in callers:
-            caller.join()
+        for thread in threads:
+            thread.join()
         secret = shop.key
     with engine.connect() as connection:
         recorded = {row.request_id: row.output for row in connection.execute(select(audit_log))}
@@ -70,7 +70,7 @@ def test_what_was_answered_before_a_kill_is_on_record(
 
     with served(in_production, url, tmp_path / "again.log", "--production") as (shop, _):
         assert shop.ready()[1] == "green"
-        assert shop.post("/v1/turnover/predict", QUESTION).json()["predictions"] in answers.values()
+        assert shop.post("/v1/turnover/predict", BODY).json()["predictions"] in answers.values()
         assert_a_large_body_without_a_size_is_refused(shop)
     engine.dispose()
 
@@ -112,7 +112,7 @@ def test_a_database_that_goes_away_is_told_and_used_again_when_it_is_back(
             server.stop()
             for answer in (
                 shop.get("/v1/turnover/forecasts"),
-                shop.post("/v1/turnover/predict", QUESTION),
+                shop.post("/v1/turnover/predict", BODY),
                 shop.get("/v1/models"),
             ):
                 assert answer.status_code == 503
@@ -126,7 +126,7 @@ def test_a_database_that_goes_away_is_told_and_used_again_when_it_is_back(
             assert shop.client.get("/health").status_code == 200
             server.start()
             assert shop.get("/v1/turnover/forecasts").status_code == 200
-            answer = shop.post("/v1/turnover/predict", QUESTION)
+            answer = shop.post("/v1/turnover/predict", BODY)
             assert answer.status_code == 200
             assert len(shop.audited(answer.json()["request_id"])) == 1
             assert shop.ready()[1] == "green"
@@ -137,10 +137,10 @@ def test_many_that_wait_for_the_record_stop_nobody_else(
     shop_project: Project, new_database: Callable[[str], str]
 ) -> None:
     url = new_database("sqlite")
-    with opened(shop_project, url) as shop, ThreadPoolExecutor(60) as callers:
+    with opened(shop_project, url) as shop, ThreadPoolExecutor(60) as threads:
         waiting = shop.app.state.service.audit_writer._waiting  # type: ignore[union-attr]
         with writing(open_database(url)):  # holds the lock that the record needs
-            answers = [callers.submit(shop.post, "/v1/turnover/predict", QUESTION) for _ in range(60)]
+            answers = [threads.submit(shop.post, "/v1/turnover/predict", BODY) for _ in range(60)]
             wait_until(lambda: waiting.qsize() > 50)
             assert shop.ready()[0] == 200
         assert [answer.result().status_code for answer in answers] == [200] * 60

@@ -8,14 +8,14 @@ from time import sleep
 import pytest
 
 from projects import Project
-from sales_forecast.service.auth import REMEMBERED_SECONDS
+from sales_forecast.service.auth import CACHE_SECONDS
 from sales_forecast.storage.database import writing
 from sales_forecast.storage.keys import Scope, revoke_key
 from services import Shop, new_key, opened
 
 pytestmark = pytest.mark.xdist_group("service")
 
-QUESTIONS: dict[Scope, tuple[str, str]] = {
+CALLS: dict[Scope, tuple[str, str]] = {
     "read": ("GET", "/v1/turnover/forecasts"),
     "predict": ("POST", "/v1/marketing/predict"),
     "admin": ("GET", "/v1/audit/nothing"),
@@ -24,7 +24,7 @@ QUESTIONS: dict[Scope, tuple[str, str]] = {
 
 def refused(shop: Shop, key: str | None, scope: Scope = "read") -> tuple[int, str]:
     """Status and reason; every refusal is a problem that can be reported."""
-    method, path = QUESTIONS[scope]
+    method, path = CALLS[scope]
     headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
     body = {"budgets": [10]} if method == "POST" else None
     answer = shop.client.request(method, path, headers=headers, json=body)
@@ -69,21 +69,21 @@ def test_a_key_stops_at_its_end_and_when_it_is_revoked(shop: Shop) -> None:
     assert shop.client.get("/v1/turnover/forecasts", headers=headers).status_code == 200
     with writing(shop.engine) as connection:
         revoke_key(connection, valid.split("_")[1], now)
-    sleep(REMEMBERED_SECONDS)
+    sleep(CACHE_SECONDS)
     assert refused(shop, valid) == (401, "this key is wrong, expired or revoked; ask for another one")
 
 
 @pytest.mark.parametrize("scope", ["read", "predict", "admin"])
 def test_a_key_is_for_what_it_was_made_for(shop: Shop, scope: Scope) -> None:
     key = new_key(shop.engine, [scope])
-    for asked, (method, path) in QUESTIONS.items():
-        if asked == scope:
+    for other, (method, path) in CALLS.items():
+        if other == scope:
             body = {"budgets": [10]} if method == "POST" else None
             given = {"Authorization": f"Bearer {key}"}
             assert shop.client.request(method, path, headers=given, json=body).status_code in (200, 404)
         else:
-            reason = f"this key is for {scope}; one for {asked} is needed"
-            assert refused(shop, key, asked) == (403, reason)
+            reason = f"this key is for {scope}; one for {other} is needed"
+            assert refused(shop, key, other) == (403, reason)
 
 
 def test_the_database_holds_no_secret(shop: Shop) -> None:

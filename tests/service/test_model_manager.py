@@ -34,33 +34,33 @@ def rivals(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @dataclass
-class Authenticator:
-    """Ask the same all the time, and keep what they were told."""
+class Clients:
+    """Send the same request all the time, and keep the responses."""
 
     shop: Shop
     answers: list[tuple[int, tuple[Any, ...]]] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
 
-    def ask(self) -> None:
+    def call(self) -> None:
         while not self.done.is_set():
             answer = self.shop.post("/v1/turnover/predict", {"series": [{"store": 105, "department": 117}]})
-            told = [(one["model_version"], one["forecast"]) for one in answer.json()["predictions"]]
-            self.answers.append((answer.status_code, tuple(told)))
+            predicted = [(one["model_version"], one["forecast"]) for one in answer.json()["predictions"]]
+            self.answers.append((answer.status_code, tuple(predicted)))
 
     def last_version(self) -> str | None:
         return self.answers[-1][1][0][0] if self.answers else None
 
 
 @contextlib.contextmanager
-def calling(shop: Shop) -> Iterator[Authenticator]:
-    callers = Authenticator(shop)
-    threads = [threading.Thread(target=callers.ask) for _ in range(3)]
+def calling(shop: Shop) -> Iterator[Clients]:
+    clients = Clients(shop)
+    threads = [threading.Thread(target=clients.call) for _ in range(3)]
     for thread in threads:
         thread.start()
     try:
-        yield callers
+        yield clients
     finally:
-        callers.done.set()
+        clients.done.set()
         for thread in threads:
             thread.join()
 
@@ -69,10 +69,10 @@ def test_another_champion_takes_over_while_requests_run_and_a_broken_one_does_no
     rivals: Project, new_database: Callable[[str], str], tmp_path: Path
 ) -> None:
     project = copy_finished(rivals, tmp_path / "project")
-    with opened(project, new_database("sqlite")) as shop, calling(shop) as callers:
-        wait_until(lambda: callers.last_version() == "1")
+    with opened(project, new_database("sqlite")) as shop, calling(shop) as clients:
+        wait_until(lambda: clients.last_version() == "1")
         registry(project).promote("2", "to see it change")
-        wait_until(lambda: callers.last_version() == "2")
+        wait_until(lambda: clients.last_version() == "2")
         status, colour, checks = shop.ready()
         assert (status, colour) == (200, "yellow")
         assert "made by version 1, while version 2 serves" in checks["turnover forecasts"]["detail"]
@@ -86,17 +86,19 @@ def test_another_champion_takes_over_while_requests_run_and_a_broken_one_does_no
         assert "version 3" in reason
         assert "/tmp" not in reason
         assert str(project.folder) not in reason
-        assert callers.last_version() == "2"
+        assert clients.last_version() == "2"
         models = shop.get("/v1/models").json()["versions"]
         turnover = [each for each in models if each["name"] == "sales_forecast.turnover"]
         assert {each["version"]: each["aliases"] for each in turnover}["1"] == []
 
         registry(project).promote("1", "back again")
-        wait_until(lambda: callers.last_version() == "1")
+        wait_until(lambda: clients.last_version() == "1")
         assert shop.ready()[1] == "green"
         assert 'arm="champion",model="sales_forecast.turnover"} 1.0' in shop.client.get("/metrics").text
-    assert {status for status, _ in callers.answers} == {200}
-    assert len({told for _, told in callers.answers}) == 2  # whole answers of one version or the other
+    assert {status for status, _ in clients.answers} == {200}
+    assert (
+        len({predicted for _, predicted in clients.answers}) == 2
+    )  # whole answers of one version or the other
 
 
 # --- side by side ------------------------------------------------------------------------------------
@@ -129,29 +131,29 @@ def test_each_store_has_one_arm_and_the_record_has_both(
             shop.post("/v1/turnover/predict", {"series": every_series(shop)[:1]}).json()["request_id"]
         )
     assert record["other_output"]
-    said = pd.DataFrame(answer["predictions"])
+    predicted = pd.DataFrame(answer["predictions"])
     assert split == {"champion": 0.5, "challenger": 0.5}
-    assert set(zip(said["arm"], said["model_version"], strict=True)) == {
+    assert set(zip(predicted["arm"], predicted["model_version"], strict=True)) == {
         ("champion", "1"),
         ("challenger", "2"),
     }
-    assert (said.groupby("store")["arm"].nunique() == 1).all()
-    assert (said.groupby("store")["department"].nunique() > 1).any()
-    by_store = said.drop_duplicates("store")["arm"].eq("challenger").mean()
+    assert (predicted.groupby("store")["arm"].nunique() == 1).all()
+    assert (predicted.groupby("store")["department"].nunique() > 1).any()
+    by_store = predicted.drop_duplicates("store")["arm"].eq("challenger").mean()
     assert 0.3 < by_store < 0.7
 
     assert {record["arm"] for record in records} == {"champion", "challenger"}
-    model_manager, challengers = both_arms(records)
+    champions, challengers = both_arms(records)
     exact = made.astype({"store": str, "department": str}).assign(week=made["week"].dt.strftime("%Y-%m-%d"))
     keys = ["store", "department", "week"]
     columns = [*keys, "forecast", "lo_95", "hi_95"]
     pd.testing.assert_frame_equal(
-        model_manager.sort_values(keys, ignore_index=True)[columns],
+        champions.sort_values(keys, ignore_index=True)[columns],
         exact.sort_values(keys, ignore_index=True)[columns],
         check_exact=True,
     )
-    assert len(challengers) == len(model_manager)
-    assert challengers["forecast"].sum() > 1.5 * model_manager["forecast"].sum()
+    assert len(challengers) == len(champions)
+    assert challengers["forecast"].sum() > 1.5 * champions["forecast"].sum()
 
     assert "no turnover of the experiment's weeks has arrived" in report(failing=True)
     engine = open_database(url)
@@ -167,15 +169,15 @@ def test_each_store_has_one_arm_and_the_record_has_both(
 
 
 def both_arms(records: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What each arm said of everything, whoever's answer the caller saw."""
-    said = [
+    """What each arm predicts for all series, whichever arm's predictions were returned."""
+    rows = [
         row
         for one in records
-        for rows in (one["output"], one["other_output"])
-        for each in rows
+        for output in (one["output"], one["other_output"])
+        for each in output
         for row in each
     ]
-    table = pd.DataFrame(said)
+    table = pd.DataFrame(rows)
     return table[table["arm"] == "champion"], table[table["arm"] == "challenger"]
 
 
@@ -198,18 +200,18 @@ def report(failing: bool = False) -> str:
 def test_the_salt_decides_which_stores_and_the_share_how_many() -> None:
     stores = [str(number) for number in range(10_000)]
 
-    def answered(share: float, salt: str) -> set[str]:
+    def predicted_by_challenger(share: float, salt: str) -> set[str]:
         arms = ModelManager({}, share, salt)
         return {store for store in stores if arms.is_challengers(store)}
 
     for share in (0.05, 0.2, 0.5):
-        assert abs(len(answered(share, "spring")) / 10_000 - share) < 0.015
-    spring, autumn = answered(0.5, "spring"), answered(0.5, "autumn")
-    assert spring == answered(0.5, "spring")
+        assert abs(len(predicted_by_challenger(share, "spring")) / 10_000 - share) < 0.015
+    spring, autumn = predicted_by_challenger(0.5, "spring"), predicted_by_challenger(0.5, "autumn")
+    assert spring == predicted_by_challenger(0.5, "spring")
     assert 0.45 < len(spring & autumn) / len(spring) < 0.55
-    assert answered(0.2, "spring") < spring
-    assert answered(0.0, "spring") == set()
-    assert len(answered(1.0, "spring")) == 10_000
+    assert predicted_by_challenger(0.2, "spring") < spring
+    assert predicted_by_challenger(0.0, "spring") == set()
+    assert len(predicted_by_challenger(1.0, "spring")) == 10_000
 
 
 def test_without_a_share_the_challenger_is_not_even_loaded(

@@ -1,1 +1,1 @@
-"""The prediction API: stored forecasts and live ones, with keys, an audit audit writer and A/B routing."""
+"""The HTTP API: stored forecasts and live predictions, with API keys, an audit log and A/B experiments."""

@@ -1,11 +1,11 @@
-"""The application, put together."""
+"""The FastAPI application."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -14,11 +14,11 @@ from fastapi_offline import FastAPIOffline
 from sales_forecast.registry.store import Registry
 from sales_forecast.service.audit import AuditWriter
 from sales_forecast.service.dependencies import Service
-from sales_forecast.service.middleware import EachRequest
-from sales_forecast.service.model_manager import KINDS, ModelManager
-from sales_forecast.service.problems import document_errors, explain_errors
+from sales_forecast.service.middleware import RequestMiddleware
+from sales_forecast.service.model_manager import DOMAINS, ModelManager
+from sales_forecast.service.problems import add_error_handlers, document_errors
 from sales_forecast.service.routes import compatible, live, marketing, operations, stored
-from sales_forecast.service.settings import ServiceSettings
+from sales_forecast.service.settings import BudgetIntervalSettings, ServiceSettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,28 +28,28 @@ ROUTERS = {
     "stored forecasts": stored,
     "live predictions": live,
     "marketing": marketing,
-    "the service itself": operations,
-    "an earlier system's calls": compatible,
+    "operations": operations,
+    "calls of the earlier system": compatible,
 }
 
 
 def create_app(
-    settings: ServiceSettings, engine: Engine, client: MlflowClient, curve: dict[str, Any]
+    settings: ServiceSettings, engine: Engine, client: MlflowClient, budget_interval: BudgetIntervalSettings
 ) -> FastAPI:
-    """Put the application together; models are loaded once it starts.
+    """Create the application; models are loaded once it starts.
 
     Args:
-        settings: Of the service.
-        engine: Of an up-to-date database.
-        client: Of the tracking server with the registry.
-        curve: The marketing domain's ``curve`` parameters.
+        settings: Settings of the service.
+        engine: SQLAlchemy engine of an up-to-date database.
+        client: MLflow client of the tracking server that holds the registry.
+        budget_interval: Parameters of the prediction interval of budgets.
     """
-    registries = {domain: Registry(client, f"sales_forecast.{domain}") for domain in KINDS}
+    registries = {domain: Registry(client, f"sales_forecast.{domain}") for domain in DOMAINS}
 
     @asynccontextmanager
-    async def living(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model_manager = ModelManager(registries, settings.ab.challenger_share, settings.ab.salt)
-        service = Service(settings, engine, model_manager, AuditWriter(engine), curve)
+        service = Service(settings, engine, model_manager, AuditWriter(engine), budget_interval)
         app.state.service = service
         model_manager.watch(settings.check_registry_seconds)
         yield
@@ -60,14 +60,14 @@ def create_app(
         title="sales_forecast",
         version=version("sales_forecast"),
         description="Weekly turnover of stores and departments, and sales from TV budgets.",
-        lifespan=living,
+        lifespan=lifespan,
     )
     for tag, module in ROUTERS.items():
         app.include_router(module.router, tags=[tag])
     for route in app.routes:
-        if isinstance(route, APIRoute):  # on the page: what it does instead of what its function is called
+        if isinstance(route, APIRoute):  # the page shows what a route does instead of its function's name
             route.summary, route.description = route.description.removesuffix("."), ""
-    explain_errors(app)
+    add_error_handlers(app)
     document_errors(app)
-    app.add_middleware(EachRequest, settings=settings)
+    app.add_middleware(RequestMiddleware, settings=settings)
     return app

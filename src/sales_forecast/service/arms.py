@@ -1,74 +1,177 @@
-"""A model that answers, and what it says to the usual questions."""
+"""Arms: model versions that are loaded, and the predictions that they make.
+
+As in statistics, an experiment has one arm per model that is compared. Without an experiment the champion is
+the only one.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import pandas as pd
 
 from sales_forecast.forecasting.features.context import weeks_ahead
 from sales_forecast.forecasting.panel.matrix import KEYS
-from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.models.marketing import BudgetForecaster, BudgetPackage
+from sales_forecast.models.turnover import TurnoverForecaster, TurnoverPackage
+from sales_forecast.registry.packages import open_package
+from sales_forecast.service.schemas.responses import ArmName
 
-Predictions = list[dict[str, Any]]
-"""The fields of ``answered.Prediction``, week by week."""
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+
+class PredictionRow(TypedDict):
+    """One predicted week of a series, with the fields of ``responses.Prediction``."""
+
+    store: str
+    department: str
+    model_version: str
+    arm: ArmName
+    week: str
+    horizon: int
+    forecast: float
+    lo_80: float
+    hi_80: float
+    lo_95: float
+    hi_95: float
+    cold_start: bool
+
+
+Predictions = list[PredictionRow]
+
+COMPUTED = ["week", "horizon", "forecast", "lo_80", "hi_80", "lo_95", "hi_95", "cold_start"]
+
+SeriesKey = tuple[str, str]
+"""Store and department, as text."""
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
-    """One model that answers.
+class Arm(ABC):
+    """One model version that serves.
 
     Args:
         name: ``champion`` or ``challenger``.
-        model_name: In the registry.
-        version: In the registry.
-        package: Model and tables.
-        forecaster: What is asked.
+        model_name: Name of the model in the registry.
+        version: Version of the model in the registry.
     """
 
-    name: str
+    name: ArmName
     model_name: str
     version: str
-    package: Any
-    forecaster: Any
+
+    @abstractmethod
+    def warm_up(self) -> None:
+        """Compute what is computed only once, so that no request has to wait for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class TurnoverArm(Arm):
+    """A version of the turnover model.
+
+    Args:
+        package: Model and the tables that it was made from.
+        forecaster: Forecaster that makes the predictions.
+    """
+
+    package: TurnoverPackage
+    forecaster: TurnoverForecaster
+
+    @classmethod
+    def load(cls, name: ArmName, found: ModelVersion) -> TurnoverArm:
+        """Load a version from the registry.
+
+        Args:
+            name: Arm that the version is loaded for.
+            found: Version in the registry.
+
+        Raises:
+            InputError: This code cannot read the version's package.
+        """
+        package: TurnoverPackage = open_package(found, TurnoverPackage)
+        return cls(name, found.name, str(found.version), package, TurnoverForecaster(package))
 
     def warm_up(self) -> None:
-        """Compute what is computed once, before anybody waits for it."""
+        """Predict all series that the model was made for."""
         self.forecaster.predict(self.package.example())
-        if isinstance(self.package, TurnoverPackage):
-            _ = self.usual
+        _ = self.precomputed
 
     @cached_property
-    def usual(self) -> dict[tuple[str, str], Predictions]:
-        """What the turnover model says of each series that it was made for, every week ahead."""
+    def precomputed(self) -> dict[SeriesKey, Predictions]:
+        """Predictions of every week ahead, for each series that the model was made for."""
         forecast_index = self.package.forecast_index
         ahead = weeks_ahead(forecast_index, self.package.context.cutoff)
-        question = forecast_index[KEYS].astype(str).assign(horizon=ahead).sort_values([*KEYS, "horizon"])
+        rows = forecast_index[KEYS].astype(str).assign(horizon=ahead).sort_values([*KEYS, "horizon"])
         every_week = list(range(1, self.package.horizon_weeks + 1))
-        said = self.answers(self.forecaster, question)
         return {
             series: weeks
-            for series, weeks in said.items()
+            for series, weeks in self.predict(rows).items()
             if [week["horizon"] for week in weeks] == every_week
         }
 
-    def answers(self, forecaster: Any, question: pd.DataFrame) -> dict[tuple[str, str], Predictions]:
-        """Predictions by series; labels as they were asked.
+    def predict(
+        self, rows: pd.DataFrame, forecaster: TurnoverForecaster | None = None
+    ) -> dict[SeriesKey, Predictions]:
+        """Predict rows, grouped by series and labelled as they are in the rows.
 
         Args:
-            forecaster: The model's own, or one that knows more.
-            question: ``store, department`` as text, ``horizon``, and columns known ahead.
+            rows: ``store, department`` as text, ``horizon``, and future covariates.
+            forecaster: Forecaster to use instead of the arm's own, such as one with a request's own data.
         """
-        said = forecaster.predict(question).drop(columns=KEYS)
-        said["week"] = said["week"].dt.strftime("%Y-%m-%d")
-        named = {"model_version": self.version, "arm": self.name}
-        answers: dict[tuple[str, str], Predictions] = {}
-        labels = question[KEYS].itertuples(index=False, name=None)
-        for (store, department), row in zip(labels, said.to_dict("records"), strict=True):
-            figures = {str(name): value for name, value in row.items()}
-            answers.setdefault((store, department), []).append(
-                {"store": store, "department": department} | named | figures
+        predicted = (forecaster or self.forecaster).predict(rows)
+        predicted["week"] = predicted["week"].dt.strftime("%Y-%m-%d")
+        computed = zip(*(predicted[name].tolist() for name in COMPUTED), strict=True)
+        labels = rows[KEYS].itertuples(index=False, name=None)
+        found: dict[SeriesKey, Predictions] = {}
+        for (store, department), values in zip(labels, computed, strict=True):
+            week, horizon, forecast, lo_80, hi_80, lo_95, hi_95, cold_start = values
+            row = PredictionRow(
+                store=store,
+                department=department,
+                model_version=self.version,
+                arm=self.name,
+                week=week,
+                horizon=horizon,
+                forecast=forecast,
+                lo_80=lo_80,
+                hi_80=hi_80,
+                lo_95=lo_95,
+                hi_95=hi_95,
+                cold_start=cold_start,
             )
-        return answers
+            found.setdefault((store, department), []).append(row)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class BudgetArm(Arm):
+    """A version of the marketing model.
+
+    Args:
+        package: Model and the campaigns that it was made from.
+        forecaster: Forecaster that makes the predictions.
+    """
+
+    package: BudgetPackage
+    forecaster: BudgetForecaster
+
+    @classmethod
+    def load(cls, name: ArmName, found: ModelVersion) -> BudgetArm:
+        """Load a version from the registry.
+
+        Args:
+            name: Arm that the version is loaded for.
+            found: Version in the registry.
+
+        Raises:
+            InputError: This code cannot read the version's package.
+        """
+        package: BudgetPackage = open_package(found, BudgetPackage)
+        return cls(name, found.name, str(found.version), package, BudgetForecaster(package))
+
+    def warm_up(self) -> None:
+        """Predict once."""
+        self.forecaster.predict(self.package.example())

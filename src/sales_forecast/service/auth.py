@@ -1,57 +1,63 @@
-"""Who calls, and how often: keys are looked up in the database, and remembered for a second."""
+"""Authentication by API key. A key is looked up in the database and cached for a second."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from math import ceil
-from time import time
 
-from cachetools import TTLCache
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
+from async_lru import alru_cache
 from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
 
-from sales_forecast.service.single_flight import SingleFlight
-from sales_forecast.storage.keys import Caller, find_caller, looks_like_a_key
+from sales_forecast.storage.keys import ApiKey, find_key, has_key_format
 
-REMEMBERED_SECONDS = 1.0
-"""How soon a revoked key is refused; looking it up on each request would cost a thread and a query."""
+CACHE_SECONDS = 1.0
+"""How soon a revoked key is refused; looking it up for each request would cost a thread and a query."""
+
+
+class UnknownKeyError(LookupError):
+    """The key is wrong, expired or revoked."""
 
 
 class Authenticator:
-    """Everybody with a key.
+    """Finds API keys. It may be used only on one event loop.
 
     Args:
-        engine: Of the database.
-        requests_per_minute: Of each key.
+        engine: SQLAlchemy engine of the database.
     """
 
-    def __init__(self, engine: Engine, requests_per_minute: int) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._reads = SingleFlight()
-        self._known: TTLCache[bytes, Caller] = TTLCache(1000, REMEMBERED_SECONDS)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
-        self.limit = RateLimitItemPerMinute(requests_per_minute)
+        # calls for the same key share one query; an error is not cached, so an unknown key is never kept
+        self._find = alru_cache(maxsize=1000, ttl=CACHE_SECONDS, key=_digest)(self._look_up)
 
-    async def find(self, key: str) -> Caller | None:
-        """Who has this key; None if it is wrong, expired or revoked."""
-        digest = hashlib.sha256(key.encode()).digest()
-        caller = self._known.get(digest)
-        if caller is None and looks_like_a_key(key):
-            caller = await self._reads.read(digest, self._look_up, key)
-            if caller is not None:
-                self._known[digest] = caller
-        return caller
+    async def find(self, key: str) -> ApiKey | None:
+        """Find a key.
 
-    def _look_up(self, key: str) -> Caller | None:
+        Args:
+            key: Key as it was sent.
+
+        Returns:
+            Its id and scopes, or None if it is wrong, expired or revoked.
+        """
+        if not has_key_format(key):
+            return None
+        try:
+            return await self._find(key)
+        except UnknownKeyError:
+            return None
+
+    async def _look_up(self, key: str) -> ApiKey:
+        found = await run_in_threadpool(self._query, key)
+        if found is None:
+            raise UnknownKeyError
+        return found
+
+    def _query(self, key: str) -> ApiKey | None:
         with self._engine.connect() as connection:
-            return find_caller(connection, key, datetime.now(UTC))
+            return find_key(connection, key, datetime.now(UTC))
 
-    async def seconds_to_wait(self, caller: Caller) -> int:
-        """Count a request; 0 if it may go on."""
-        if await self._limiter.hit(self.limit, caller.key_id):
-            return 0
-        window = await self._limiter.get_window_stats(self.limit, caller.key_id)
-        return max(1, ceil(window.reset_time - time()))
+
+def _digest(key: str) -> bytes:
+    """Return what a key is cached under: the secret itself is not kept in memory."""
+    return hashlib.sha256(key.encode()).digest()

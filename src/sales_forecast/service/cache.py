@@ -1,62 +1,67 @@
-"""Stored forecasts at hand: what a run has published never changes, so it is read once and kept as JSON."""
+"""Cache of stored forecasts: a published run never changes, so its pages are read once and kept as JSON.
+
+The pages stay in a cache of ``cachetools``, which counts bytes; ``async_lru`` counts entries only, and lets
+requests for the same page that arrive together share one query.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
-from typing import Any
 
 import orjson
-from cachetools import LRUCache, TTLCache
+from async_lru import alru_cache
+from cachetools import LRUCache
 from sqlalchemy import Engine, RowMapping, Table
+from starlette.concurrency import run_in_threadpool
 
 from sales_forecast.service.problems import ProblemError
-from sales_forecast.service.single_flight import SingleFlight
 from sales_forecast.storage import schema
 from sales_forecast.storage.queries import Run, newest_run, rows_of_run
 
 NEWEST_SECONDS = 1.0
-"""How soon a new publication is answered from; asking on every request would cost a thread and a query."""
+"""How soon a new publication is served; asking for each request would cost a thread and a query."""
 
-KEPT_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 BYTES_BESIDE_ROWS = 1000
-"""Of a page and its key, about: empty pages are not for nothing."""
+"""Memory of a page and its key beside its rows, roughly; so that empty pages count, too."""
+
+PageKey = tuple[int, str, "Selection"]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows.
+    """Which rows of a run are requested.
 
     Args:
         table: ``schema.forecasts``, ``schema.level_forecasts`` or ``schema.budget_curves``.
-        as_answer: A row, as it is answered.
-        where: Column and value; None means any.
-        limit: At most so many.
-        offset: After so many.
+        to_response: Converts a row to what the response contains.
+        where: Column and the value that it must have; None for any value.
+        limit: Largest number of rows.
+        offset: Number of rows to skip.
     """
 
     table: Table
-    as_answer: Callable[[RowMapping], dict[str, Any]]
+    to_response: Callable[[RowMapping], Mapping[str, object]]
     where: tuple[tuple[str, str | None], ...]
     limit: int
     offset: int
 
     @property
     def domain(self) -> str:
-        """Whose forecasts these are."""
+        """Domain whose forecasts the table holds."""
         return "marketing" if self.table is schema.budget_curves else "turnover"
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows.
+    """Rows of a run.
 
     Args:
-        rows: A JSON list of them.
-        count: How many these are.
-        total: How many there are in all.
+        rows: JSON list of the rows.
+        count: Number of these rows.
+        total: Number of rows without limit and offset.
     """
 
     rows: bytes
@@ -65,74 +70,87 @@ class Page:
 
 
 class PageCache:
-    """Reads what is stored. Only for the event loop: nothing here is locked.
+    """Reads stored forecasts through a cache. It may be used only on one event loop: it has no locks.
 
     Args:
-        engine: Of the database.
-        timer: Tells seconds.
+        engine: SQLAlchemy engine of the database.
     """
 
-    def __init__(self, engine: Engine, timer: Callable[[], float] = monotonic) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._reads = SingleFlight()
-        self._newest: TTLCache[Any, Run] = TTLCache(1000, NEWEST_SECONDS, timer)
-        self._pages: LRUCache[Any, Page] = LRUCache(KEPT_BYTES, getsizeof=_size)
+        self._pages: LRUCache[PageKey, Page] = LRUCache(MAX_BYTES, getsizeof=_size)
+        self._newest = alru_cache(maxsize=1000, ttl=NEWEST_SECONDS)(self._read_newest)
+        # an entry lives as long as its query: the pages themselves are kept above
+        self._read = alru_cache(maxsize=None, ttl=0, key=_page_key)(self._read_page)
 
     async def newest(self, domain: str, as_of: datetime | None) -> Run:
-        """The newest run; with ``as_of``, the newest one of then.
-
-        Raises:
-            ProblemError: There is none.
-        """
-        key = (domain, as_of)
-        run = self._newest.get(key)
-        if run is None:
-            run = await self._reads.read(key, self._read_newest, domain, as_of)
-            if run is None:
-                when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC" if as_of else "yet; make some: kedro run"
-                field = "query.as_of" if as_of else None
-                raise ProblemError(404, f"there are no {domain} forecasts {when}", field)
-            self._newest[key] = run
-        return run
-
-    async def page(self, run: Run, wanted: Selection) -> Page:
-        """Rows of a run, in the order of their keys.
+        """Find the newest run of a domain.
 
         Args:
-            run: Whose.
-            wanted: Which.
+            domain: ``turnover`` or ``marketing``.
+            as_of: Time by which the run must have been published; None for now.
 
         Raises:
-            ProblemError: There are none.
+            ProblemError: There is no such run.
         """
-        key = (run.id, run.digest, wanted)
+        return await self._newest(domain, as_of)
+
+    async def page(self, run: Run, selection: Selection) -> Page:
+        """Read rows of a run, ordered by their primary key.
+
+        Args:
+            run: Run whose rows are read.
+            selection: Which of its rows.
+
+        Raises:
+            ProblemError: No row matches.
+        """
+        key = _page_key(run, selection)
         page = self._pages.get(key)
         if page is None:
-            page = await self._reads.read(key, self._read_page, run, wanted)
-            if _size(page) <= KEPT_BYTES:
+            page = await self._read(run, selection)
+            if _size(page) <= MAX_BYTES:
                 self._pages[key] = page
         return page
 
-    def _read_newest(self, domain: str, as_of: datetime | None) -> Run | None:
+    async def _read_newest(self, domain: str, as_of: datetime | None) -> Run:
+        run = await run_in_threadpool(self._query_newest, domain, as_of)
+        if run is None:
+            when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC" if as_of else "yet; make some: kedro run"
+            field = "query.as_of" if as_of else None
+            raise ProblemError(404, f"there are no {domain} forecasts {when}", field)
+        return run
+
+    def _query_newest(self, domain: str, as_of: datetime | None) -> Run | None:
         with self._engine.connect() as connection:
             return newest_run(connection, domain, as_of)
 
-    def _read_page(self, run: Run, wanted: Selection) -> Page:
-        given = {name: value for name, value in wanted.where if value}
-        if any("\x00" in value for value in given.values()):  # PostgreSQL knows no such text
-            raise _nothing_for(given)
+    async def _read_page(self, run: Run, selection: Selection) -> Page:
+        return await run_in_threadpool(self._query_page, run, selection)
+
+    def _query_page(self, run: Run, selection: Selection) -> Page:
+        where = {name: value for name, value in selection.where if value}
+        if any("\x00" in value for value in where.values()):  # PostgreSQL cannot compare with this character
+            raise _not_found(where)
         with self._engine.connect() as connection:
-            rows, total = rows_of_run(connection, wanted.table, run, given, wanted.limit, wanted.offset)
-        if not total and given:
-            raise _nothing_for(given)
-        return Page(orjson.dumps([wanted.as_answer(row._mapping) for row in rows]), len(rows), total)
+            rows, total = rows_of_run(
+                connection, selection.table, run, where, selection.limit, selection.offset
+            )
+        if not total and where:
+            raise _not_found(where)
+        return Page(orjson.dumps([selection.to_response(row) for row in rows]), len(rows), total)
+
+
+def _page_key(run: Run, selection: Selection) -> PageKey:
+    """Return what a page is cached under; the digest differs when the database was started anew."""
+    return run.id, run.digest, selection
 
 
 def _size(page: Page) -> int:
     return len(page.rows) + BYTES_BESIDE_ROWS
 
 
-def _nothing_for(given: dict[str, str]) -> ProblemError:
-    named = ", ".join(f"{name} '{value}'" for name, value in given.items())
-    queries = [f"query.{name}" for name in given if name != "level"] or ["path.level"]
+def _not_found(where: Mapping[str, str]) -> ProblemError:
+    named = ", ".join(f"{name} '{value}'" for name, value in where.items())
+    queries = [f"query.{name}" for name in where if name != "level"] or ["path.level"]
     return ProblemError(404, f"no forecast is stored for {named}", queries[0] if len(queries) == 1 else None)

@@ -1,4 +1,4 @@
-"""``sales-forecast serve`` and ``sales-forecast ab``."""
+"""The commands ``sales-forecast serve`` and ``sales-forecast ab``."""
 
 from __future__ import annotations
 
@@ -23,115 +23,118 @@ from sales_forecast.storage.keys import create_key, list_keys
 from sales_forecast.storage.queries import newest_run
 from sales_forecast.storage.schema import forecasts
 
-ab = typer.Typer(no_args_is_help=True, help="Champion and challenger side by side.")
+ab = typer.Typer(no_args_is_help=True, help="Compare champion and challenger.")
 
-Environment = Annotated[str, typer.Option("--env", help="Folder in conf/ with service.yml and the stores.")]
+Environment = Annotated[
+    str, typer.Option("--env", help="Folder in conf/ with service.yml and the databases.")
+]
 
 CONNECTIONS = 20
 
-SECONDS_IDLE = 75
-"""Then a connection is closed; longer than authenticator and proxies (a minute, mostly) wait to use it again."""
+KEEP_ALIVE_SECONDS = 75
+"""Seconds until an idle connection is closed; longer than clients and proxies keep it (usually a minute)."""
 
 M_ARENA_MAX = -8
-"""As glibc's malloc.h has it."""
+"""Option of glibc's ``mallopt``, as defined in malloc.h."""
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Instead of the one in service.yml.")] = None,
-    port: Annotated[int | None, typer.Option(help="Instead of the one in service.yml.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on, instead of the one in service.yml.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, instead of the one in service.yml.")
+    ] = None,
     production: Annotated[
-        bool | None, typer.Option("--production", help="Make no key; accept no default.")
+        bool | None, typer.Option("--production", help="Create no key, and refuse default secrets.")
     ] = None,
     env: Environment = "local",
 ) -> None:
-    """Answer over HTTP until stopped; see /docs."""
-    _share_heaps()
+    """Serve the HTTP API until stopped; its documentation is at /docs."""
+    _limit_heaps()
     import uvicorn
 
     from sales_forecast.registry.cli import open_tracking
     from sales_forecast.registry.store import Registry
     from sales_forecast.service.app import create_app
     from sales_forecast.service.logs import log_as_json
-    from sales_forecast.service.settings import read_settings
+    from sales_forecast.service.settings import BudgetIntervalSettings, read_settings
 
     try:
         configuration = load_configuration(env)
         settings = read_settings(configuration["service"], host=host, port=port, production=production)
-        _refuse_taken(settings.host, settings.port)
+        _check_address(settings.host, settings.port)
         engine = open_database(configuration["globals"]["database_url"], pool_size=CONNECTIONS)
         upgrade(engine)
-        key = _key(engine, production=settings.production)
+        key = _create_key(engine, production=settings.production)
         client = open_tracking(configuration)
     except InputError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
-    app = create_app(settings, engine, client, configuration["parameters"]["marketing"]["curve"])
+    curve = configuration["parameters"]["marketing"]["curve"]
+    app = create_app(settings, engine, client, BudgetIntervalSettings.model_validate(curve))
     if key is not None:
         has_champion = Registry(client, "sales_forecast.turnover").champion() is not None
-        _say_how(engine, f"http://{settings.host}:{settings.port}", key, has_champion=has_champion)
+        _print_examples(engine, f"http://{settings.host}:{settings.port}", key, has_champion=has_champion)
     log_as_json()
     uvicorn.run(
         app,
         host=settings.host,
         port=settings.port,
-        timeout_keep_alive=SECONDS_IDLE,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         log_config=None,
         access_log=False,
         server_header=False,
     )
 
 
-def _refuse_taken(host: str, port: int) -> None:
-    """Say so before a key is made.
+def _check_address(host: str, port: int) -> None:
+    """Check that the address is free, before a key is created.
 
     Raises:
-        InputError: The address is taken, or none of this machine's.
+        InputError: The address is in use, or does not belong to this machine.
     """
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return
     except OSError as error:
         raise InputError(
-            f"the service cannot listen on {host}, port {port}: {error.strerror}. Stop what does, or name "
-            "another one: --port, or port in conf/local/service.yml"
+            f"the service cannot listen on {host}, port {port}: {error.strerror}. Stop the other process, or "
+            "choose another port: --port, or port in conf/local/service.yml"
         ) from error
 
 
-def _share_heaps() -> None:
-    """Have all threads take memory from two heaps.
+def _limit_heaps() -> None:
+    """Limit the heaps of glibc to two.
 
-    Of itself glibc gives a thread a heap of its own, up to eight a core, and each keeps what its largest
-    question took.
+    By default each thread gets a heap of its own, up to eight per core, and each heap keeps the memory that
+    its largest request needed.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-def _key(engine: Engine, *, production: bool) -> str | None:
-    """A key for today, unless this is production, which must have one.
+def _create_key(engine: Engine, *, production: bool) -> str | None:
+    """Create a key that is valid for a day; in production there must be a valid one already.
 
     Raises:
-        InputError: It has none.
+        InputError: There is no valid key in production.
     """
     now = datetime.now(UTC)
     if production:
         with engine.connect() as connection:
-            valid = [
-                key
-                for key in list_keys(connection)
-                if key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-            ]
-        if not valid:
+            has_valid_key = any(key.is_valid(now) for key in list_keys(connection))
+        if not has_valid_key:
             raise InputError("there is no valid API key; make one: sales-forecast keys create NAME")
         return None
     with writing(engine) as connection:
         return create_key(
-            connection, "made by serve, for a day", ["read", "predict"], now, now + timedelta(days=1)
+            connection, "created by serve, for a day", ["read", "predict"], now, now + timedelta(days=1)
         )
 
 
-def _say_how(engine: Engine, address: str, key: str, *, has_champion: bool) -> None:
-    """Print calls that work."""
+def _print_examples(engine: Engine, address: str, key: str, *, has_champion: bool) -> None:
+    """Print calls that work with the key."""
     with engine.connect() as connection:
         run = newest_run(connection, "turnover")
         row = None
@@ -147,20 +150,21 @@ def _say_how(engine: Engine, address: str, key: str, *, has_champion: bool) -> N
     if not has_champion:
         typer.echo("No model is in the registry yet, only stored forecasts; make one: kedro run", err=True)
         return
-    asked = shlex.quote(json.dumps({"series": [series]}))
+    body = shlex.quote(json.dumps({"series": [series]}))
     typer.echo(
-        f"{curl} -H 'Content-Type: application/json' {address}/v1/turnover/predict -d {asked}", err=True
+        f"{curl} -H 'Content-Type: application/json' {address}/v1/turnover/predict -d {body}", err=True
     )
 
 
 @ab.command()
 def report(
     since: Annotated[
-        datetime | None, typer.Option(help="When the experiment began, UTC; the challenger's first answer.")
+        datetime | None,
+        typer.Option(help="Start of the experiment, UTC; by default the challenger's first prediction."),
     ] = None,
     env: Environment = "local",
 ) -> None:
-    """Compare the arms on the weeks whose turnover has arrived, and say whether the experiment may stop."""
+    """Compare both arms on the weeks whose turnover has arrived, and say whether the experiment may stop."""
     from sales_forecast.service.experiment import compare_arms
     from sales_forecast.service.settings import read_settings
 
@@ -185,4 +189,4 @@ def report(
         )
     console = Console()
     console.print(table)
-    console.print(found.words)
+    console.print(found.conclusion)

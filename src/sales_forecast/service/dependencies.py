@@ -1,4 +1,4 @@
-"""What routes ask for: the database, the models, who calls, and the audit writer."""
+"""What routes depend on: the service, and the API key of the request."""
 
 from __future__ import annotations
 
@@ -6,77 +6,89 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter_ns
-from typing import Annotated, Any
+from typing import Annotated, NoReturn
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
 from sales_forecast.models.marketing import BudgetInterval
-from sales_forecast.service.arms import Arm
+from sales_forecast.service.arms import BudgetArm, TurnoverArm
 from sales_forecast.service.audit import AuditWriter
 from sales_forecast.service.auth import Authenticator
 from sales_forecast.service.cache import PageCache
-from sales_forecast.service.model_manager import ModelManager
+from sales_forecast.service.model_manager import Domain, ModelManager
 from sales_forecast.service.problems import ProblemError, unavailable
-from sales_forecast.service.settings import ServiceSettings
-from sales_forecast.storage.audit import Answer
-from sales_forecast.storage.keys import Caller, Scope
+from sales_forecast.service.rate_limit import RateLimiter
+from sales_forecast.service.settings import BudgetIntervalSettings, ServiceSettings
+from sales_forecast.storage.audit import AuditRecord
+from sales_forecast.storage.keys import ApiKey, Scope
 
 
 @dataclass
 class Service:
-    """Everything that outlives a request.
+    """Everything that requests share.
 
     Args:
-        settings: Of the service.
-        engine: Of the database.
-        model_manager: The models.
-        audit_writer: Of answers.
-        curve: The marketing domain's ``curve`` parameters: ``interval_share, folds``.
+        settings: Settings of the service.
+        engine: SQLAlchemy engine of the database.
+        model_manager: Manager of the loaded models.
+        audit_writer: Writer of the audit log.
+        budget_interval_settings: Parameters of the prediction interval of budgets.
     """
 
     settings: ServiceSettings
     engine: Engine
     model_manager: ModelManager
     audit_writer: AuditWriter
-    curve: dict[str, Any]
+    budget_interval_settings: BudgetIntervalSettings
 
     def __post_init__(self) -> None:
-        self.authenticator = Authenticator(self.engine, self.settings.requests_per_minute)
+        self.authenticator = Authenticator(self.engine)
+        self.rate_limiter = RateLimiter(self.settings.requests_per_minute)
         self.cache = PageCache(self.engine)
-        self._range: tuple[str, BudgetInterval] | None = None
+        self._budget_interval: tuple[str, BudgetInterval] | None = None
 
-    def needed(self, domain: str) -> Arm:
-        """The domain's champion.
+    def turnover_champion(self) -> TurnoverArm:
+        """Return the champion of the turnover domain.
 
         Raises:
-            ProblemError: None is loaded yet.
+            ProblemError: No version is loaded yet.
         """
-        arm = self.model_manager.champion(domain)
-        if arm is None:
-            raise unavailable(f"no {domain} model is loaded; see /ready")
-        return arm
+        return self.model_manager.turnover_champion() or _raise_not_loaded("turnover")
 
-    def budget_interval(self, arm: Arm) -> BudgetInterval:
-        """How wide a champion's range is; learnt once a version."""
-        if self._range is None or self._range[0] != arm.version:
-            found = BudgetInterval.learn(arm.package, self.curve["interval_share"], self.curve["folds"])
-            self._range = (arm.version, found)
-        return self._range[1]
+    def budget_champion(self) -> BudgetArm:
+        """Return the champion of the marketing domain.
+
+        Raises:
+            ProblemError: No version is loaded yet.
+        """
+        return self.model_manager.budget_champion() or _raise_not_loaded("marketing")
+
+    def budget_interval(self, arm: BudgetArm) -> BudgetInterval:
+        """Return the prediction interval of a champion; it is estimated once per version."""
+        if self._budget_interval is None or self._budget_interval[0] != arm.version:
+            settings = self.budget_interval_settings
+            found = BudgetInterval.learn(arm.package, settings.interval_share, settings.folds)
+            self._budget_interval = (arm.version, found)
+        return self._budget_interval[1]
+
+
+def _raise_not_loaded(domain: Domain) -> NoReturn:
+    raise unavailable(f"no {domain} model is loaded; see /ready")
 
 
 def service_of(request: Request) -> Service:
-    """The service that this request came to."""
-    found: Service = request.app.state.service
-    return found
+    """Return the service of the application that a request came to."""
+    service: Service = request.app.state.service
+    return service
 
 
-async def _service(request: Request) -> Service:  # a plain def would cost a thread of its own
+async def _service(request: Request) -> Service:  # FastAPI would run a plain function in a thread
     return service_of(request)
 
 
-AService = Annotated[Service, Depends(_service)]
+ServiceDep = Annotated[Service, Depends(_service)]
 
 
 _bearer = HTTPBearer(
@@ -84,65 +96,68 @@ _bearer = HTTPBearer(
 )
 
 
-def _may(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+def _key_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
+    """Make a dependency that authenticates a request, authorizes it for a scope and counts it."""
+
     async def check(
-        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> Caller:
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> ApiKey:
         challenge = {"WWW-Authenticate": "Bearer"}
-        if given is None:
+        if credentials is None:
             raise ProblemError(401, "send an API key: Authorization: Bearer sf_...", headers=challenge)
-        authenticator, key = service_of(request).authenticator, given.credentials
-        caller = await authenticator.find(key)
-        if caller is None:
-            wrong = "this key is wrong, expired or revoked; ask for another one"
-            raise ProblemError(401, wrong, headers=challenge)
-        request.state.key_id = caller.key_id
-        if scope not in caller.scopes:
-            given_for = ", ".join(sorted(caller.scopes))
-            raise ProblemError(403, f"this key is for {given_for}; one for {scope} is needed")
-        if seconds := await authenticator.seconds_to_wait(caller):
-            many = f"more than {authenticator.limit.amount} requests in a minute; wait {seconds} seconds"
-            raise ProblemError(429, many, headers={"Retry-After": str(seconds)})
-        return caller
+        service = service_of(request)
+        key = await service.authenticator.find(credentials.credentials)
+        if key is None:
+            detail = "this key is wrong, expired or revoked; ask for another one"
+            raise ProblemError(401, detail, headers=challenge)
+        request.state.key_id = key.key_id
+        if scope not in key.scopes:
+            scopes = ", ".join(sorted(key.scopes))
+            raise ProblemError(403, f"this key is for {scopes}; one for {scope} is needed")
+        if seconds := await service.rate_limiter.seconds_to_wait(key.key_id):
+            limit = service.rate_limiter.requests_per_minute
+            detail = f"more than {limit} requests in a minute; wait {seconds} seconds"
+            raise ProblemError(429, detail, headers={"Retry-After": str(seconds)})
+        return key
 
     return check
 
 
-Reader = Annotated[Caller, Depends(_may("read"))]
-Predictor = Annotated[Caller, Depends(_may("predict"))]
-Admin = Annotated[Caller, Depends(_may("admin"))]
+ReadKey = Annotated[ApiKey, Depends(_key_with("read"))]
+PredictKey = Annotated[ApiKey, Depends(_key_with("predict"))]
+AdminKey = Annotated[ApiKey, Depends(_key_with("admin"))]
 
 
-def answer_of(
+def audit_record(
     request: Request,
-    caller: Caller,
+    key: ApiKey,
     arm: str,
     model: tuple[str, str],
-    asked: Any,
-    output: Any,
-    other_output: Any = None,
-) -> Answer:
-    """What goes into the audit log.
+    content: object,
+    output: object,
+    other_output: object = None,
+) -> AuditRecord:
+    """Make a record for the audit log.
 
     Args:
-        request: For its id, path and beginning.
-        caller: Who asked.
-        arm: Which answered.
-        model: Name and version.
-        asked: As JSON knows it.
-        output: As JSON knows it.
-        other_output: What the other arm would have said.
+        request: Request that was answered.
+        key: API key that came with the request.
+        arm: Arm that predicted; ``stored`` for forecasts from the database.
+        model: Name and version of the model.
+        content: Content of the request, as JSON.
+        output: Content of the response, as JSON.
+        other_output: What the other arm predicts, as JSON; None without an experiment.
     """
     state = request.state
-    return Answer(
+    return AuditRecord(
         request_id=state.request_id,
         arm=arm,
         at=datetime.now(UTC),
-        key_id=caller.key_id,
+        key_id=key.key_id,
         endpoint=request.scope["route"].path,
         model_name=model[0],
         model_version=model[1],
-        input=asked,
+        input=content,
         output=output,
         other_output=other_output,
         latency_ms=(perf_counter_ns() - state.start) / 1e6,

@@ -1,13 +1,13 @@
-"""What an A/B experiment has shown: both arms' answers beside what was sold since."""
+"""Compares the arms of an experiment on the weeks whose turnover has arrived."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
 
 import pandas as pd
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Engine
 
 from sales_forecast.errors import InputError
@@ -17,80 +17,107 @@ from sales_forecast.service.settings import ABSettings
 from sales_forecast.storage import audit
 from sales_forecast.storage.queries import turnover_since
 
-ASKED = ["store", "department", "week"]
+SERIES_WEEK = ["store", "department", "week"]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Where an experiment stands.
+    """State of an experiment.
 
     Args:
-        title: Which versions.
-        looks: One a week whose turnover has arrived.
-        words: Whether it may stop, and what to do.
+        title: Metric and compared versions, for the table.
+        looks: One interim analysis per week whose turnover has arrived.
+        conclusion: Whether the experiment may stop, and what to do.
     """
 
     title: str
     looks: list[Look]
-    words: str
+    conclusion: str
+
+
+class _RecordedRequest(BaseModel):
+    """Part of a recorded request that decides whether it counts."""
+
+    series: list[dict[str, object]]
+
+
+class _RecordedPrediction(BaseModel):
+    """Part of a recorded prediction that is compared."""
+
+    store: str
+    department: str
+    week: date
+    horizon: int
+    arm: str
+    model_version: str
+    forecast: float
+
+
+_RecordedOutput = TypeAdapter(list[list[_RecordedPrediction]])
+
+_Row = tuple[str, str, date, str, str, float]
 
 
 def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Experiment:
-    """Compare champion and challenger, whichever versions they were: each delivery refits them.
+    """Compare champion and challenger over all their versions: each delivery refits both.
 
-    Each series and week counts once, as it was first answered by both. Both were asked the same, whoever's
-    answer the caller saw, so the comparison is a paired one.
+    Each series and week counts once, as it was first predicted by both arms. Both arms predict the same
+    requests, whichever of them answers, so the comparison is paired.
 
     Args:
-        engine: Of an up-to-date database.
-        ab: Planned weeks, error probability and draws.
-        since: Answers before it do not count.
+        engine: SQLAlchemy engine of an up-to-date database.
+        ab: Planned weeks, error probability and number of draws.
+        since: Time at which the experiment began; None for the first record with two arms.
 
     Raises:
         InputError: There was no experiment, or no turnover of its weeks has arrived.
     """
     with engine.connect() as connection:
-        recorded = audit.read(connection, since, two_arms=True)
-        answers = pd.DataFrame(
-            [row for answer in recorded for row in _both_arms(answer)],
-            columns=[*ASKED, "method", "version", "forecast"],
+        records = audit.read(connection, since, two_arms=True)
+        predictions = pd.DataFrame(
+            [row for record in records for row in _both_arms(record)],
+            columns=[*SERIES_WEEK, "method", "version", "forecast"],
         )
-        if answers.empty:
+        if predictions.empty:
             raise InputError(
                 "no request was answered by two arms as many weeks ahead; set ab.challenger_share in "
                 "service.yml, and serve"
             )
-        sold = pd.DataFrame(turnover_since(connection, answers["week"].min()), columns=[*ASKED, "turnover"])
-    first = answers.drop_duplicates([*ASKED, "method"])
-    known = first.merge(sold, on=ASKED).assign(week=lambda rows: pd.to_datetime(rows["week"]))
-    looks = analyse(known[[*ASKED, "method", "forecast", "turnover"]], ab)
+        rows = turnover_since(connection, predictions["week"].min())
+        turnover = pd.DataFrame(rows, columns=[*SERIES_WEEK, "turnover"])
+    first = predictions.drop_duplicates([*SERIES_WEEK, "method"])
+    known = first.merge(turnover, on=SERIES_WEEK).assign(week=lambda rows: pd.to_datetime(rows["week"]))
+    looks = analyse(known[[*SERIES_WEEK, "method", "forecast", "turnover"]], ab)
     versions = {name: list(rows["version"].unique()) for name, rows in first.groupby("method")}
     named = {name: ", ".join(numbers) for name, numbers in versions.items()}
     title = f"WAPE: champion (version {named[CHAMPION]}), challenger (version {named[CHALLENGER]})"
-    return Experiment(title, looks, _words(looks, ab, versions[CHALLENGER][-1]))
+    return Experiment(title, looks, _conclusion(looks, ab, versions[CHALLENGER][-1]))
 
 
-def _both_arms(answer: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Two rows a week and series that both saw from as far away; nothing of a what-if."""
-    if any(len(series) > len(("store", "department")) for series in answer["input"]["series"]):
+def _both_arms(record: audit.AuditRecord) -> Iterator[_Row]:
+    """Return both arms' rows of each series and week that they predicted from the same distance.
+
+    Requests with data of their own, such as a what-if analysis, do not count.
+    """
+    request = _RecordedRequest.model_validate(record.input)
+    if any(len(series) > len(("store", "department")) for series in request.series):
         return
-    own, others = (_by_question(answer[said]) for said in ("output", "other_output"))
+    own, others = (_by_key(output) for output in (record.output, record.other_output))
     for key in (key for key in own if key in others):
         for row in (own[key], others[key]):
-            week = datetime.fromisoformat(row["week"]).date()
-            yield row["store"], row["department"], week, row["arm"], row["model_version"], row["forecast"]
+            yield row.store, row.department, row.week, row.arm, row.model_version, row.forecast
 
 
-def _by_question(said: list[list[dict[str, Any]]]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    asked = ("store", "department", "week", "horizon")
-    return {tuple(row[name] for name in asked): row for series in said for row in series}
+def _by_key(output: object) -> dict[tuple[str, str, date, int], _RecordedPrediction]:
+    recorded = _RecordedOutput.validate_python(output)
+    return {(row.store, row.department, row.week, row.horizon): row for series in recorded for row in series}
 
 
-def _words(looks: list[Look], ab: ABSettings, challenger: str) -> str:
+def _conclusion(looks: list[Look], ab: ABSettings, challenger: str) -> str:
     found = verdict(looks, ab)
     advice = {
         "challenger is better": f"Let it serve: sales-forecast models promote turnover {challenger}",
-        "champion is better": "Stop asking the challenger: ab.challenger_share: 0 in service.yml.",
+        "champion is better": "End the experiment: ab.challenger_share: 0 in service.yml.",
         "no difference found": "The planned weeks are over. Keep the champion.",
         "go on": f"{len(looks)} of {ab.planned_weeks} weeks have arrived.",
     }

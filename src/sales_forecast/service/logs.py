@@ -1,4 +1,4 @@
-"""Logs as JSON lines in Elastic's common schema, to standard output."""
+"""Logging as JSON lines in the Elastic Common Schema, to standard output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ecs_logging
 
 
 def log_as_json() -> None:
-    """Replace every other way of logging; uvicorn's line a request is left out, since we write our own."""
+    """Replace all other handlers; uvicorn's access log is left out, since the middleware writes its own."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         ecs_logging.StdlibFormatter(

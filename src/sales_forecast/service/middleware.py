@@ -1,4 +1,4 @@
-"""Around every request: its id, limits of size and time, one log line, and what Prometheus counts."""
+"""Middleware around every request: its id, limits of size and time, one log line, and metrics."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ logger = logging.getLogger("sales_forecast.requests")
 
 LATENCY = Histogram(
     "sales_forecast_request_seconds",
-    "From the request's first byte to the end of its answer.",
+    "From the first byte of the request to the end of the response.",
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 GIVEN_UP = Counter("sales_forecast_requests_given_up_total", "Requests that took too long.")
 
 
-class EachRequest:
-    """ASGI middleware; the outermost one, so that nothing leaves without an id and a log line."""
+class RequestMiddleware:
+    """ASGI middleware; the outermost one, so that every response has an id and a log line.
+
+    Args:
+        app: Application that handles the requests.
+        settings: Settings of the service.
+    """
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
         self._app, self._settings = app, settings
@@ -36,39 +41,39 @@ class EachRequest:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, answer = perf_counter_ns(), _Answer(send)
-        scope.setdefault("state", {}).update(request_id=answer.request_id, start=start)
-        work = asyncio.create_task(self._answer(scope, receive, answer.send))
-        done, _ = await asyncio.wait({work}, timeout=self._settings.max_seconds)
+        start, response = perf_counter_ns(), _Response(send)
+        scope.setdefault("state", {}).update(request_id=response.request_id, start=start)
+        task = asyncio.create_task(self._handle(scope, receive, response.send))
+        done, _ = await asyncio.wait({task}, timeout=self._settings.max_seconds)
         problem = None
         if not done:
-            work.cancel()  # a thread goes on to its end; its answer is thrown away
+            task.cancel()  # a thread runs to its end; its result is discarded
             GIVEN_UP.inc()
-            answer.given_up = True
+            response.given_up = True
             seconds = f"{self._settings.max_seconds:g}"
             problem = unavailable(f"no answer within {seconds} seconds; ask for less at once, or try again")
-        elif error := work.exception():
-            logger.error("Request %s failed", answer.request_id, exc_info=error)
+        elif error := task.exception():
+            logger.error("Request %s failed", response.request_id, exc_info=error)
             problem = ProblemError(500, "the request failed here; report its request_id")
-        if problem is not None and not answer.begun:
-            await render(scope, problem)(scope, receive, answer.send_at_last)
-        self._tell(scope, answer.status, perf_counter_ns() - start)
+        if problem is not None and not response.started:
+            await render(scope, problem)(scope, receive, response.send_always)
+        self._log(scope, response.status, perf_counter_ns() - start)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await self._read(receive)
+            body = await self._read_body(receive)
         except ProblemError as problem:
             await render(scope, problem)(scope, receive, send)
             return
-        given = iter([body])
+        bodies = iter([body])
 
         async def replay() -> Message:
-            content = next(given, None)
+            content = next(bodies, None)
             return {"type": "http.request", "body": content} if content is not None else await receive()
 
         await self._app(scope, replay, send)
 
-    async def _read(self, receive: Receive) -> bytes:
+    async def _read_body(self, receive: Receive) -> bytes:
         body, limit = bytearray(), self._settings.max_body_bytes
         while True:
             message = await receive()
@@ -78,7 +83,7 @@ class EachRequest:
             if message["type"] == "http.disconnect" or not message.get("more_body"):
                 return bytes(body)
 
-    def _tell(self, scope: Scope, status: int, nanoseconds: int) -> None:
+    def _log(self, scope: Scope, status: int, nanoseconds: int) -> None:
         route = getattr(scope.get("route"), "path", "none")
         LATENCY.labels(scope["method"], route, status).observe(nanoseconds / 1e9)
         state = scope["state"]
@@ -97,21 +102,21 @@ class EachRequest:
         )
 
 
-class _Answer:
-    """What was sent, and whether somebody still waits for more."""
+class _Response:
+    """What was sent so far, and whether more may be sent."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.request_id = str(uuid4())
-        self.begun = self.given_up = False
+        self.started = self.given_up = False
         self.status = 500
 
     async def send(self, message: Message) -> None:
         if not self.given_up:
-            await self.send_at_last(message)
+            await self.send_always(message)
 
-    async def send_at_last(self, message: Message) -> None:
+    async def send_always(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun, self.status = True, message["status"]
+            self.started, self.status = True, message["status"]
             MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
         await self._send(message)

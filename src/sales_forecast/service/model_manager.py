@@ -1,4 +1,4 @@
-"""The models that answer: loaded from the registry, and exchanged under way when another one is promoted."""
+"""Loads the models that serve from the registry, and replaces them when another version is promoted."""
 
 from __future__ import annotations
 
@@ -7,147 +7,187 @@ import hashlib
 import logging
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Literal, get_args
 
-import skops.io  # noqa: F401 - its import walks over all modules that are there: cheap before MLflow's thousands
+import skops.io  # noqa: F401 - its import walks over all loaded modules: fast only before MLflow's thousands
 from prometheus_client import Gauge
 
-from sales_forecast.models import marketing, turnover
-from sales_forecast.registry.packages import open_package
 from sales_forecast.registry.records import Records, records_of
-from sales_forecast.registry.store import CHALLENGER, CHAMPION, Registry
-from sales_forecast.service.arms import Arm
+from sales_forecast.registry.store import Registry
+from sales_forecast.service.arms import Arm, BudgetArm, TurnoverArm
+from sales_forecast.service.schemas.responses import ArmName
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 logger = logging.getLogger(__name__)
 
-KINDS: dict[str, Any] = {"turnover": turnover.TurnoverPackage, "marketing": marketing.BudgetPackage}
-FORECASTERS: dict[str, Any] = {"turnover": turnover.forecaster, "marketing": marketing.forecaster}
+Domain = Literal["turnover", "marketing"]
+DOMAINS: tuple[Domain, ...] = get_args(Domain)
+
+LOADERS: dict[Domain, Callable[[ArmName, ModelVersion], Arm]] = {
+    "turnover": TurnoverArm.load,
+    "marketing": BudgetArm.load,
+}
 
 LOADING = "models"
+"""Key of ``ModelManager.problems`` until the registry was read for the first time."""
 
-SERVING = Gauge("sales_forecast_serving_version", "Version that answers.", ["model", "arm"])
+SERVING = Gauge("sales_forecast_serving_version", "Version that serves.", ["model", "arm"])
+
+Arms = dict[tuple[Domain, ArmName], Arm]
 
 
 @dataclass(frozen=True)
 class Alias:
-    """Which version the registry lets serve, or asks to."""
+    """An alias in the registry.
+
+    Args:
+        model_name: Name of the registered model.
+        alias: ``champion`` or ``challenger``.
+        version: Version that has the alias.
+    """
 
     model_name: str
-    alias: str
+    alias: ArmName
     version: str
 
 
 class ModelManager:
-    """ModelManager of both domains, and the turnover domain's challenger while an experiment is on.
+    """Holds the champions of both domains, and the turnover challenger while an experiment is on.
 
     Args:
-        registries: By domain.
-        challenger_share: Of the stores, answered by the challenger.
-        salt: Decides which.
+        registries: Registered model of each domain.
+        challenger_share: Share of stores that the challenger predicts.
+        salt: Secret that decides which stores these are.
     """
 
-    def __init__(self, registries: dict[str, Registry], challenger_share: float, salt: str) -> None:
+    def __init__(self, registries: dict[Domain, Registry], challenger_share: float, salt: str) -> None:
         self._registries, self._share, self._salt = registries, challenger_share, salt
-        self._arms: dict[tuple[str, str], Arm] = {}
+        self._arms: Arms = {}
         self.aliases: tuple[Alias, ...] = ()
-        self.records: dict[str, Records] = {}
+        self.records: dict[Domain, Records] = {}
         self.problems: dict[str, str] = {LOADING: "they are still being loaded"}
         self._stopped = threading.Event()
 
-    def champion(self, domain: str) -> Arm | None:
-        """The domain's champion; None as long as there is none."""
-        return self._arms.get((domain, CHAMPION))
+    def champion(self, domain: Domain) -> Arm | None:
+        """Return the champion of a domain; None while there is none."""
+        return self._arms.get((domain, "champion"))
 
-    def challenger(self) -> Arm | None:
-        """The turnover domain's challenger, if an experiment is on."""
-        return self._arms.get(("turnover", CHALLENGER))
+    def turnover_champion(self) -> TurnoverArm | None:
+        """Return the champion of the turnover domain; None while there is none."""
+        arm = self._arms.get(("turnover", "champion"))
+        return arm if isinstance(arm, TurnoverArm) else None
+
+    def budget_champion(self) -> BudgetArm | None:
+        """Return the champion of the marketing domain; None while there is none."""
+        arm = self._arms.get(("marketing", "champion"))
+        return arm if isinstance(arm, BudgetArm) else None
+
+    def challenger(self) -> TurnoverArm | None:
+        """Return the challenger of the turnover domain; None without an experiment."""
+        arm = self._arms.get(("turnover", "challenger"))
+        return arm if isinstance(arm, TurnoverArm) else None
 
     def is_challengers(self, store: str) -> bool:
-        """Whether a store is answered by the challenger: always the same stores, whatever the department."""
+        """Return whether the challenger predicts a store: always the same stores, for every department."""
         digest = hashlib.sha256(f"{self._salt}\n{store}".encode()).digest()
         return int.from_bytes(digest[:8]) < self._share * 2**64
 
     def watch(self, seconds: float) -> threading.Thread:
-        """Look at the registry again and again, beginning now."""
+        """Refresh the models in a thread, beginning now.
 
-        def look() -> None:
+        Args:
+            seconds: Seconds between two refreshes.
+        """
+
+        def watch() -> None:
             self.refresh()
             while not self._stopped.wait(seconds):
                 self.refresh()
 
-        thread = threading.Thread(target=look, name="registry", daemon=True)
+        thread = threading.Thread(target=watch, name="registry", daemon=True)
         thread.start()
         return thread
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop refreshing."""
         self._stopped.set()
 
     def refresh(self) -> None:
-        """Load what the registry names and is not loaded yet; what fails leaves the old model serving."""
-        arms, records, problems = dict(self._arms), dict(self.records), {}
+        """Load the versions that the registry names; if one fails, the earlier version goes on serving."""
+        arms, records = dict(self._arms), dict(self.records)
         aliases: list[Alias] = []
+        problems: dict[str, str] = {}
         for domain, registry in self._registries.items():
             try:
-                named = {CHAMPION: registry.champion(), CHALLENGER: registry.challenger()}
-                records[domain] = records_of(
-                    registry.name, tuple(registry.versions()), tuple(registry.history())
-                )
-            except Exception as error:  # whatever is wrong with the registry, models that are loaded serve
+                named: dict[ArmName, ModelVersion | None] = {
+                    "champion": registry.champion(),
+                    "challenger": registry.challenger(),
+                }
+                versions, events = tuple(registry.versions()), tuple(registry.history())
+                records[domain] = records_of(registry.name, versions, events)
+            except Exception as error:  # whatever is wrong with the registry, loaded models go on serving
                 logger.exception("The registry does not answer about %s", registry.name)
                 problems[f"{domain} registry"] = f"it does not answer: {_reason(error)}"
-                aliases += [each for each in self.aliases if each.model_name == registry.name]
+                aliases += [alias for alias in self.aliases if alias.model_name == registry.name]
                 continue
             aliases += [
                 Alias(registry.name, alias, str(found.version)) for alias, found in named.items() if found
             ]
-            for alias, found in self._wanted(domain, named).items():
-                try:
-                    self._exchange(arms, domain, alias, found)
-                except Exception as error:  # a model may fail in any way
-                    logger.exception("%s@%s cannot be loaded", registry.name, alias)
-                    problems[f"{domain} {alias}"] = (
-                        f"{registry.name}@{alias} cannot be loaded: {_reason(error)}"
-                    )
+            problems |= self._load(arms, domain, named)
         changed = arms != self._arms
         self._arms, self.aliases, self.records, self.problems = arms, tuple(aliases), records, problems
         if changed:
-            _settle()
+            _freeze_garbage_collector()
 
-    def _wanted(self, domain: str, named: dict[str, Any]) -> dict[str, Any]:
-        """Who is to answer; a challenger that is being promoted is no other model."""
-        champion, challenger = named[CHAMPION], named[CHALLENGER]
-        on_trial = bool(self._share) and domain == "turnover" and challenger is not None
-        if on_trial and champion is not None and str(challenger.version) == str(champion.version):
-            on_trial = False
-        return {CHAMPION: champion, CHALLENGER: challenger if on_trial else None}
+    def _load(self, arms: Arms, domain: Domain, named: dict[ArmName, ModelVersion | None]) -> dict[str, str]:
+        """Load a domain's versions into the arms, and return what could not be loaded, by its name."""
+        if not self._has_experiment(domain, named):
+            named = named | {"challenger": None}
+        problems: dict[str, str] = {}
+        for alias, found in named.items():
+            try:
+                _replace(arms, domain, alias, found)
+            except Exception as error:  # a model may fail in any way
+                name = self._registries[domain].name
+                logger.exception("%s@%s cannot be loaded", name, alias)
+                problems[f"{domain} {alias}"] = f"{name}@{alias} cannot be loaded: {_reason(error)}"
+        return problems
 
-    def _exchange(self, arms: dict[tuple[str, str], Arm], domain: str, alias: str, found: Any) -> None:
-        if found is None:
-            if (
-                alias == CHALLENGER and (domain, alias) in arms
-            ):  # a champion goes on serving without its alias
-                SERVING.remove(arms.pop((domain, alias)).model_name, alias)
-            return
-        present = arms.get((domain, alias))
-        if present is not None and present.version == str(found.version):
-            return
-        package = open_package(found, KINDS[domain])
-        arm = Arm(alias, found.name, str(found.version), package, FORECASTERS[domain](package))
-        arm.warm_up()
-        arms[domain, alias] = arm
-        SERVING.labels(found.name, alias).set(float(found.version))
-        logger.info("Version %s of %s is loaded as %s", found.version, found.name, alias)
+    def _has_experiment(self, domain: Domain, named: dict[ArmName, ModelVersion | None]) -> bool:
+        """Return whether the challenger predicts: while it is being promoted, both aliases name it."""
+        champion, challenger = named["champion"], named["challenger"]
+        if not self._share or domain != "turnover" or challenger is None:
+            return False
+        return champion is None or str(challenger.version) != str(champion.version)
 
 
-def _settle() -> None:
-    """Have the garbage collector pass over what is here to stay: looking at it would stop all requests."""
+def _replace(arms: Arms, domain: Domain, alias: ArmName, found: ModelVersion | None) -> None:
+    """Load a version unless it is loaded; a champion without its alias goes on serving."""
+    present = arms.get((domain, alias))
+    if found is None:
+        if alias == "challenger" and present is not None:
+            SERVING.remove(arms.pop((domain, alias)).model_name, alias)
+        return
+    if present is not None and present.version == str(found.version):
+        return
+    arm = LOADERS[domain](alias, found)
+    arm.warm_up()
+    arms[domain, alias] = arm
+    SERVING.labels(found.name, alias).set(float(found.version))
+    logger.info("Version %s of %s is loaded as %s", found.version, found.name, alias)
+
+
+def _freeze_garbage_collector() -> None:
+    """Exclude the loaded models from garbage collection, which stops all requests while it visits them."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, but not where on this machine: everybody may ask whether the service is ready."""
+    """Return the first line of an error without paths of this machine: everybody may read /ready."""
     return re.sub(r"(\w+:/)?/\S*/", "", str(error).partition("\n")[0])

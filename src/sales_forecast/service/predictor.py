@@ -1,85 +1,95 @@
-"""Questions about series, put to one model."""
+"""Predicts the series of a request with one arm."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from threading import BoundedSemaphore
-from typing import Any
 
+import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionDtype
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.models.turnover import TurnoverForecaster
-from sales_forecast.service.arms import Arm, Predictions
+from sales_forecast.service.arms import Predictions, SeriesKey, TurnoverArm
 from sales_forecast.service.problems import ProblemError, unavailable
 from sales_forecast.service.schemas.requests import Series
 
-COMPUTING_AT_ONCE = 8
+MAX_COMPUTATIONS = 8
 
-_computing = BoundedSemaphore(COMPUTING_AT_ONCE)
+_computations = BoundedSemaphore(MAX_COMPUTATIONS)
 
 
-def ask(arm: Arm, series: list[Series], week: date | None, positions: list[int]) -> list[Predictions]:
-    """One model's answers, a list a series.
+def predict_series(
+    arm: TurnoverArm, series: Sequence[Series], week: date | None, positions: Sequence[int]
+) -> list[Predictions]:
+    """Predict series with one arm.
 
     Args:
-        arm: Who is asked.
-        series: About what.
-        week: Only this one; all weeks ahead, if it is None.
-        positions: Of the series in the caller's question, for messages.
+        arm: Arm that predicts.
+        series: Series to predict.
+        week: Week to predict; None for every week ahead.
+        positions: Position of each series in the request, for error messages.
+
+    Returns:
+        The predictions of each series, in the order of the series.
 
     Raises:
-        ProblemError: A store, department or week is unknown, or does not go with what the model knows.
+        ProblemError: A store, department or week is unknown, or does not fit the data of the model.
     """
     for position, one in zip(positions, series, strict=True):
         _refuse_unknown(arm, one, position)
     every_week = range(1, arm.package.horizon_weeks + 1)
     horizons = every_week if week is None else [_horizon(arm, week, "body.day_id")]
-    answers: dict[tuple[str, str], Predictions] = {}
+    found: dict[SeriesKey, Predictions] = {}
     plain: list[Series] = []
-    special: list[Series] = []
+    with_own_data: list[Series] = []
     for one in series:
-        if _is_special(arm, one):
-            special.append(one)
-        elif (known := arm.usual.get((one.store, one.department))) is not None:
-            answers[one.store, one.department] = [known[horizon - 1] for horizon in horizons]
+        if _has_own_data(arm, one):
+            with_own_data.append(one)
+        elif (precomputed := arm.precomputed.get((one.store, one.department))) is not None:
+            found[one.store, one.department] = [precomputed[horizon - 1] for horizon in horizons]
         else:
             plain.append(one)
     try:
         if plain:
-            answers |= arm.answers(arm.forecaster, _question(arm, plain, horizons))
-        if special:
-            with _one_of_few():
-                answers |= arm.answers(_with_own_past(arm, special), _question(arm, special, horizons))
+            found |= arm.predict(_rows(arm, plain, horizons))
+        if with_own_data:
+            with _limited_computations():
+                rows = _rows(arm, with_own_data, horizons)
+                found |= arm.predict(rows, _forecaster_with(arm, with_own_data))
     except InputError as error:
         raise ProblemError(409, f"{error}", "body.series") from error
-    return [answers[one.store, one.department] for one in series]
+    return [found[one.store, one.department] for one in series]
 
 
-def _is_special(arm: Arm, one: Series) -> bool:
-    """Whether its forecasts are none of those that are there already."""
+def _has_own_data(arm: TurnoverArm, one: Series) -> bool:
+    """Return whether the request brings data that the model does not have, so nothing is precomputed."""
     return bool(one.recent_weeks or one.future_covariates) or one.store not in arm.forecaster.labels["store"]
 
 
 @contextmanager
-def _one_of_few() -> Iterator[None]:
-    """Let a few compute at a time; others must not wait for threads that these hold.
+def _limited_computations() -> Iterator[None]:
+    """Limit the computations at the same time, so that threads are left for other requests.
 
     Raises:
-        ProblemError: So many do already.
+        ProblemError: The limit is reached.
     """
-    if not _computing.acquire(blocking=False):
-        raise unavailable("too many questions about new stores or other plans at once; try again in seconds")
+    if not _computations.acquire(blocking=False):
+        raise unavailable(
+            "too many requests with new stores, recent weeks or future covariates at once; try again in "
+            "some seconds"
+        )
     try:
         yield
     finally:
-        _computing.release()
+        _computations.release()
 
 
-def _refuse_unknown(arm: Arm, one: Series, position: int) -> None:
+def _refuse_unknown(arm: TurnoverArm, one: Series, position: int) -> None:
     labels = arm.forecaster.labels
     if one.department not in labels["department"]:
         known = ", ".join(sorted(labels["department"])[:20])
@@ -91,42 +101,42 @@ def _refuse_unknown(arm: Arm, one: Series, position: int) -> None:
     if one.store not in labels["store"] and one.place is None:
         raise ProblemError(
             404,
-            f"the model does not know store '{one.store}'; for a new one, say where it is in 'place', which "
-            "may be {}",
+            f"the model does not know store '{one.store}'; for a new store, give its location in 'place', "
+            "which may be {}",
             f"body.series.{position}.store",
         )
 
 
-def _question(arm: Arm, series: list[Series], horizons: Sequence[int]) -> pd.DataFrame:
-    """Store, department and horizon, and the columns known ahead that are given."""
-    question = pd.DataFrame(
+def _rows(arm: TurnoverArm, series: Sequence[Series], horizons: Sequence[int]) -> pd.DataFrame:
+    """Return ``store, department, horizon`` of all rows to predict, and the future covariates given."""
+    rows = pd.DataFrame(
         [(one.store, one.department, horizon) for one in series for horizon in horizons],
         columns=[*KEYS, "horizon"],
     )
-    columns = {name for one in series for ahead in one.future_covariates for name in ahead.values}
+    columns = {name for one in series for week in one.future_covariates for name in week.values}
     if unknown := sorted(columns.difference(arm.package.data.covariate_columns)):
         known = ", ".join(arm.package.data.covariate_columns) or "none"
-        raise InputError(f"the model knows no column '{unknown[0]}' ahead; those it knows: {known}")
-    planned = [
+        raise InputError(f"the model has no future covariate '{unknown[0]}'; those it has: {known}")
+    given = [
         {
             "store": one.store,
             "department": one.department,
-            "horizon": _horizon(arm, ahead.week, "body.series"),
-            **ahead.values,
+            "horizon": _horizon(arm, week.week, "body.series"),
+            **week.values,
         }
         for one in series
-        for ahead in one.future_covariates
+        for week in one.future_covariates
     ]
-    if not planned:
-        return question
-    plan = pd.DataFrame(planned)
-    if plan.duplicated([*KEYS, "horizon"]).any():
+    if not given:
+        return rows
+    covariates = pd.DataFrame(given)
+    if covariates.duplicated([*KEYS, "horizon"]).any():
         raise InputError("future_covariates names a week of a series twice")
-    return question.merge(plan, on=[*KEYS, "horizon"], how="left")
+    return rows.merge(covariates, on=[*KEYS, "horizon"], how="left")
 
 
-def _horizon(arm: Arm, week: date, field: str) -> int:
-    """How many weeks ahead a week is.
+def _horizon(arm: TurnoverArm, week: date, field: str) -> int:
+    """Return how many weeks ahead a week is.
 
     Raises:
         ProblemError: It is not one of the weeks ahead.
@@ -141,17 +151,18 @@ def _horizon(arm: Arm, week: date, field: str) -> int:
     return days // 7
 
 
-def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
-    """A forecaster that knows the authenticator' stores and weeks as well."""
+def _forecaster_with(arm: TurnoverArm, series: Sequence[Series]) -> TurnoverForecaster:
+    """Return a forecaster that also has the new stores and recent weeks of the request."""
     if not any(one.recent_weeks or one.store not in arm.forecaster.labels["store"] for one in series):
-        found: TurnoverForecaster = arm.forecaster
-        return found
+        return arm.forecaster
     package, labels = arm.package, arm.forecaster.labels
     dtype = package.data.stores["store"].dtype
-    ours = {one.store: labels["store"].get(one.store) or _new_label(one.store, dtype) for one in series}
+    store_labels = {
+        one.store: labels["store"].get(one.store) or _new_label(one.store, dtype) for one in series
+    }
     stores = pd.DataFrame(
         [
-            {"store": ours[one.store], **one.place.model_dump()}
+            {"store": store_labels[one.store], **one.place.model_dump()}
             for one in series
             if one.place is not None and one.store not in labels["store"]
         ],
@@ -159,7 +170,7 @@ def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
     ).astype({"store": dtype, "postcode": object})
     recent = pd.DataFrame(
         [
-            (ours[one.store], labels["department"][one.department], week.week, week.turnover)
+            (store_labels[one.store], labels["department"][one.department], week.week, week.turnover)
             for one in series
             for week in one.recent_weeks
         ],
@@ -170,16 +181,18 @@ def _with_own_past(arm: Arm, series: list[Series]) -> TurnoverForecaster:
     return TurnoverForecaster(package.with_series(stores.drop_duplicates("store"), recent))
 
 
-def _new_label(store: str, dtype: Any) -> Any:
-    """A new store's label as the tables would have it.
+def _new_label(store: str, dtype: np.dtype[np.generic] | ExtensionDtype) -> Hashable:
+    """Convert a new store's label to the type of the known ones.
 
     Raises:
-        InputError: It cannot be one of theirs.
+        InputError: It cannot be converted, or is another label afterwards: '007' would be another store's 7.
     """
     try:
-        label = dtype.type(store)
+        label: Hashable = pd.Series([store]).astype(dtype).iloc[0]
     except (ValueError, OverflowError):
         label = None
-    if str(label) != store:  # '007' would be read as the number of another store
-        raise InputError(f"stores are known by whole numbers here; give the new one a number, not '{store}'")
+    if str(label) != store:
+        raise InputError(
+            f"stores are identified by whole numbers here; give the new one a number, not '{store}'"
+        )
     return label

@@ -1,68 +1,66 @@
-"""Errors as RFC 9457 problem details: what is wrong, in which field, and what to do about it."""
+"""Errors as problem details (RFC 9457): what is wrong, in which field, and what to do about it."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+
+from sales_forecast.service.schemas.requests import RENAMED_FIELDS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+    from starlette.types import Scope
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
-SHOWN = 100
-"""Of the things to put right; a body of nothing else could hold thousands."""
+MAX_ERRORS = 100
+"""Number of errors that are listed; a body could contain thousands."""
 
-TITLES = {
-    401: "Who are you?",
-    403: "This key may not do that",
-    404: "There is no such thing",
-    405: "Not this way",
-    409: "This does not go with what the model knows",
-    413: "Too much at once",
-    422: "Not understood",
-    429: "Too many requests",
-    500: "Something went wrong here",
-    503: "Not available at the moment",
-}
+RFC_9110_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Titles that ``http.HTTPStatus`` has under older names before Python 3.13."""
 
 
-class FieldProblem(BaseModel):
-    """One thing to put right."""
+class FieldError(BaseModel):
+    """An error in one field."""
 
     field: str = Field(
-        description="Where: body, query or path, then names and positions.", examples=["body.series.0.store"]
+        description="Path of the field: body, query or path, then names and positions.",
+        examples=["body.series.0.store"],
     )
-    problem: str = Field(description="What is wrong, and what would be right.")
+    problem: str = Field(description="What is wrong with it, and what would be valid.")
 
 
 class ProblemDetails(BaseModel):
-    """An error, as RFC 9457 lays it out."""
+    """Problem details of an error, as defined by RFC 9457."""
 
-    type: str = Field(default="about:blank")
-    title: str
-    status: int
+    type: str = Field(default="about:blank", description="Kind of problem; its title says what it is.")
+    title: str = Field(description="Standard phrase of the HTTP status.")
+    status: int = Field(description="HTTP status.")
     detail: str = Field(description="What is wrong, and what to do.")
-    instance: str = Field(description="The path that was called.")
-    request_id: str = Field(description="Name it when you ask for help.")
-    errors: list[FieldProblem] = Field(default_factory=list)
+    instance: str = Field(description="Path of the request.")
+    request_id: str = Field(description="Id of the request, for support.")
+    errors: list[FieldError] = Field(default_factory=list, description="Fields that are wrong.")
 
 
 class ProblemError(Exception):
-    """An error for the caller to put right.
+    """An error that is answered with problem details.
 
     Args:
-        status: HTTP's.
+        status: HTTP status.
         detail: What is wrong, and what to do.
-        field: Where, if one field is to blame.
-        headers: To be sent along.
+        field: Path of the field that is wrong; None if no single field is.
+        headers: Headers of the response.
     """
 
     def __init__(
@@ -73,44 +71,54 @@ class ProblemError(Exception):
 
 
 def unavailable(detail: str) -> ProblemError:
-    """Something behind the service does not answer; it will be back."""
+    """Make the problem that something is temporarily unavailable, with the time to wait."""
     return ProblemError(503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def render(scope: Any, problem: ProblemError, errors: list[FieldProblem] | None = None) -> JSONResponse:
-    """The response."""
-    blamed = [FieldProblem(field=problem.field, problem=problem.detail)] if problem.field else []
+def title_of(status: int) -> str:
+    """Return the standard phrase of an HTTP status."""
+    return RFC_9110_TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def render(scope: Scope, problem: ProblemError, errors: list[FieldError] | None = None) -> JSONResponse:
+    """Render a problem as response.
+
+    Args:
+        scope: ASGI scope of the request.
+        problem: What is wrong.
+        errors: Errors of single fields; by default that of the problem's own field.
+    """
+    own_error = [FieldError(field=problem.field, problem=problem.detail)] if problem.field else []
     details = ProblemDetails(
-        title=TITLES.get(problem.status, "Error"),
+        title=title_of(problem.status),
         status=problem.status,
         detail=problem.detail,
         instance=scope["path"],
         request_id=scope["state"]["request_id"],
-        errors=errors or blamed,
+        errors=errors or own_error,
     )
     return JSONResponse(details.model_dump(), problem.status, problem.headers, MEDIA_TYPE)
 
 
-def explain_errors(app: FastAPI) -> None:
-    """Answer every error with problem details."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error of an application with problem details."""
 
     @app.exception_handler(ProblemError)
-    async def ours(request: Request, error: ProblemError) -> JSONResponse:
+    async def handle_problem(request: Request, error: ProblemError) -> JSONResponse:
         return render(request.scope, error)
 
     @app.exception_handler(RequestValidationError)
-    async def not_understood(request: Request, error: RequestValidationError) -> JSONResponse:
-        found = [
-            FieldProblem(field=".".join(str(part) for part in each["loc"]), problem=_words(each))
-            for each in error.errors()[:SHOWN]
-        ]
-        detail = f"{len(error.errors())} thing(s) to put right, e.g. {found[0].field}: {found[0].problem}"
-        return render(request.scope, ProblemError(422, detail), found)
+    async def handle_validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [_field_error(details) for details in error.errors()[:MAX_ERRORS]]
+        first = f"{errors[0].field}: {errors[0].problem}"
+        count = len(error.errors())
+        detail = first if count == 1 else f"{count} errors in the request, for example {first}"
+        return render(request.scope, ProblemError(422, detail), errors)
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == 400:  # FastAPI's word for bytes that are no text, and for endless numbers
-            return render(request.scope, ProblemError(422, "the body is no JSON that can be read", "body"))
+    async def handle_http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # FastAPI's status for bytes that are no text, and for infinite numbers
+            return render(request.scope, ProblemError(422, "the body is not valid JSON", "body"))
         return render(
             request.scope,
             ProblemError(error.status_code, f"{error.detail}. See /docs", headers=dict(error.headers or {})),
@@ -118,45 +126,56 @@ def explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeout)
-    async def database(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, DBAPIError) and not _is_away(error):
+    async def handle_database(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, DBAPIError) and not _is_unavailable(error):
             raise error
         logger.error("The database does not answer: %s", getattr(error, "orig", error))
         return render(request.scope, unavailable("the database does not answer; try again in some seconds"))
 
 
-def _words(error: dict[str, Any]) -> str:
-    """What is wrong with a field."""
-    if error["type"] == "json_invalid":
-        return f"this is no JSON: {error['ctx']['error']}"
-    if error["type"] == "extra_forbidden":
-        return "there is nothing of this name; see /docs"
-    return str(error["msg"]).removeprefix("Value error, ")
+def _field_error(details: ErrorDetails) -> FieldError:
+    """Convert an error of pydantic."""
+    names = [str(part) for part in details["loc"]]
+    return FieldError(field=".".join(names), problem=_describe(details))
 
 
-def _is_away(error: DBAPIError) -> bool:
-    """Operational errors are the database's; the others are ours."""
-    from sqlalchemy.exc import InterfaceError, OperationalError
+def _describe(details: ErrorDetails) -> str:
+    """Describe what is wrong with a field."""
+    if details["type"] == "json_invalid":
+        return f"the body is not valid JSON: {details['ctx']['error']}"
+    if details["type"] == "extra_forbidden":
+        path = ".".join(part for part in details["loc"] if isinstance(part, str))
+        if path in RENAMED_FIELDS:
+            return f"the field '{details['loc'][-1]}' is now called '{RENAMED_FIELDS[path]}'"
+        return "there is no field of this name; see /docs"
+    return details["msg"].removeprefix("Value error, ")
 
+
+def _is_unavailable(error: DBAPIError) -> bool:
+    """Return whether the database is to blame; other errors are those of this project."""
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def document_errors(app: FastAPI) -> None:
-    """Name the media type of problem details on the OpenAPI page; FastAPI would call them plain JSON."""
+    """Set the media type of problem details in the OpenAPI schema, where FastAPI writes plain JSON."""
     plain, details = "application/json", {"$ref": "#/components/schemas/ProblemDetails"}
-    operations = [each for path in app.openapi()["paths"].values() for each in path.values()]
-    for answer in [answer for each in operations for answer in each["responses"].values()]:
-        content = answer.get("content", {})
+    operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
+    for response in [found for operation in operations for found in operation["responses"].values()]:
+        content = response.get("content", {})
         if content.get(plain) == {"schema": details}:
             content[MEDIA_TYPE] = content.pop(plain)
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For the OpenAPI page: which errors a route may answer with, beside those that all may."""
-    always = (401, 403, 413, 422, 429, 503)
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the errors of a route for its OpenAPI documentation.
+
+    Args:
+        statuses: HTTP statuses that the route may answer with, beside those of all routes.
+    """
+    of_all_routes = (401, 403, 413, 422, 429, 503)
     headers = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
     return {
-        status: {"model": ProblemDetails, "description": TITLES[status]}
+        status: {"model": ProblemDetails, "description": title_of(status)}
         | ({"headers": headers} if status in (429, 503) else {})
-        for status in sorted({*always, *statuses})
+        for status in sorted({*of_all_routes, *statuses})
     }

@@ -1,8 +1,8 @@
-"""What ``conf/<env>/service.yml`` says."""
+"""Settings of the service, from ``conf/<env>/service.yml`` and the command line."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -13,20 +13,30 @@ DEFAULT_SALT = "change-me"
 
 
 class AuditSettings(BaseModel, frozen=True, extra="forbid"):
-    """How long answers are remembered."""
+    """How long the audit log is kept."""
 
     keep_days: int = Field(ge=1)
 
 
 class ABSettings(ABParams):
-    """Who is answered by the challenger, and when the experiment ends."""
+    """Which stores the challenger predicts, and when the experiment ends."""
 
     challenger_share: float = Field(ge=0, le=1)
     salt: str = Field(min_length=1)
 
 
+class BudgetIntervalSettings(BaseModel, frozen=True):
+    """How the prediction interval of budgets is estimated: part of ``marketing.curve`` in the parameters."""
+
+    interval_share: float = Field(gt=0, lt=1)
+    """Share of campaigns whose sales the interval should contain."""
+
+    folds: int = Field(ge=2)
+    """Number of folds of the cross-validation that the interval is estimated from."""
+
+
 class ServiceSettings(BaseModel, frozen=True, extra="forbid"):
-    """Everything that may be configured."""
+    """All settings of ``service.yml``."""
 
     host: str
     port: int = Field(ge=1, le=65535)
@@ -40,28 +50,28 @@ class ServiceSettings(BaseModel, frozen=True, extra="forbid"):
     ab: ABSettings
 
     @model_validator(mode="after")
-    def _no_public_secret(self) -> ServiceSettings:
+    def _refuse_default_salt_in_production(self) -> ServiceSettings:
         if self.production and self.ab.salt == DEFAULT_SALT:
-            raise ValueError("ab.salt: choose one of your own in production; everybody knows this one")
+            raise ValueError("ab.salt: choose one of your own in production; the default is public")
         return self
 
 
-def read_settings(content: dict[str, Any], **changes: Any) -> ServiceSettings:
-    """Check the settings.
+def read_settings(content: Mapping[str, object], **changes: object) -> ServiceSettings:
+    """Validate the settings.
 
     Args:
-        content: As the file has them.
-        changes: What the command line says instead; None is nothing.
+        content: Content of ``service.yml``.
+        changes: Settings that replace those of the file; None leaves the file's.
 
     Raises:
-        InputError: An option does not exist, is missing or cannot have this value.
+        InputError: A setting is unknown, missing or invalid.
     """
     given = {name: value for name, value in changes.items() if value is not None}
     try:
-        return ServiceSettings(**{**content, **given})
+        return ServiceSettings.model_validate({**content, **given})
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}".removeprefix(": Value error, ")
-            for each in error.errors()
+        errors = "; ".join(
+            f"{'.'.join(map(str, details['loc']))}: {details['msg']}".removeprefix(": Value error, ")
+            for details in error.errors()
         )
-        raise InputError(f"service.yml: {wrong}") from error
+        raise InputError(f"service.yml: {errors}") from error

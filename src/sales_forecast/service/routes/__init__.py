@@ -1,1 +1,1 @@
-"""Thin routes: what they answer is computed by the models, or read from the database."""
+"""Routes of the API: they validate requests, and leave the work to models, database and cache."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from sales_forecast.service.dependencies import AService, Predictor, Service
-from sales_forecast.service.problems import ProblemError, documented
-from sales_forecast.service.routes.live import answer
+from sales_forecast.service.dependencies import PredictKey, Service, ServiceDep
+from sales_forecast.service.problems import ProblemError, error_responses
+from sales_forecast.service.routes.live import predict_and_record
 from sales_forecast.service.schemas.requests import CompatibleRequest, CompatibleSeriesRequest, Series
 from sales_forecast.service.schemas.responses import CompatibleResponse, CompatibleWeeksResponse
 
@@ -15,35 +15,37 @@ router = APIRouter()
 WEEKS = 8
 
 
-@router.post("/predict/", responses=documented(404, 409))
+@router.post("/predict/", responses=error_responses(404, 409))
 async def predict_week(
-    request: Request, caller: Predictor, service: AService, question: CompatibleRequest
+    request: Request, key: PredictKey, service: ServiceDep, body: CompatibleRequest
 ) -> CompatibleResponse:
-    """Forecast one week of a store's department."""
-    (found,) = await answer(request, caller, service, [_series(service, question)], question.day_id)
-    return CompatibleResponse(prediction=found["forecast"])
+    """Predict one week of a department of a store."""
+    (row,) = await predict_and_record(request, key, service, [_series(service, body)], body.day_id)
+    return CompatibleResponse(prediction=row["forecast"])
 
 
-@router.post("/predict_8_weeks/", responses=documented(404, 409))
+@router.post("/predict_8_weeks/", responses=error_responses(404, 409))
 async def predict_8_weeks(
-    request: Request, caller: Predictor, service: AService, question: CompatibleSeriesRequest
+    request: Request, key: PredictKey, service: ServiceDep, body: CompatibleSeriesRequest
 ) -> CompatibleWeeksResponse:
-    """Forecast the next eight weeks of a store's department."""
-    found = await answer(request, caller, service, [_series(service, question)])
-    return CompatibleWeeksResponse(predictions={each["week"]: each["forecast"] for each in found[:WEEKS]})
+    """Predict the next eight weeks of a department of a store."""
+    rows = await predict_and_record(request, key, service, [_series(service, body)])
+    return CompatibleWeeksResponse(predictions={row["week"]: row["forecast"] for row in rows[:WEEKS]})
 
 
-def _series(service: Service, question: CompatibleRequest | CompatibleSeriesRequest) -> Series:
-    """The same question in today's words.
+def _series(service: Service, body: CompatibleRequest | CompatibleSeriesRequest) -> Series:
+    """Convert a request to the present schema.
 
     Raises:
         ProblemError: The store or department is unknown.
     """
-    labels = service.needed("turnover").forecaster.labels
-    asked = {"store": "but_num_business_unit", "department": "dpt_num_department"}
-    for label, field in asked.items():
-        given = getattr(question, field)
-        if given not in labels[label]:
-            new = "; a new one can be asked about at /v1/turnover/predict" if label == "store" else ""
-            raise ProblemError(404, f"the model does not know {label} '{given}'{new}", f"body.{field}")
-    return Series(store=question.but_num_business_unit, department=question.dpt_num_department)
+    labels = service.turnover_champion().forecaster.labels
+    fields = {"store": "but_num_business_unit", "department": "dpt_num_department"}
+    values = {"store": body.but_num_business_unit, "department": body.dpt_num_department}
+    for label, value in values.items():
+        if value not in labels[label]:
+            hint = "; a new one can be predicted at /v1/turnover/predict" if label == "store" else ""
+            raise ProblemError(
+                404, f"the model does not know {label} '{value}'{hint}", f"body.{fields[label]}"
+            )
+    return Series(store=body.but_num_business_unit, department=body.dpt_num_department)

@@ -1,4 +1,4 @@
-"""How the service is: its models, its health, its numbers, and what it has answered."""
+"""Operations: registered models, the audit log, health and metrics."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
-from sales_forecast.service.dependencies import Admin, AService, Reader, Service
-from sales_forecast.service.model_manager import KINDS, LOADING
-from sales_forecast.service.problems import ProblemError, documented
+from sales_forecast.service.dependencies import AdminKey, ReadKey, Service, ServiceDep
+from sales_forecast.service.model_manager import DOMAINS, LOADING, Domain
+from sales_forecast.service.problems import ProblemError, error_responses
 from sales_forecast.service.schemas.responses import (
     AuditEntry,
     AuditResponse,
     ChampionChange,
     Check,
+    CheckStatus,
     Health,
-    Level,
     Models,
     ModelVersion,
     Readiness,
 )
+from sales_forecast.storage import audit
 from sales_forecast.storage.queries import newest_run
-from sales_forecast.storage.schema import audit_log
 
 router = APIRouter()
 
 VERSION = version("sales_forecast")
 
-READY = Gauge("sales_forecast_ready", "1 green, 0.5 yellow, 0 red.")
+READY = Gauge("sales_forecast_ready", "1 for green, 0.5 for yellow, 0 for red.")
 FORECAST_AGE = Gauge(
-    "sales_forecast_forecast_age_seconds", "Since the stored forecasts were made.", ["domain"]
+    "sales_forecast_forecast_age_seconds", "Seconds since the stored forecasts were made.", ["domain"]
 )
 
-LEVELS: dict[Level, float] = {"green": 1.0, "yellow": 0.5, "red": 0.0}
+READY_VALUES: dict[CheckStatus, float] = {"green": 1.0, "yellow": 0.5, "red": 0.0}
 
 
-@router.get("/v1/models", responses=documented())
-def read_models(request: Request, caller: Reader, service: AService) -> Models:
-    """Versions with aliases and metrics, changes of the champion, and how requests are split."""
-    model_manager = service.model_manager
-    known = [model_manager.records[domain] for domain in sorted(model_manager.records)]
+@router.get("/v1/models", responses=error_responses())
+def read_models(request: Request, key: ReadKey, service: ServiceDep) -> Models:
+    """Read registered versions with aliases and metrics, changes of the champion, and the split of stores."""
+    manager = service.model_manager
+    known = [manager.records[domain] for domain in sorted(manager.records)]
     metrics: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    for row in (row for domain in known for row in domain.metrics):
+    for row in (row for records in known for row in records.metrics):
         of_version = metrics.setdefault((row["name"], row["version"]), {})
         of_version.setdefault(row["window"], {})[row["metric"]] = row["value"]
     aliases: dict[tuple[str, str], list[str]] = {}
-    for each in model_manager.aliases:
-        aliases.setdefault((each.model_name, each.version), []).append(each.alias)
-    share = service.settings.ab.challenger_share if model_manager.challenger() else 0.0
+    for alias in manager.aliases:
+        aliases.setdefault((alias.model_name, alias.version), []).append(alias.alias)
+    share = service.settings.ab.challenger_share if manager.challenger() else 0.0
     return Models(
         request_id=request.state.request_id,
         split={CHAMPION: 1 - share, CHALLENGER: share},
@@ -63,38 +63,38 @@ def read_models(request: Request, caller: Reader, service: AService) -> Models:
                 aliases=aliases.get((row["name"], row["version"]), []),
                 metrics=metrics.get((row["name"], row["version"]), {}),
             )
-            for domain in known
-            for row in domain.models
+            for records in known
+            for row in records.models
         ],
-        champion_changes=[ChampionChange(**row) for domain in known for row in domain.champion_changes],
+        champion_changes=[ChampionChange(**row) for records in known for row in records.champion_changes],
     )
 
 
-@router.get("/v1/audit/{request_id}", responses=documented(404))
+@router.get("/v1/audit/{request_id}", responses=error_responses(404))
 def read_audit(
-    caller: Admin, service: AService, request_id: Annotated[str, Path(max_length=36)]
+    key: AdminKey,
+    service: ServiceDep,
+    request_id: Annotated[str, Path(max_length=36, description="Id of the request to look up.")],
 ) -> AuditResponse:
-    """What one request was answered, and by which model."""
+    """Read what a request was answered, and by which model."""
     with service.engine.connect() as connection:
-        impossible = "\x00" in request_id
-        asked = select(audit_log).where(audit_log.c.request_id == request_id)
-        rows = [] if impossible else connection.execute(asked).all()
-    if not rows:
-        raise ProblemError(
-            404, f"no answer with the request id '{request_id}' is on record", "path.request_id"
-        )
-    return AuditResponse(answers=[AuditEntry(**row._mapping) for row in rows])
+        records = audit.records_of_request(connection, request_id)
+    if not records:
+        raise ProblemError(404, f"the audit log has no request with the id '{request_id}'", "path.request_id")
+    return AuditResponse(answers=[AuditEntry.model_validate(record) for record in records])
 
 
 @router.get("/health")
 async def read_health() -> Health:
-    """Whether the process runs."""
+    """Check whether the process runs."""
     return Health(status="ok", version=VERSION)
 
 
-@router.get("/ready", responses={503: {"model": Readiness, "description": "Red: it cannot answer."}})
-def read_readiness(service: AService, response: Response) -> Readiness:
-    """Whether it can answer, and whether somebody should look: database, models, age of the forecasts."""
+@router.get(
+    "/ready", responses={503: {"model": Readiness, "description": "Red: requests cannot be answered."}}
+)
+def read_readiness(service: ServiceDep, response: Response) -> Readiness:
+    """Check whether requests can be answered, and whether database, models or forecasts need attention."""
     checks = _checks(service)
     worst = _worst(checks)
     if worst == "red":
@@ -103,40 +103,43 @@ def read_readiness(service: AService, response: Response) -> Readiness:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def read_metrics(service: AService) -> Response:
-    """Numbers for Prometheus."""
-    READY.set(LEVELS[_worst(_checks(service))])
+def read_metrics(service: ServiceDep) -> Response:
+    """Read metrics in the format of Prometheus."""
+    READY.set(READY_VALUES[_worst(_checks(service))])
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _worst(checks: dict[str, Check]) -> Level:
-    return min((check.status for check in checks.values()), key=LEVELS.__getitem__)
+def _worst(checks: dict[str, Check]) -> CheckStatus:
+    return min((check.status for check in checks.values()), key=READY_VALUES.__getitem__)
 
 
 def _checks(service: Service) -> dict[str, Check]:
-    model_manager = service.model_manager
-    checks = {f"{domain} {CHAMPION}": _champion(service, domain) for domain in KINDS}
-    for name, reason in model_manager.problems.items():
+    manager = service.model_manager
+    checks = {f"{domain} {CHAMPION}": _check_champion(service, domain) for domain in DOMAINS}
+    for name, reason in manager.problems.items():
         checks[name] = Check(status="yellow", detail=reason)
-    if not any(model_manager.champion(domain) for domain in KINDS):
-        checks["models"] = Check(status="red", detail=model_manager.problems.get(LOADING, "none is loaded"))
+    if not any(manager.champion(domain) for domain in DOMAINS):
+        checks["models"] = Check(status="red", detail=manager.problems.get(LOADING, "none is loaded"))
     try:
         with service.engine.connect() as connection:
-            stored = {f"{domain} forecasts": _forecasts(service, connection, domain) for domain in KINDS}
+            stored = {
+                f"{domain} forecasts": _check_forecasts(service, connection, domain) for domain in DOMAINS
+            }
     except SQLAlchemyError:
         return checks | {"database": Check(status="red", detail="it does not answer")}
     return checks | stored | {"database": Check(status="green", detail="it answers")}
 
 
-def _champion(service: Service, domain: str) -> Check:
-    """A retailer may have one domain only."""
+def _check_champion(service: Service, domain: Domain) -> Check:
+    """Check that a champion is loaded; without one is yellow, since a retailer may use one domain only."""
     arm = service.model_manager.champion(domain)
     if arm is None:
         return Check(status="yellow", detail="no version serves yet; make one: kedro run")
     return Check(status="green", detail=f"version {arm.version} of {arm.model_name}")
 
 
-def _forecasts(service: Service, connection: Connection, domain: str) -> Check:
+def _check_forecasts(service: Service, connection: Connection, domain: Domain) -> Check:
+    """Check that the stored forecasts are recent, and made by the version that serves."""
     run = newest_run(connection, domain)
     if run is None:
         return Check(status="yellow", detail="none are stored; make some: kedro run")
@@ -145,7 +148,7 @@ def _forecasts(service: Service, connection: Connection, domain: str) -> Check:
     if age > timedelta(days=(allowed := service.settings.forecasts_older_than_days)):
         return Check(
             status="yellow",
-            detail=f"made {age.days} days ago, more than {allowed:g}; bring newer files, then: kedro run",
+            detail=f"made {age.days} days ago, more than {allowed:g}; add newer files, then: kedro run",
         )
     arm = service.model_manager.champion(domain)
     if arm is not None and arm.version != run.model_version:

@@ -1,110 +1,123 @@
-"""Stored forecasts: what inference has published, and what was known earlier."""
+"""Stored forecasts: the newest ones, or those of an earlier time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import RowMapping
 
-from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.service.cache import Page, Selection
-from sales_forecast.service.dependencies import Reader, answer_of, service_of
-from sales_forecast.service.problems import documented
-from sales_forecast.service.schemas.requests import MOST, CurveQuery, LevelName, LevelQuery, StoredQuery
+from sales_forecast.service.dependencies import ReadKey, audit_record, service_of
+from sales_forecast.service.problems import error_responses
+from sales_forecast.service.schemas.requests import (
+    MAX_ROWS,
+    CurveQuery,
+    LevelName,
+    LevelQuery,
+    StoredQuery,
+)
 from sales_forecast.service.schemas.responses import (
     BudgetCurve,
     CurvePoint,
+    Explanation,
     LevelForecast,
     LevelForecasts,
     StoredForecast,
     StoredForecasts,
 )
 from sales_forecast.storage import schema
-from sales_forecast.storage.keys import Caller
+from sales_forecast.storage.keys import ApiKey
 from sales_forecast.storage.queries import Run
 
 router = APIRouter()
 
-FIELDS = [name for name in StoredForecast.model_fields if name != "explanation"]
+FORECAST_FIELDS = [name for name in StoredForecast.model_fields if name != "explanation"]
+EXPLANATION_FIELDS = list(Explanation.model_fields)
+LEVEL_FIELDS = list(LevelForecast.model_fields)
+CURVE_FIELDS = list(CurvePoint.model_fields)
 
 
-@router.get("/v1/turnover/forecasts", response_model=StoredForecasts, responses=documented(404))
+@router.get("/v1/turnover/forecasts", response_model=StoredForecasts, responses=error_responses(404))
 async def read_forecasts(
     request: Request,
-    caller: Reader,
+    key: ReadKey,
     query: Annotated[StoredQuery, Query()],
 ) -> Response:
-    """Forecasts of stores and departments, with intervals and explanation."""
+    """Read forecasts of stores and departments, with prediction intervals and explanations."""
     where = {"store": query.store, "department": query.department}
-    wanted = Selection(schema.forecasts, _forecast, tuple(where.items()), query.limit, query.offset)
-    run, page = await _read(request, caller, wanted, query.as_of)
-    return _as_json(_stamp(request, run) | _place(page, query.offset), forecasts=page)
+    selection = Selection(schema.forecasts, _to_forecast, tuple(where.items()), query.limit, query.offset)
+    run, page = await _read(request, key, selection, query.as_of)
+    return _as_json(_header(request, run) | _paging(page, query.offset), forecasts=page)
 
 
-@router.get("/v1/turnover/forecasts/levels/{level}", response_model=LevelForecasts, responses=documented(404))
+@router.get(
+    "/v1/turnover/forecasts/levels/{level}", response_model=LevelForecasts, responses=error_responses(404)
+)
 async def read_level(
     request: Request,
-    caller: Reader,
+    key: ReadKey,
     level: Annotated[LevelName, Path(description="What is summed over.")],
     query: Annotated[LevelQuery, Query()],
 ) -> Response:
-    """Sums over departments, regions, zones or everything, with intervals of their own."""
+    """Read forecasts of sums over departments, regions, zones or all, with their own prediction intervals."""
     where = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
-    wanted = Selection(schema.level_forecasts, _level, tuple(where.items()), query.limit, query.offset)
-    run, page = await _read(request, caller, wanted, query.as_of)
-    return _as_json(_stamp(request, run) | _place(page, query.offset) | {"level": level}, forecasts=page)
+    selection = Selection(schema.level_forecasts, _to_level, tuple(where.items()), query.limit, query.offset)
+    run, page = await _read(request, key, selection, query.as_of)
+    return _as_json(_header(request, run) | _paging(page, query.offset) | {"level": level}, forecasts=page)
 
 
-@router.get("/v1/marketing/curve", response_model=BudgetCurve, responses=documented(404))
-async def read_curve(request: Request, caller: Reader, query: Annotated[CurveQuery, Query()]) -> Response:
-    """Sales against TV budget, with the marginal return, and the recommendation."""
-    wanted = Selection(schema.budget_curves, _point, (), MOST, 0)
-    run, page = await _read(request, caller, wanted, query.as_of)
-    return _as_json(_stamp(request, run) | {"recommendation": run.summary}, curve=page)
+@router.get("/v1/marketing/curve", response_model=BudgetCurve, responses=error_responses(404))
+async def read_curve(request: Request, key: ReadKey, query: Annotated[CurveQuery, Query()]) -> Response:
+    """Read predicted sales against TV budget, with marginal sales and the recommended budget."""
+    selection = Selection(schema.budget_curves, _to_point, (), MAX_ROWS, 0)
+    run, page = await _read(request, key, selection, query.as_of)
+    return _as_json(_header(request, run) | {"recommendation": run.summary}, curve=page)
 
 
-def _forecast(row: RowMapping) -> dict[str, Any]:
-    return {name: row[name] for name in FIELDS} | {"explanation": {part: row[part] for part in PARTS}}
+def _to_forecast(row: RowMapping) -> dict[str, object]:
+    explanation = {name: row[name] for name in EXPLANATION_FIELDS}
+    return {name: row[name] for name in FORECAST_FIELDS} | {"explanation": explanation}
 
 
-def _level(row: RowMapping) -> dict[str, Any]:
-    return {name: row[name] for name in LevelForecast.model_fields}
+def _to_level(row: RowMapping) -> dict[str, object]:
+    return {name: row[name] for name in LEVEL_FIELDS}
 
 
-def _point(row: RowMapping) -> dict[str, Any]:
-    return {name: row[name] for name in CurvePoint.model_fields}
+def _to_point(row: RowMapping) -> dict[str, object]:
+    return {name: row[name] for name in CURVE_FIELDS}
 
 
 async def _read(
-    request: Request, caller: Caller, wanted: Selection, as_of: datetime | None
+    request: Request, key: ApiKey, selection: Selection, as_of: datetime | None
 ) -> tuple[Run, Page]:
-    """The newest run and the rows that are wanted; on record when it returns."""
+    """Read the newest run and a page of its rows, and write both to the audit log."""
     service = service_of(request)
-    run = await service.cache.newest(wanted.domain, as_of)
-    page = await service.cache.page(run, wanted)
-    asked = {"as_of": as_of and as_of.isoformat(), "limit": wanted.limit, "offset": wanted.offset}
+    run = await service.cache.newest(selection.domain, as_of)
+    page = await service.cache.page(run, selection)
+    content = {"as_of": as_of and as_of.isoformat(), "limit": selection.limit, "offset": selection.offset}
     output = {"run": run.id, "rows": page.count}
     model = (run.model_name, run.model_version)
-    answer = answer_of(request, caller, "stored", model, asked | dict(wanted.where), output)
-    await service.audit_writer.record([answer])
+    record = audit_record(request, key, "stored", model, content | dict(selection.where), output)
+    await service.audit_writer.record([record])
     return run, page
 
 
-def _stamp(request: Request, run: Run) -> dict[str, Any]:
+def _header(request: Request, run: Run) -> dict[str, object]:
     model = {"name": run.model_name, "version": run.model_version}
     model |= {"run_id": run.run_id, "data_version": run.data_version}
     return {"request_id": request.state.request_id, "made_at": run.made_at, "model": model}
 
 
-def _place(page: Page, offset: int) -> dict[str, int | None]:
+def _paging(page: Page, offset: int) -> dict[str, object]:
     end = offset + page.count
     return {"total": page.total, "next_offset": end if end < page.total else None}
 
 
-def _as_json(content: dict[str, Any], **pages: Page) -> Response:
-    """As it is: the database has typed it, and to check it again would take longer than to read it."""
+def _as_json(content: Mapping[str, object], **pages: Page) -> Response:
+    """Make a response without validating it: the tables have types, and validating would be slow."""
     rows = {name: orjson.Fragment(page.rows) for name, page in pages.items()}
-    return Response(orjson.dumps(content | rows, option=orjson.OPT_UTC_Z), media_type="application/json")
+    return Response(orjson.dumps({**content, **rows}, option=orjson.OPT_UTC_Z), media_type="application/json")

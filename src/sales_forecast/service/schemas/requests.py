@@ -1,54 +1,60 @@
-"""What may be asked: the types behind the questions of the OpenAPI page."""
+"""Schemas of requests: query parameters and bodies."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 MAX_SERIES = 1000
 MAX_WEEKS = 520
-MOST = 10_000
-"""Rows of one answer."""
+MAX_ROWS = 10_000
+"""Largest number of rows in one response."""
+
+RENAMED_FIELDS = {"body.series.known_ahead": "future_covariates"}
+"""Path of a field that an earlier version of the API had, without positions -> its name now."""
 
 
-def _as_text(given: Any) -> Any:
-    """A number is a label as well."""
-    return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+def _to_text(value: object) -> object:
+    """Convert a label that is given as number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _only_iso(given: Any) -> Any:
-    if isinstance(given, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", given, re.ASCII):
-        return given
+def _check_date(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        return value
     raise ValueError("must be a date such as 2017-10-07")
 
 
-def _as_moment(given: Any) -> datetime:
-    """A date means the end of that day; without a zone, UTC."""
+def _to_moment(value: object) -> datetime:
+    """Convert a date to the end of that day, and a time without time zone to UTC."""
+    message = "must be a date or a moment, such as 2017-10-07 or 2017-10-07T12:00:00Z"
+    if not isinstance(value, str):
+        raise ValueError(message)
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", given, re.ASCII):
-            return datetime.combine(date.fromisoformat(given), time.max, UTC)
-        moment = datetime.fromisoformat(given)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+            return datetime.combine(date.fromisoformat(value), time.max, UTC)
+        moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError("must be a date or a moment, such as 2017-10-07 or 2017-10-07T12:00:00Z") from error
+    except (ValueError, OverflowError) as error:
+        raise ValueError(message) from error
 
 
 Label = Annotated[
     str,
     Field(min_length=1, max_length=200),
-    BeforeValidator(_as_text),
+    BeforeValidator(_to_text),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "integer"}]}),
 ]
 Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
 Latitude = Annotated[float, Field(strict=True, ge=-90, le=90)]
 Longitude = Annotated[float, Field(strict=True, ge=-180, le=180)]
-Day = Annotated[date, BeforeValidator(_only_iso)]
+Day = Annotated[date, BeforeValidator(_check_date)]
 Moment = Annotated[
     datetime,
-    BeforeValidator(_as_moment),
+    BeforeValidator(_to_moment),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
     ),
@@ -60,85 +66,90 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Wanted = Annotated[str, Field(min_length=1, max_length=200)]
+Filter = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class CurveQuery(_Request):
-    """Which of the stored forecasts."""
+    """Which of the stored forecasts to return."""
 
     as_of: Moment | None = Field(
-        default=None, description="What was known then; a date is the end of that day."
+        default=None,
+        description="Return what was known at this time; a date is the end of that day. Default: now.",
     )
 
 
 class _ListQuery(CurveQuery):
-    department: Wanted | None = Field(default=None, description="All, if it is left out.", examples=["117"])
-    limit: int = Field(default=1000, ge=1, le=MOST)
-    offset: int = Field(default=0, ge=0, le=1_000_000_000)
+    department: Filter | None = Field(
+        default=None, description="Department to return. Default: all.", examples=["117"]
+    )
+    limit: int = Field(default=1000, ge=1, le=MAX_ROWS, description="Largest number of rows to return.")
+    offset: int = Field(default=0, ge=0, le=1_000_000_000, description="Number of rows to skip.")
 
 
 class StoredQuery(_ListQuery):
-    """Which forecasts of stores and departments."""
+    """Which forecasts of stores and departments to return."""
 
-    store: Wanted | None = Field(default=None, description="All, if it is left out.", examples=["105"])
+    store: Filter | None = Field(default=None, description="Store to return. Default: all.", examples=["105"])
 
 
 class LevelQuery(_ListQuery):
-    """Which sums."""
+    """Which sums to return."""
 
-    key: Wanted | None = Field(
-        default=None, description="A region or zone; all, if it is left out.", examples=["11"]
+    key: Filter | None = Field(
+        default=None, description="Region or zone to return. Default: all.", examples=["11"]
     )
 
 
 class RecentWeek(_Request):
-    """What a series sold in a week."""
+    """Turnover of a series in a past week."""
 
-    week: Day = Field(description="Its first day.")
-    turnover: Amount = Field(description="Currency units.")
+    week: Day = Field(description="First day of the week.")
+    turnover: Amount = Field(description="Turnover in currency units.")
 
 
 class CovariateWeek(_Request):
-    """What will be so in a week to come."""
+    """Values of future covariates in a week ahead."""
 
-    week: Day = Field(description="Its first day.")
+    week: Day = Field(description="First day of the week.")
     values: dict[Annotated[str, Field(max_length=200)], Amount] = Field(
-        max_length=50, description="Columns that the model knows ahead, such as promotions."
+        max_length=50, description="Column -> value, for future covariates of the model, such as promotions."
     )
 
 
 class Place(_Request):
-    """Where a new store is; what is left out counts as unknown."""
+    """Location of a new store; what is left out counts as unknown."""
 
-    postcode: Annotated[str, Field(max_length=20)] | None = None
-    latitude: Latitude | None = None
-    longitude: Longitude | None = None
-    region: Label | None = None
-    zone: Label | None = None
+    postcode: Annotated[str, Field(max_length=20)] | None = Field(default=None, description="Postcode.")
+    latitude: Latitude | None = Field(default=None, description="Latitude in degrees.")
+    longitude: Longitude | None = Field(default=None, description="Longitude in degrees.")
+    region: Label | None = Field(default=None, description="Region, as the retailer calls it.")
+    zone: Label | None = Field(default=None, description="Zone, as the retailer calls it.")
 
 
 class Series(_Request):
-    """A store's department. A store that the model does not know needs a place."""
+    """A department of a store. A store that the model does not know needs a place."""
 
-    store: Label = Field(examples=["105"])
-    department: Label = Field(examples=["117"])
-    place: Place | None = Field(default=None, description="For a store that the model does not know.")
+    store: Label = Field(description="Store, as the retailer calls it.", examples=["105"])
+    department: Label = Field(description="Department, as the retailer calls it.", examples=["117"])
+    place: Place | None = Field(
+        default=None, description="Location of a store that the model does not know; may be {}."
+    )
     recent_weeks: list[RecentWeek] = Field(
         default=[],
         max_length=MAX_WEEKS,
         fail_fast=True,
-        description="Take the place of what the model knows of these weeks.",
+        description="Turnover of past weeks, which replaces what the model knows of them.",
     )
     future_covariates: list[CovariateWeek] = Field(
         default=[],
         max_length=MAX_WEEKS,
         fail_fast=True,
-        description="What if: take the place of the plan's values.",
+        description="Values for a what-if analysis, which replace the planned ones of these weeks.",
     )
 
 
 class TurnoverRequest(_Request):
-    """Series to forecast, every week ahead."""
+    """Series to predict, for every week ahead."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -158,7 +169,7 @@ class TurnoverRequest(_Request):
         }
     )
 
-    series: list[Series] = Field(min_length=1, max_length=MAX_SERIES)
+    series: list[Series] = Field(min_length=1, max_length=MAX_SERIES, description="Series to predict.")
 
 
 class BudgetRequest(_Request):
@@ -167,15 +178,15 @@ class BudgetRequest(_Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"budgets": [100, 500]}]})
 
     budgets: list[Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e12)]] = Field(
-        min_length=1, max_length=MAX_SERIES, description="In units of the file."
+        min_length=1, max_length=MAX_SERIES, description="TV budgets, in units of the training data."
     )
 
 
 class _CompatibleSeries(BaseModel):
-    """A store's department, as the retailer's files name things; what else is sent is ignored."""
+    """A department of a store, with the field names of the retailer's files; other fields are ignored."""
 
-    but_num_business_unit: Label = Field(examples=[105])
-    dpt_num_department: Label = Field(examples=[117])
+    but_num_business_unit: Label = Field(description="Store.", examples=[105])
+    dpt_num_department: Label = Field(description="Department.", examples=[117])
     but_postcode: Label | None = None
     but_latitude: Latitude | None = None
     but_longitude: Longitude | None = None
@@ -184,10 +195,10 @@ class _CompatibleSeries(BaseModel):
 
 
 class CompatibleRequest(_CompatibleSeries):
-    """A store's department in one week."""
+    """A department of a store, and the week to predict."""
 
-    day_id: Day = Field(description="The week to forecast, as the files name weeks.", examples=["2017-10-07"])
+    day_id: Day = Field(description="First day of the week to predict.", examples=["2017-10-07"])
 
 
 class CompatibleSeriesRequest(_CompatibleSeries):
-    """A store's department in the eight weeks ahead."""
+    """A department of a store to predict for the next eight weeks."""

@@ -1,186 +1,195 @@
-"""What is answered: the types behind the answers of the OpenAPI page."""
+"""Schemas of responses, for validation and the OpenAPI documentation."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.service.schemas.requests import LevelName
 
 ArmName = Literal["champion", "challenger"]
-Level = Literal["green", "yellow", "red"]
+CheckStatus = Literal["green", "yellow", "red"]
 
 
 class CompatibleResponse(BaseModel):
-    """One forecast."""
+    """Prediction of one week."""
 
-    prediction: float = Field(description="Currency units per week.")
+    prediction: float = Field(description="Forecast in currency units per week.")
 
 
 class CompatibleWeeksResponse(BaseModel):
-    """A forecast for each week."""
+    """Predictions of several weeks."""
 
-    predictions: dict[str, float] = Field(description="First day of the week -> currency units.")
+    predictions: dict[str, float] = Field(description="First day of the week -> forecast in currency units.")
 
 
 class Model(BaseModel):
-    """Which model, made from which data."""
+    """Model that made the forecasts, and the data it was made from."""
 
-    name: str
-    version: str
-    run_id: str
-    data_version: str
+    name: str = Field(description="Name in the registry.")
+    version: str = Field(description="Version in the registry.")
+    run_id: str = Field(description="Id of the tracked run that made the model.")
+    data_version: str = Field(description="Version of the raw files that the model was made from.")
 
 
 class _WithIntervals(BaseModel):
-    forecast: float = Field(description="Currency units per week.", examples=[1487.9])
-    lo_80: float = Field(description="80 % of weeks should lie from here ...", examples=[921.6])
-    hi_80: float = Field(description="... to here.", examples=[2054.2])
-    lo_95: float = Field(description="The same for 95 %.", examples=[366.5])
-    hi_95: float = Field(examples=[2609.3])
+    forecast: float = Field(description="Forecast in currency units per week.", examples=[1487.9])
+    lo_80: float = Field(description="Lower end of the 80 % prediction interval.", examples=[921.6])
+    hi_80: float = Field(description="Upper end of the 80 % prediction interval.", examples=[2054.2])
+    lo_95: float = Field(description="Lower end of the 95 % prediction interval.", examples=[366.5])
+    hi_95: float = Field(description="Upper end of the 95 % prediction interval.", examples=[2609.3])
 
 
 class _Weekly(_WithIntervals):
-    store: str = Field(examples=["105"])
-    department: str = Field(examples=["117"])
-    week: date = Field(description="Its first day.", examples=["2017-10-07"])
+    store: str = Field(description="Store, as the retailer calls it.", examples=["105"])
+    department: str = Field(description="Department, as the retailer calls it.", examples=["117"])
+    week: date = Field(description="First day of the week.", examples=["2017-10-07"])
     horizon: int = Field(description="Weeks after the last week that the model has seen.", examples=[1])
-    cold_start: bool = Field(description="Too young for a past of its own: forecast as its peers are.")
+    cold_start: bool = Field(
+        description="Whether the series is too young for a history of its own, so that it is forecast from "
+        "similar series."
+    )
 
 
-_parts: dict[str, Any] = {name: (float, Field(description=words)) for name, words in PARTS.items()}
-Explanation: Any = create_model(
-    "Explanation",
-    __doc__="Parts in currency units that add up to the forecast; below zero they take away.",
-    **_parts,
-)
+class Explanation(BaseModel):
+    """Attributions in currency units per week; they add up to the forecast, and may be negative."""
+
+    average_week: float = Field(description=PARTS["average_week"])
+    level_shift: float = Field(description=PARTS["level_shift"])
+    same_week: float = Field(description=PARTS["same_week"])
+    recent: float = Field(description=PARTS["recent"])
+    season: float = Field(description=PARTS["season"])
+    place: float = Field(description=PARTS["place"])
+    future_covariates: float = Field(description=PARTS["future_covariates"])
+    peers: float = Field(description=PARTS["peers"])
+    other: float = Field(description=PARTS["other"])
 
 
 class StoredForecast(_Weekly):
-    """A forecast and why it is what it is."""
+    """Stored forecast of one series and week, with its explanation."""
 
-    method: str
+    method: str = Field(description="Forecasting method that made the forecast.")
     explanation: Explanation
 
 
 class LevelForecast(_WithIntervals):
-    """A sum of forecasts, with a range of its own."""
+    """Forecast of a sum, with its own prediction intervals."""
 
-    key: str = Field(description="The region or zone; 'all' where there is none.")
-    department: str = Field(description="The department; 'all' for sums over all.")
-    week: date
+    key: str = Field(description="Region or zone; 'all' if the level has neither.")
+    department: str = Field(description="Department; 'all' for sums over all departments.")
+    week: date = Field(description="First day of the week.")
 
 
 class _Stored(BaseModel):
-    request_id: str
-    made_at: datetime
+    request_id: str = Field(description="Id of the request.")
+    made_at: datetime = Field(description="Time at which the forecasts were made.")
     model: Model
-    total: int = Field(description="How many there are.")
-    next_offset: int | None = Field(description="Where to go on; null at the end.")
 
 
-class StoredForecasts(_Stored):
-    """What was forecast, as it was known then."""
+class _Paged(_Stored):
+    total: int = Field(description="Number of rows without limit and offset.")
+    next_offset: int | None = Field(description="Offset of the next page; null on the last page.")
+
+
+class StoredForecasts(_Paged):
+    """Stored forecasts of series."""
 
     forecasts: list[StoredForecast]
 
 
-class LevelForecasts(_Stored):
-    """Sums, as they were known then."""
+class LevelForecasts(_Paged):
+    """Stored forecasts of sums."""
 
-    level: LevelName
+    level: LevelName = Field(description="What is summed over.")
     forecasts: list[LevelForecast]
 
 
 class Prediction(_Weekly):
-    """A forecast made now."""
+    """Live prediction of one series and week."""
 
-    model_version: str
-    arm: ArmName
+    model_version: str = Field(description="Version of the model in the registry.")
+    arm: ArmName = Field(description="Arm of the experiment that predicted; champion without an experiment.")
 
 
 class TurnoverResponse(BaseModel):
-    """Forecasts in the order asked, every week ahead."""
+    """Predictions in the order of the request, for every week ahead."""
 
-    request_id: str
-    model: str
+    request_id: str = Field(description="Id of the request.")
+    model: str = Field(description="Name of the model in the registry.")
     predictions: list[Prediction]
 
 
 class BudgetPrediction(BaseModel):
-    """What a TV budget can be expected to bring."""
+    """Predicted sales of one TV budget."""
 
-    tv: float
-    sales: float
-    sales_low: float
-    sales_high: float
-    warning: str | None = Field(description="If the budget lies outside those the model has learnt from.")
+    tv: float = Field(description="TV budget of the request.")
+    sales: float = Field(description="Predicted sales.")
+    sales_low: float = Field(description="Lower end of the prediction interval.")
+    sales_high: float = Field(description="Upper end of the prediction interval.")
+    warning: str | None = Field(description="Warning about a budget outside those of the training data.")
 
 
 class BudgetResponse(BaseModel):
-    """Sales in the order asked."""
+    """Predicted sales in the order of the request."""
 
-    request_id: str
-    model: str
-    model_version: str
-    interval_share: float = Field(description="Of campaigns that should sell within the range.")
+    request_id: str = Field(description="Id of the request.")
+    model: str = Field(description="Name of the model in the registry.")
+    model_version: str = Field(description="Version of the model in the registry.")
+    interval_share: float = Field(description="Share of campaigns whose sales the interval should contain.")
     predictions: list[BudgetPrediction]
 
 
 class CurvePoint(BaseModel):
-    """Expected sales at one budget."""
+    """Predicted sales of one budget on the curve."""
 
-    tv: float
-    sales: float
-    sales_low: float
-    sales_high: float
-    marginal_sales: float = Field(description="More sales for a unit of budget more.")
+    tv: float = Field(description="TV budget.")
+    sales: float = Field(description="Predicted sales.")
+    sales_low: float = Field(description="Lower end of the prediction interval.")
+    sales_high: float = Field(description="Upper end of the prediction interval.")
+    marginal_sales: float = Field(description="Additional sales per additional unit of budget.")
 
 
-class BudgetCurve(BaseModel):
-    """Sales against budget, and what follows for the next one."""
+class BudgetCurve(_Stored):
+    """Predicted sales against TV budget, and the recommended budget."""
 
-    request_id: str
-    made_at: datetime
-    model: Model
-    recommendation: dict[str, Any]
+    recommendation: dict[str, JsonValue] = Field(description="Recommended budget, and how it was found.")
     curve: list[CurvePoint]
 
 
 class ModelVersion(BaseModel):
-    """A version in the registry."""
+    """Version of a model in the registry."""
 
-    name: str
-    version: str
-    aliases: list[str]
-    run_id: str
-    data_version: str
-    made_at: datetime | None
-    decision: str
+    name: str = Field(description="Name of the model.")
+    version: str = Field(description="Version of the model.")
+    aliases: list[str] = Field(description="champion, challenger, both or neither.")
+    run_id: str = Field(description="Id of the tracked run that made it.")
+    data_version: str = Field(description="Version of the raw files that it was made from.")
+    made_at: datetime | None = Field(description="Time at which it was registered.")
+    decision: str = Field(description="Decision of the deployment gate, with its reason.")
     metrics: dict[str, dict[str, float]] = Field(
         description="Window (its cutoff, or test) -> metric -> value."
     )
 
 
 class ChampionChange(BaseModel):
-    """A change of a champion."""
+    """Change of a champion."""
 
-    name: str
-    happened_at: datetime
-    action: str
-    version: str
-    previous: str | None
-    who: str
-    why: str
+    name: str = Field(description="Name of the model.")
+    happened_at: datetime = Field(description="Time of the change.")
+    action: str = Field(description="promote or rollback.")
+    version: str = Field(description="Version that became champion.")
+    previous: str | None = Field(description="Version that was champion before; null for the first one.")
+    who: str = Field(description="Account that made the change, or kedro run.")
+    why: str = Field(description="Reason of the change.")
 
 
 class Models(BaseModel):
-    """The registry, and how requests are split between champion and challenger."""
+    """Registered models, and how stores are split between champion and challenger."""
 
-    request_id: str
+    request_id: str = Field(description="Id of the request.")
     split: dict[str, float] = Field(description="Arm -> share of stores.")
     versions: list[ModelVersion]
     champion_changes: list[ChampionChange]
@@ -190,40 +199,42 @@ class Health(BaseModel):
     """The process runs."""
 
     status: Literal["ok"]
-    version: str
+    version: str = Field(description="Version of the service.")
 
 
 class Check(BaseModel):
-    """One thing that being ready takes."""
+    """Result of one check."""
 
-    status: Level
-    detail: str
+    status: CheckStatus
+    detail: str = Field(description="What was found, and what to do.")
 
 
 class Readiness(BaseModel):
-    """Green: all is well. Yellow: it answers, but somebody should look. Red: it cannot answer."""
+    """Readiness: green is fine, yellow answers requests but needs attention, red cannot answer requests."""
 
-    status: Level
+    status: CheckStatus = Field(description="Worst status of the checks.")
     checks: dict[str, Check]
 
 
 class AuditEntry(BaseModel):
-    """What was answered, by one arm."""
+    """What one arm answered to a request."""
 
-    request_id: str
-    arm: str
-    at: datetime
-    key_id: str
-    endpoint: str
-    model_name: str
-    model_version: str
-    input: Any
-    output: Any
-    other_output: Any
-    latency_ms: float
+    model_config = ConfigDict(from_attributes=True)
+
+    request_id: str = Field(description="Id of the request.")
+    arm: str = Field(description="champion or challenger; stored for forecasts from the database.")
+    at: datetime = Field(description="Time of the answer.")
+    key_id: str = Field(description="Id of the API key that was used.")
+    endpoint: str = Field(description="Route of the request.")
+    model_name: str = Field(description="Name of the model in the registry.")
+    model_version: str = Field(description="Version of the model in the registry.")
+    input: JsonValue = Field(description="Content of the request.")
+    output: JsonValue = Field(description="Content of the response.")
+    other_output: JsonValue = Field(description="What the other arm predicts; null without an experiment.")
+    latency_ms: float = Field(description="Milliseconds from the arrival of the request to this record.")
 
 
 class AuditResponse(BaseModel):
-    """All that one request was answered."""
+    """Audit log of one request."""
 
-    answers: list[AuditEntry]
+    answers: list[AuditEntry] = Field(description="One entry per arm.")
