@@ -186,14 +186,20 @@ def test_a_domain_without_turnover_leaves_it_alone(engine: Engine) -> None:
 VERSION = {"name": "blend", "version": "1"}
 MODEL = VERSION | {"run_id": "r1", "data_version": "d1", "made_at": MONDAY, "decision": "better", "card": ""}
 METRIC = VERSION | {"window": "2016-10-01", "metric": "wape", "value": 0.1 + 0.2}
-PROMOTION = VERSION | {"happened_at": MONDAY, "action": "promoted", "previous": None, "who": "me", "why": "x"}
+CHAMPION_CHANGE = VERSION | {
+    "happened_at": MONDAY,
+    "action": "promoted",
+    "previous": None,
+    "who": "me",
+    "why": "x",
+}
 
 
-def test_models_metrics_and_promotions_are_replaced_and_not_doubled(engine: Engine) -> None:
+def test_models_metrics_and_changes_of_the_champion_are_replaced_and_not_doubled(engine: Engine) -> None:
     def known(**changes: Any) -> None:
         publish(
             engine,
-            publication(models=[MODEL | changes], metrics=[METRIC], champion_changes=[PROMOTION]),
+            publication(models=[MODEL | changes], metrics=[METRIC], champion_changes=[CHAMPION_CHANGE]),
             MONDAY,
         )
 
@@ -201,7 +207,7 @@ def test_models_metrics_and_promotions_are_replaced_and_not_doubled(engine: Engi
     known(card="# Blend")
     assert rows(engine, "models") == [MODEL | {"card": "# Blend"}]
     assert rows(engine, "model_metrics") == [METRIC]
-    assert rows(engine, "champion_changes") == [PROMOTION]
+    assert rows(engine, "champion_changes") == [CHAMPION_CHANGE]
 
 
 # --- all or nothing ----------------------------------------------------------------------------------
@@ -216,7 +222,7 @@ def test_a_publication_that_cannot_be_stored_changes_nothing_at_all(engine: Engi
         weekly_turnover=sold(9.0),
         models=[MODEL],
         metrics=[METRIC],
-        champion_changes=[PROMOTION],
+        champion_changes=[CHAMPION_CHANGE],
     )
     with pytest.raises(IntegrityError):
         publish(engine, broken, TUESDAY)

@@ -1,4 +1,4 @@
-"""Alembic runs this with the connection that ``storage.database`` gave it."""
+"""Environment of the migrations, with the connection that ``storage.database`` passes to Alembic."""
 
 from alembic import context
 

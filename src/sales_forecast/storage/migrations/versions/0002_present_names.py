@@ -1,4 +1,4 @@
-"""Present names: domain, future covariates, changes of the champion."""
+"""Rename tables and columns: domain, future covariates, changes of the champion."""
 
 from alembic import op
 
@@ -25,7 +25,7 @@ def downgrade() -> None:
 
 
 def _rename_column(table: str, old: str, new: str) -> None:
-    """Rename in place: both databases can, and a copy of a large table would take long."""
+    """Rename a column in place; copying a large table, as Alembic does on SQLite, would take long."""
     op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     if table == "forecast_runs":
         op.drop_index(f"ix_forecast_runs_{old}_made_at", table_name=table)
