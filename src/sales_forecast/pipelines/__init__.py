@@ -5,15 +5,25 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
+from sales_forecast.pipelines.inputs import inputs_of
+
 
 def step(
     function: Callable[..., Any],
-    inputs: list[str],
-    outputs: str | list[str] | None,
+    outputs: str | list[str] | None = None,
+    *,
     tags: str | None = None,
+    **renamed: str,
 ) -> Node:
-    """Make a node that is called like its function, so that ``kedro run --nodes`` can be typed."""
-    return Node(function, inputs, outputs, name=function.__name__, tags=tags)
+    """Make a node that is called like its function, so that ``kedro run --nodes`` can be typed.
+
+    Args:
+        function: Function of the node; its parameters name the inputs, see ``inputs_of``.
+        outputs: Names of the datasets that it returns.
+        tags: Tags of the node.
+        renamed: Parameter -> dataset or ``params:`` name, where the two are not equal.
+    """
+    return Node(function, inputs_of(function, renamed), outputs, name=function.__name__, tags=tags)
 
 
 def domain_stage(domain: str, stage: str, nodes: Iterable[Node]) -> Pipeline:

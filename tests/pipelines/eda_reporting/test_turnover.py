@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projects import REPOSITORY
-from sales_forecast.pipelines.eda_reporting.params import Questions, SportRule, Sports
+from sales_forecast.pipelines.eda_reporting.params import QuestionParams, SportParams, SportRule
 from sales_forecast.pipelines.eda_reporting.turnover import (
     answer_questions,
     describe_season,
@@ -34,7 +34,7 @@ from sales_forecast.pipelines.eda_reporting.turnover_charts import (
 from sales_forecast.pipelines.eda_reporting.turnover_section import write_section
 from sales_forecast.reporting import Chart, Section, Table, render_section
 
-QUESTIONS = Questions(
+QUESTIONS = QuestionParams(
     best_department_year=2016,
     best_store_year=2014,
     best_weeks_department=88,
@@ -53,9 +53,9 @@ FINGERPRINTS = {
 
 
 @pytest.fixture(scope="module")
-def sports() -> Sports:
+def sports() -> SportParams:
     path = REPOSITORY / "conf" / "base" / "parameters" / "turnover.yml"
-    return Sports(**yaml.safe_load(path.read_text("utf-8"))["turnover"]["sports"])
+    return SportParams(**yaml.safe_load(path.read_text("utf-8"))["turnover"]["sports"])
 
 
 def weeks_from(first: str, turnover: list[float], store: int = 1, department: int | str = 88) -> pd.DataFrame:
@@ -72,7 +72,9 @@ def weeks_from(first: str, turnover: list[float], store: int = 1, department: in
     )
 
 
-def tell(panel: pd.DataFrame, sports: Sports, questions: Questions = QUESTIONS) -> tuple[dict, Section]:
+def tell(
+    panel: pd.DataFrame, sports: SportParams, questions: QuestionParams = QUESTIONS
+) -> tuple[dict, Section]:
     """Do what the pipeline does, in its order."""
     weekly, by_department = sum_weeks(panel), sum_by_department(panel)
     best_stores, best_weeks = rank_stores(panel, questions), find_best_weeks(weekly, questions)
@@ -181,7 +183,7 @@ def test_each_sport_is_known_by_its_fingerprint(sport, sports):
 
 
 def test_a_shape_that_no_rule_describes_is_left_without_a_guess():
-    never = Sports(rules=(SportRule(sport="curling", reason="ice", at_least={"winter_share": 0.99}),))
+    never = SportParams(rules=(SportRule(sport="curling", reason="ice", at_least={"winter_share": 0.99}),))
     seasons = pd.DataFrame({"department": 1, "year": 2015, "month": range(1, 13), "index": 1.0})
 
     assert guess_sports(seasons, never)["sport"].tolist() == [None]

@@ -20,31 +20,19 @@ from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 
 TURNOVER = [
-    step(read_stores, ["raw_stores", "params:read", "params:calendar"], "stores", tags=CHECKED_FIRST),
-    step(read_sales, ["raw_sales", "stores", "params:read"], ["sales", "rejected"], tags=CHECKED_FIRST),
-    step(
-        read_forecast_index,
-        ["raw_forecast_index", "stores", "sales", "params:read"],
-        "forecast_index",
-        tags=CHECKED_FIRST,
-    ),
-    step(gather_future_covariates, ["sales", "forecast_index", "params:read"], "future_covariates"),
-    step(
-        describe_turnover_files,
-        [
-            *("raw_hashes", "sales", "forecast_index", "stores"),
-            *("params:read", "params:repair", "params:calendar"),
-        ],
-        "data_version",
-    ),
-    step(build_panel, ["sales", "params:repair"], "panel"),
-    step(build_calendar, ["sales", "forecast_index", "stores", "params:calendar"], "calendar"),
-    step(assemble_model_input, ["panel", "stores", "calendar", "future_covariates"], "model_input"),
+    step(read_stores, "stores", tags=CHECKED_FIRST),
+    step(read_sales, ["sales", "rejected"], tags=CHECKED_FIRST),
+    step(read_forecast_index, "forecast_index", tags=CHECKED_FIRST),
+    step(gather_future_covariates, "future_covariates"),
+    step(describe_turnover_files, "data_version"),
+    step(build_panel, "panel"),
+    step(build_calendar, "calendar"),
+    step(assemble_model_input, "model_input"),
 ]
 
 MARKETING = [
-    step(read_budgets, ["raw_budgets", "params:read"], ["budgets", "rejected"], tags=CHECKED_FIRST),
-    step(describe_marketing_files, ["raw_hashes", "budgets", "params:read"], "data_version"),
+    step(read_budgets, ["budgets", "rejected"], tags=CHECKED_FIRST),
+    step(describe_marketing_files, "data_version"),
 ]
 
 

@@ -13,7 +13,7 @@ from sales_forecast.pipelines.params import Params
 Feature = Literal["winter_share", "spring_share", "summer_share", "lowest", "highest", "swing"]
 
 
-class Questions(Params):
+class QuestionParams(Params):
     """Which years and which department the business asks about."""
 
     best_department_year: int
@@ -33,7 +33,7 @@ class SportRule(Params):
     peak_months: tuple[int, ...] = ()
 
 
-class Sports(Params):
+class SportParams(Params):
     """The first rule that fits gives the guess."""
 
     rules: tuple[SportRule, ...]

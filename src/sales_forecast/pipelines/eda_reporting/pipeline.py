@@ -29,65 +29,27 @@ from sales_forecast.pipelines.eda_reporting.turnover_charts import (
 from sales_forecast.pipelines.eda_reporting.turnover_section import write_section
 
 TURNOVER = [
-    step(sum_weeks, ["panel"], "weekly_table"),
-    step(sum_by_department, ["panel"], "by_department_table"),
-    step(rank_stores, ["panel", "params:questions"], "best_stores_table"),
-    step(find_best_weeks, ["weekly_table", "params:questions"], "best_weeks_table"),
-    step(index_seasons, ["weekly_table", "by_department_table"], "seasons_table"),
-    step(guess_sports, ["seasons_table", "params:sports"], "sports_table"),
-    step(find_level_shifts, ["panel", "params:level_shifts"], "level_shifts_table"),
-    step(list_repairs, ["panel"], "repaired_table"),
-    step(draw_years, ["by_department_table"], "years_chart"),
-    step(draw_best_stores, ["best_stores_table"], "best_stores_chart"),
-    step(draw_seasons, ["seasons_table"], "seasons_chart"),
-    step(draw_weeks, ["weekly_table", "level_shifts_table", "repaired_table"], "weeks_chart"),
-    step(
-        answer_questions,
-        [
-            "by_department_table",
-            "best_stores_table",
-            "best_weeks_table",
-            "sports_table",
-            "level_shifts_table",
-            "repaired_table",
-            "params:questions",
-        ],
-        "answers",
-    ),
-    step(
-        write_section,
-        [
-            "weekly_table",
-            "by_department_table",
-            "best_stores_table",
-            "best_weeks_table",
-            "seasons_table",
-            "sports_table",
-            "level_shifts_table",
-            "repaired_table",
-            "years_chart",
-            "best_stores_chart",
-            "seasons_chart",
-            "weeks_chart",
-            "params:questions",
-        ],
-        "eda_report",
-    ),
+    step(sum_weeks, "weekly_table"),
+    step(sum_by_department, "by_department_table"),
+    step(rank_stores, "best_stores_table"),
+    step(find_best_weeks, "best_weeks_table"),
+    step(index_seasons, "seasons_table"),
+    step(guess_sports, "sports_table"),
+    step(find_level_shifts, "level_shifts_table", params="params:level_shifts"),
+    step(list_repairs, "repaired_table"),
+    step(draw_years, "years_chart"),
+    step(draw_best_stores, "best_stores_chart"),
+    step(draw_seasons, "seasons_chart"),
+    step(draw_weeks, "weeks_chart"),
+    step(answer_questions, "answers"),
+    step(write_section, "eda_report"),
 ]
 
 MARKETING = [
-    step(answer_marketing, ["budgets", "params:high_spend_low_sales"], "answers"),
-    step(
-        draw_distributions,
-        ["budgets", "answers"],
-        ["tv_distribution_chart", "sales_distribution_chart"],
-    ),
-    step(draw_scatter, ["budgets", "answers"], "scatter_chart"),
-    step(
-        write_budget_facts,
-        ["budgets", "answers", "tv_distribution_chart", "sales_distribution_chart", "scatter_chart"],
-        "eda_report",
-    ),
+    step(answer_marketing, "answers"),
+    step(draw_distributions, ["tv_distribution_chart", "sales_distribution_chart"]),
+    step(draw_scatter, "scatter_chart"),
+    step(write_budget_facts, "eda_report"),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from sales_forecast.pipelines.eda_reporting.params import Feature, Questions, SportRule, Sports
+from sales_forecast.pipelines.eda_reporting.params import Feature, QuestionParams, SportParams, SportRule
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -60,7 +60,7 @@ def sum_by_department(panel: pd.DataFrame) -> pd.DataFrame:
     return table.assign(is_complete=table["days"] == length)
 
 
-def rank_stores(panel: pd.DataFrame, questions: Questions) -> pd.DataFrame:
+def rank_stores(panel: pd.DataFrame, questions: QuestionParams) -> pd.DataFrame:
     """Find the ten stores with the highest turnover in the calendar year that is asked for.
 
     Args:
@@ -87,37 +87,37 @@ def sum_weeks(panel: pd.DataFrame) -> pd.DataFrame:
     return weeks.agg(turnover=("turnover", "sum"), series=("turnover", "size"), gaps=("is_gap", "sum"))
 
 
-def find_best_weeks(weekly: pd.DataFrame, questions: Questions) -> pd.DataFrame:
+def find_best_weeks(weekly_table: pd.DataFrame, questions: QuestionParams) -> pd.DataFrame:
     """Find one department's weeks with the highest turnover in a year.
 
     Args:
-        weekly: ``department, week, turnover``.
+        weekly_table: ``department, week, turnover``.
         questions: Department, year and how many; a week belongs to the year of its first day.
 
     Returns:
         ``department, week, turnover``, best first; empty if there is no such department or year.
     """
-    asked = weekly[
-        (weekly["department"].astype(str) == str(questions.best_weeks_department))
-        & (weekly["week"].dt.year == questions.best_weeks_year)
+    asked = weekly_table[
+        (weekly_table["department"].astype(str) == str(questions.best_weeks_department))
+        & (weekly_table["week"].dt.year == questions.best_weeks_year)
     ]
     best: pd.DataFrame = asked.nlargest(questions.best_weeks_count, "turnover")
     return best.filter(["department", "week", "turnover"]).reset_index(drop=True)
 
 
-def index_seasons(weekly: pd.DataFrame, by_department: pd.DataFrame) -> pd.DataFrame:
+def index_seasons(weekly_table: pd.DataFrame, by_department_table: pd.DataFrame) -> pd.DataFrame:
     """Measure how far each month lies above or below its year.
 
     Args:
-        weekly: ``department, week, turnover``; a week belongs to the month of its first day.
-        by_department: Says which years are complete; the others are left out.
+        weekly_table: ``department, week, turnover``; a week belongs to the month of its first day.
+        by_department_table: Says which years are complete; the others are left out.
 
     Returns:
         ``department, year, month, index``: mean weekly turnover of the month over that of the year, so
         that 1 is an average month.
     """
-    complete = by_department.loc[by_department["is_complete"], ["department", "year"]]
-    weeks = weekly.assign(year=weekly["week"].dt.year, month=weekly["week"].dt.month)
+    complete = by_department_table.loc[by_department_table["is_complete"], ["department", "year"]]
+    weeks = weekly_table.assign(year=weekly_table["week"].dt.year, month=weekly_table["week"].dt.month)
     weeks = weeks.merge(complete, on=["department", "year"])
     months = weeks.groupby(["department", "year", "month"])[["turnover"]].mean().reset_index()
     years = weeks.groupby(["department", "year"])[["turnover"]].mean().reset_index()
@@ -172,11 +172,11 @@ def fits(rule: SportRule, season: dict[Feature, float], peak_month: int) -> bool
     )
 
 
-def guess_sports(seasons: pd.DataFrame, sports: Sports) -> pd.DataFrame:
+def guess_sports(seasons_table: pd.DataFrame, sports: SportParams) -> pd.DataFrame:
     """Guess each department's sport from the shape of its year: the first rule that fits.
 
     Args:
-        seasons: ``department, year, month, index``.
+        seasons_table: ``department, year, month, index``.
         sports: The rules, in order.
 
     Returns:
@@ -184,7 +184,7 @@ def guess_sports(seasons: pd.DataFrame, sports: Sports) -> pd.DataFrame:
         and reason where no rule fits; without a row where no year is complete.
     """
     rows = []
-    for department, index in mean_season(seasons).iterrows():
+    for department, index in mean_season(seasons_table).iterrows():
         season, peak = describe_season(index), int(index.idxmax())
         rule = next((rule for rule in sports.rules if fits(rule, season, peak)), None)
         rows.append(
@@ -211,34 +211,36 @@ def list_repairs(panel: pd.DataFrame) -> pd.DataFrame:
 
 
 def answer_questions(
-    by_department: pd.DataFrame,
-    best_stores: pd.DataFrame,
-    best_weeks: pd.DataFrame,
-    sports: pd.DataFrame,
-    level_shifts: pd.DataFrame,
-    repaired: pd.DataFrame,
-    questions: Questions,
+    by_department_table: pd.DataFrame,
+    best_stores_table: pd.DataFrame,
+    best_weeks_table: pd.DataFrame,
+    sports_table: pd.DataFrame,
+    level_shifts_table: pd.DataFrame,
+    repaired_table: pd.DataFrame,
+    questions: QuestionParams,
 ) -> dict[str, Any]:
     """Put the answers into plain types; a question that the data cannot answer is null."""
     asked = questions
-    of_year = by_department[by_department["year"] == asked.best_department_year]
+    of_year = by_department_table[by_department_table["year"] == asked.best_department_year]
     amounts: dict[str, dict[str, float]] = {}
-    for year, department, turnover in by_department[["year", "department", "turnover"]].to_numpy(object):
+    for year, department, turnover in by_department_table[["year", "department", "turnover"]].to_numpy(
+        object
+    ):
         amounts.setdefault(str(year), {})[str(department)] = round(float(turnover), 2)
     sold = of_year.set_index("department")["turnover"]
     best_weeks_key = f"top_weeks_{asked.best_weeks_department}_{asked.best_weeks_year}"
-    guesses = sports.set_index("department")
+    guesses = sports_table.set_index("department")
     return {
         "by_department": amounts,
         f"best_department_{asked.best_department_year}": plain(sold.idxmax()) if len(sold) else None,
-        f"best_store_{asked.best_store_year}": plain(best_stores["store"].iloc[0])
-        if len(best_stores)
+        f"best_store_{asked.best_store_year}": plain(best_stores_table["store"].iloc[0])
+        if len(best_stores_table)
         else None,
-        best_weeks_key: [plain(week) for week in best_weeks["week"]] or None,
-        "sports": _by_department(guesses["sport"], by_department),
-        "sports_reasons": _by_department(guesses["reason"], by_department),
-        "level_shifts": _records(level_shifts),
-        "repaired": _records(repaired),
+        best_weeks_key: [plain(week) for week in best_weeks_table["week"]] or None,
+        "sports": _by_department(guesses["sport"], by_department_table),
+        "sports_reasons": _by_department(guesses["reason"], by_department_table),
+        "level_shifts": _records(level_shifts_table),
+        "repaired": _records(repaired_table),
     }
 
 

@@ -12,13 +12,13 @@ INK = "#1f2933"
 LINE, MARK = COLOURS[:2]
 
 
-def draw_years(by_department: pd.DataFrame) -> go.Figure:
+def draw_years(by_department_table: pd.DataFrame) -> go.Figure:
     """Draw turnover per calendar year, one bar a department; years known in part are hatched."""
     figure = new_figure(
         "Turnover per calendar year", "calendar year (hatched: known in part)", "currency units per year"
     )
     # Complete years first: the legend takes its pattern from a trace's first bar.
-    ordered = by_department.sort_values(["is_complete", "year"], ascending=[False, True])
+    ordered = by_department_table.sort_values(["is_complete", "year"], ascending=[False, True])
     for department, years in ordered.groupby("department"):
         figure.add_bar(
             name=f"department {department}",
@@ -32,13 +32,13 @@ def draw_years(by_department: pd.DataFrame) -> go.Figure:
     return figure.update_xaxes(type="category", categoryorder="category ascending")
 
 
-def draw_best_stores(best_stores: pd.DataFrame) -> go.Figure:
+def draw_best_stores(best_stores_table: pd.DataFrame) -> go.Figure:
     """Draw the best stores of the year, best on top."""
-    year = "".join(f" of {year}" for year in best_stores["year"].unique())
+    year = "".join(f" of {year}" for year in best_stores_table["year"].unique())
     figure = new_figure(f"Stores with the highest turnover{year}", "currency units per year", "store")
     figure.add_bar(
-        x=best_stores["turnover"],
-        y=best_stores["store"].astype(str),
+        x=best_stores_table["turnover"],
+        y=best_stores_table["store"].astype(str),
         orientation="h",
         hovertemplate="store %{y}<br>%{x:,.0f} currency units per year<extra></extra>",
     )
@@ -46,19 +46,19 @@ def draw_best_stores(best_stores: pd.DataFrame) -> go.Figure:
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, ticks="")
 
 
-def draw_seasons(seasons: pd.DataFrame) -> go.Figure:
+def draw_seasons(seasons_table: pd.DataFrame) -> go.Figure:
     """Draw the monthly index: a panel a department, a line a year, and their mean."""
-    means = mean_season(seasons)
+    means = mean_season(seasons_table)
     figure = small_multiples(
         "The shape of a year", [f"Department {department}" for department in means.index], "month", "index"
     )
-    years = sorted(seasons["year"].unique())
+    years = sorted(seasons_table["year"].unique())
     colours = dict(zip(years, COLOURS * len(years), strict=False))
     in_legend = set()
     for row, (department, mean) in enumerate(means.iterrows(), start=1):
         lines = [
             (str(year), months.set_index("month")["index"], {"color": colours[year], "width": 1.5})
-            for year, months in seasons[seasons["department"] == department].groupby("year")
+            for year, months in seasons_table[seasons_table["department"] == department].groupby("year")
         ]
         for name, line, style in [*lines, ("mean", mean, {"color": INK, "width": 3})]:
             figure.add_scatter(
@@ -82,9 +82,11 @@ def draw_seasons(seasons: pd.DataFrame) -> go.Figure:
     )
 
 
-def draw_weeks(weekly: pd.DataFrame, level_shifts: pd.DataFrame, repaired: pd.DataFrame) -> go.Figure:
+def draw_weeks(
+    weekly_table: pd.DataFrame, level_shifts_table: pd.DataFrame, repaired_table: pd.DataFrame
+) -> go.Figure:
     """Draw every week's turnover, a panel a department, with its level shifts and repaired values."""
-    departments = list(weekly["department"].unique())
+    departments = list(weekly_table["department"].unique())
     in_legend = False
     figure = small_multiples(
         "Weekly turnover",
@@ -93,7 +95,7 @@ def draw_weeks(weekly: pd.DataFrame, level_shifts: pd.DataFrame, repaired: pd.Da
         "currency units per week",
     )
     for row, department in enumerate(departments, start=1):
-        weeks = weekly[weekly["department"] == department].set_index("week")["turnover"]
+        weeks = weekly_table[weekly_table["department"] == department].set_index("week")["turnover"]
         figure.add_scatter(
             x=weeks.index,
             y=weeks,
@@ -105,7 +107,7 @@ def draw_weeks(weekly: pd.DataFrame, level_shifts: pd.DataFrame, repaired: pd.Da
             row=row,
             col=1,
         )
-        for shift in level_shifts[level_shifts["department"] == department].itertuples():
+        for shift in level_shifts_table[level_shifts_table["department"] == department].itertuples():
             figure.add_vline(x=shift.week, line={"color": MARK, "dash": "dot", "width": 1.5}, row=row, col=1)
             figure.add_annotation(
                 x=shift.week,
@@ -119,7 +121,7 @@ def draw_weeks(weekly: pd.DataFrame, level_shifts: pd.DataFrame, repaired: pd.Da
                 row=row,
                 col=1,
             )
-        mended = repaired[repaired["department"] == department]
+        mended = repaired_table[repaired_table["department"] == department]
         if len(mended):
             figure.add_scatter(
                 name="value repaired",

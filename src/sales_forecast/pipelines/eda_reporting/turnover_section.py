@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.pipelines.eda_reporting.params import Questions
+from sales_forecast.pipelines.eda_reporting.params import QuestionParams
 from sales_forecast.pipelines.eda_reporting.turnover import MONTHS, mean_season
 from sales_forecast.reporting import Chart, Section, Table, Text
 
@@ -13,40 +13,40 @@ AMOUNT = ",.0f"
 
 
 def write_section(
-    weekly: pd.DataFrame,
-    by_department: pd.DataFrame,
-    best_stores: pd.DataFrame,
-    best_weeks: pd.DataFrame,
-    seasons: pd.DataFrame,
-    sports: pd.DataFrame,
-    level_shifts: pd.DataFrame,
-    repaired: pd.DataFrame,
+    weekly_table: pd.DataFrame,
+    by_department_table: pd.DataFrame,
+    best_stores_table: pd.DataFrame,
+    best_weeks_table: pd.DataFrame,
+    seasons_table: pd.DataFrame,
+    sports_table: pd.DataFrame,
+    level_shifts_table: pd.DataFrame,
+    repaired_table: pd.DataFrame,
     years_chart: go.Figure,
     best_stores_chart: go.Figure,
     seasons_chart: go.Figure,
     weeks_chart: go.Figure,
-    questions: Questions,
+    questions: QuestionParams,
 ) -> Section:
     """Tell what the past says: the questions answered first, then the tables and charts behind them."""
-    first, last = weekly["week"].min(), weekly["week"].max()
-    departments = weekly["department"].nunique()
-    guessed = bool(sports["sport"].notna().any())
+    first, last = weekly_table["week"].min(), weekly_table["week"].max()
+    departments = weekly_table["department"].nunique()
+    guessed = bool(sports_table["sport"].notna().any())
     best_stores_block = Chart(best_stores_chart, "All departments of a store together.")
     return Section(
         title="Turnover until now",
         lead=(
-            f"{(weekly['series'] - weekly['gaps']).sum():,} weekly values of "
+            f"{(weekly_table['series'] - weekly_table['gaps']).sum():,} weekly values of "
             f"{_count(departments, 'department')}, from the week "
             f"of {first:%Y-%m-%d} to that of {last:%Y-%m-%d}; a week is named by its first day. "
             "Turnover is in the currency units of the file."
         ),
         answers=(
-            _say_best_department(by_department, questions),
-            *(_say_sports(by_department, sports) if guessed else ()),
-            _say_best_store(best_stores, by_department, questions),
-            _say_best_weeks(best_weeks, questions),
-            _say_level_shifts(level_shifts),
-            _say_repaired(weekly, repaired),
+            _say_best_department(by_department_table, questions),
+            *(_say_sports(by_department_table, sports_table) if guessed else ()),
+            _say_best_store(best_stores_table, by_department_table, questions),
+            _say_best_weeks(best_weeks_table, questions),
+            _say_level_shifts(level_shifts_table),
+            _say_repaired(weekly_table, repaired_table),
         ),
         blocks=_filled(
             Text(
@@ -55,11 +55,15 @@ def write_section(
             ),
             Chart(years_chart, "Bars of a year that the data covers only in part are hatched."),
             Table(
-                _years_by_department(by_department),
+                _years_by_department(by_department_table),
                 "Turnover in currency units per calendar year; * marks years that are known in part.",
-                formats={str(name): AMOUNT for name in by_department["department"].unique()},
+                formats={str(name): AMOUNT for name in by_department_table["department"].unique()},
             ),
-            *(() if best_stores.empty else (Text("", heading="Which stores sell most"), best_stores_block)),
+            *(
+                ()
+                if best_stores_table.empty
+                else (Text("", heading="Which stores sell most"), best_stores_block)
+            ),
             Text(
                 "The index of a month is its mean weekly turnover over the mean of its year, so that 1 is an "
                 "average month; it is taken for each complete year, then averaged."
@@ -68,7 +72,7 @@ def write_section(
             ),
             Chart(seasons_chart, "Months against the year's mean; years that agree make a reliable guess."),
             Table(
-                _sport_table(sports),
+                _sport_table(sports_table),
                 ("Guesses by the rules of turnover.sports in the parameters. " if guessed else "")
                 + "Swing is the highest month over "
                 "the lowest: close to 1 is steady. 25% is the share of winter or summer without seasons.",
@@ -80,7 +84,7 @@ def write_section(
                 },
             ),
             Table(
-                _index_table(seasons),
+                _index_table(seasons_table),
                 "Mean monthly index (1 = an average month).",
                 formats=dict.fromkeys(MONTHS, ".2f"),
                 collapsed=True,
@@ -92,21 +96,21 @@ def write_section(
             ),
             Chart(weeks_chart, "All stores of a department together, impossible values repaired."),
             Table(
-                _shown(best_weeks, week="week from"),
+                _shown(best_weeks_table, week="week from"),
                 f"Best weeks of department {questions.best_weeks_department} in {questions.best_weeks_year}, "
                 "in currency units per week.",
                 formats={"turnover": AMOUNT},
             ),
             Table(
-                _shown(level_shifts, week="from week"),
+                _shown(level_shifts_table, week="from week"),
                 "Level shifts: from that week on the level is so many times what it was.",
                 formats={"factor": ".2f"},
             ),
             Table(
-                _shown(repaired),
+                _shown(repaired_table),
                 "Impossible values, in currency units per week: what the file says and what is used.",
                 formats={"delivered": AMOUNT, "used": AMOUNT},
-                collapsed=len(repaired) > 10,
+                collapsed=len(repaired_table) > 10,
             ),
         ),
     )
@@ -141,7 +145,7 @@ def _in_part(by_department: pd.DataFrame, year: int) -> str:
     return "" if of_year["is_complete"].all() else " The data covers only part of that year."
 
 
-def _say_best_department(by_department: pd.DataFrame, questions: Questions) -> str:
+def _say_best_department(by_department: pd.DataFrame, questions: QuestionParams) -> str:
     year = questions.best_department_year
     ranking = by_department[by_department["year"] == year].sort_values("turnover", ascending=False)
     if ranking.empty:
@@ -176,7 +180,7 @@ def _say_sports(by_department: pd.DataFrame, sports: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def _say_best_store(best_stores: pd.DataFrame, by_department: pd.DataFrame, questions: Questions) -> str:
+def _say_best_store(best_stores: pd.DataFrame, by_department: pd.DataFrame, questions: QuestionParams) -> str:
     year = questions.best_store_year
     if best_stores.empty:
         return _unanswered(f"The best store of {year}", "best_store_year")
@@ -188,7 +192,7 @@ def _say_best_store(best_stores: pd.DataFrame, by_department: pd.DataFrame, ques
     )
 
 
-def _say_best_weeks(best_weeks: pd.DataFrame, questions: Questions) -> str:
+def _say_best_weeks(best_weeks: pd.DataFrame, questions: QuestionParams) -> str:
     whose = f"department {questions.best_weeks_department} in {questions.best_weeks_year}"
     if best_weeks.empty:
         return _unanswered(f"The best weeks of {whose}", "best_weeks_department or best_weeks_year")

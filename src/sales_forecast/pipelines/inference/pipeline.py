@@ -22,55 +22,25 @@ from sales_forecast.pipelines.inference.turnover_attributions import chart_attri
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
 
 TURNOVER = [
-    step(
-        make_forecasts,
-        ["serving", "forecast_index", "model_input"],
-        "forecasts",
-    ),
-    step(lay_out_for_planners, ["forecasts"], "planner_sheet"),
-    step(sum_forecasts, ["forecasts", "panel", "stores", "serving"], "forecasts_by_level"),
-    step(
-        explain_forecasts,
-        ["serving", "forecasts", "model_input"],
-        "attributions",
-    ),
-    step(chart_forecasts, ["forecasts", "panel"], "forecasts_chart"),
-    step(chart_total, ["forecasts_by_level", "panel"], "total_chart"),
-    step(chart_attributions, ["attributions"], "attributions_chart"),
-    step(
-        write_outlook,
-        [
-            "forecasts",
-            "forecasts_by_level",
-            "attributions",
-            "panel",
-            "serving",
-            "forecasts_chart",
-            "total_chart",
-            "attributions_chart",
-            "params:level_shifts",
-        ],
-        "inference_report",
-    ),
-    step(
-        publish_forecasts,
-        ["serving", "forecasts", "forecasts_by_level", "attributions", "panel"],
-        "publication",
-    ),
-    step(check_forecasts, ["serving", "forecasts"], ["deployed_table", "deployment_report"]),
+    step(make_forecasts, "forecasts"),
+    step(lay_out_for_planners, "planner_sheet"),
+    step(sum_forecasts, "forecasts_by_level"),
+    step(explain_forecasts, "attributions"),
+    step(chart_forecasts, "forecasts_chart"),
+    step(chart_total, "total_chart"),
+    step(chart_attributions, "attributions_chart"),
+    step(write_outlook, "inference_report"),
+    step(publish_forecasts, "publication"),
+    step(check_forecasts, ["deployed_table", "deployment_report"]),
 ]
 
 MARKETING = [
-    step(draw_budget_curve, ["serving", "params:curve"], "budget_curve"),
-    step(recommend_budget, ["budget_curve"], "recommendation"),
-    step(draw_recommendation, ["budget_curve", "serving", "params:curve"], "budget_chart"),
-    step(
-        write_recommendation,
-        ["budget_curve", "recommendation", "test", "budget_chart", "params:curve"],
-        "inference_report",
-    ),
-    step(publish_curve, ["serving", "budget_curve", "recommendation"], "publication"),
-    step(check_predictions, ["serving", "test", "metrics"], ["deployed_table", "deployment_report"]),
+    step(draw_budget_curve, "budget_curve"),
+    step(recommend_budget, "recommendation"),
+    step(draw_recommendation, "budget_chart"),
+    step(write_recommendation, "inference_report"),
+    step(publish_curve, "publication"),
+    step(check_predictions, ["deployed_table", "deployment_report"]),
 ]
 
 

@@ -12,30 +12,14 @@ from sales_forecast.pipelines.modelling.marketing import (
 from sales_forecast.pipelines.modelling.turnover import backtest_methods, check_plan
 
 TURNOVER = [
-    step(
-        check_plan,
-        ["sales", "forecast_index", "stores", "params:backtest", "params:methods", "params:intervals"],
-        None,
-        tags=CHECKED_FIRST,
-    ),
-    step(
-        backtest_methods,
-        [
-            "model_input",
-            "params:backtest",
-            "params:methods",
-            "params:intervals",
-            "params:level_shifts",
-            "params:fitting",
-        ],
-        ["backtest", "backtest_seconds"],
-    ),
+    step(check_plan, tags=CHECKED_FIRST),
+    step(backtest_methods, ["backtest", "backtest_seconds"]),
 ]
 
 MARKETING = [
-    step(split_campaigns, ["budgets", "params:split"], ["train", "test"]),
-    step(fit_budget_model, ["train"], "default_model"),
-    step(tune_budget_model, ["train", "params:tuning"], ["tuned_model", "best_settings"]),
+    step(split_campaigns, ["train", "test"]),
+    step(fit_budget_model, "default_model"),
+    step(tune_budget_model, ["tuned_model", "best_settings"]),
 ]
 
 

@@ -8,27 +8,11 @@ from sales_forecast.pipelines.tuning.turnover import check_tuning, judge_tuning,
 from sales_forecast.pipelines.tuning.turnover_report import report_tuning
 
 TURNOVER = [
-    step(check_tuning, ["params:backtest", "params:methods", "params:tuning"], None, tags=CHECKED_FIRST),
-    step(
-        tune,
-        [
-            "model_input",
-            "data_version",
-            "params:backtest",
-            "params:methods",
-            "params:level_shifts",
-            "params:tuning",
-            "params:study",
-        ],
-        "tuned",
-    ),
-    step(
-        judge_tuning,
-        ["tuned", "model_input", "params:backtest", "params:methods", "params:level_shifts", "params:tuning"],
-        "tuning_judgement",
-    ),
-    step(write_parameters, ["tuned", "tuning_judgement", "params:tuning"], "tuned_parameters"),
-    step(report_tuning, ["tuned", "tuning_judgement", "params:tuning"], "tuning_report"),
+    step(check_tuning, tags=CHECKED_FIRST),
+    step(tune, "tuned", study_path="params:study"),
+    step(judge_tuning, "tuning_judgement"),
+    step(write_parameters, "tuned_parameters"),
+    step(report_tuning, "tuning_report"),
 ]
 
 
