@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kedro.io import AbstractDataset
 
@@ -19,7 +19,6 @@ from sales_forecast.errors import InputError
 from sales_forecast.registry.packages import Package, log_package, open_package
 from sales_forecast.registry.records import METRIC
 from sales_forecast.registry.store import Event, Registry
-from sales_forecast.tracking import flatten
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -28,10 +27,13 @@ logger = logging.getLogger(__name__)
 
 UNTRACKED = "untracked"
 
+PackageT_co = TypeVar("PackageT_co", bound=Package, covariant=True)
+"""Class of the package of one domain."""
+
 
 @dataclass(frozen=True)
-class Submission:
-    """A model that wants to be registered.
+class Submission(Generic[PackageT_co]):
+    """A model to be registered.
 
     Args:
         package: Model and tables.
@@ -40,25 +42,23 @@ class Submission:
         why: In words.
         data_version: Of the raw files it was made from.
         against: Version of the model that it was compared with; it takes over only if that still serves.
-        gate: The decision's numbers, nested as deep as they are; lists are left out.
+        gate: Numbers of the decision by name.
         metrics: Window -> metric -> value: how good it was.
     """
 
-    package: Package
+    package: PackageT_co
     card: str
     promote: bool
     why: str
     data_version: str
     against: str | None = None
-    gate: dict[str, Any] = field(default_factory=dict)
+    gate: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def tags(self) -> dict[str, str]:
         """What the version is marked with."""
-        numbers = {
-            f"gate.{name}": f"{value:.6g}" for name, value in flatten(self.gate) if isinstance(value, float)
-        }
+        numbers = {f"gate.{name}": f"{value:.6g}" for name, value in self.gate.items()}
         measured = {
             f"{METRIC}{window}.{name}": repr(value)
             for window, found in self.metrics.items()
@@ -69,7 +69,7 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Served:
+class ServingModel(Generic[PackageT_co]):
     """The model that serves.
 
     Args:
@@ -83,7 +83,7 @@ class Served:
     """
 
     name: str
-    package: Any
+    package: PackageT_co
     version: str
     run_id: str
     data_version: str
@@ -105,7 +105,7 @@ class Served:
         return f"{self.name} version {self.version}, made by run {self.run_id} from data {self.data_version}."
 
 
-class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
+class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Package] | None]):
     """One registered model.
 
     Where nothing is tracked, the submission that took over last serves, from a local folder. What is loaded
@@ -131,10 +131,10 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
         module, _, kind = package.rpartition(".")
         self._name, self._module, self._kind = model, module, kind
         self._folder, self._required = Path(folder), required
-        self._opened: Served | None = None
+        self._opened: ServingModel[Package] | None = None
         self.metadata = metadata
 
-    def load(self) -> Served | None:
+    def load(self) -> ServingModel[Package] | None:
         """Return the model that serves; None before the first one.
 
         Raises:
@@ -146,18 +146,19 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
             raise InputError(f"no version of {self._name} serves yet. Make one: kedro run")
         return self._opened
 
-    def _open(self) -> Served | None:
-        kind = getattr(import_module(self._module), self._kind)
+    def _open(self) -> ServingModel[Package] | None:
+        kind: type[Package] = getattr(import_module(self._module), self._kind)
         if tracking.is_off():
             if not self._folder.exists():
                 return None
             stamp = json.loads((self._folder / "stamp.json").read_text(encoding="utf-8"))
-            return Served(self._name, kind.read(self._folder), UNTRACKED, UNTRACKED, stamp["data_version"])
+            package = kind.read(self._folder)
+            return ServingModel(self._name, package, UNTRACKED, UNTRACKED, stamp["data_version"])
         registry = self._registry()
         champion = registry.champion()
         if champion is None:
             return None
-        return Served(
+        return ServingModel(
             self._name,
             open_package(champion, kind),
             str(champion.version),
@@ -167,7 +168,7 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
             tuple(registry.history()),
         )
 
-    def save(self, data: list[Submission]) -> None:
+    def save(self, data: list[Submission[Package]]) -> None:
         """Register each submission, and promote those that take over."""
         self._opened = None
         if tracking.is_off():
@@ -183,7 +184,7 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
                 )
                 self._settle(registry, str(registered.version), submission)
 
-    def _settle(self, registry: Registry, number: str, submission: Submission) -> None:
+    def _settle(self, registry: Registry, number: str, submission: Submission[Package]) -> None:
         if not submission.promote:
             registry.challenge(number)
             return
@@ -202,7 +203,7 @@ class RegistryDataset(AbstractDataset[list[Submission], Served | None]):
 
         return Registry(MlflowClient(), self._name)
 
-    def _keep(self, submission: Submission) -> None:
+    def _keep(self, submission: Submission[Package]) -> None:
         part, old = (
             self._folder.with_name(f".{self._folder.name}.{os.getpid()}.{end}") for end in ("part", "old")
         )

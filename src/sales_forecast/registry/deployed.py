@@ -6,10 +6,11 @@ from importlib import import_module
 
 import pandas as pd
 
-from sales_forecast.registry.dataset import UNTRACKED, Served
+from sales_forecast.registry.dataset import UNTRACKED, ServingModel
+from sales_forecast.registry.packages import Package
 
 
-def ask(serving: Served, question: pd.DataFrame) -> pd.DataFrame:
+def ask(serving: ServingModel[Package], question: pd.DataFrame) -> pd.DataFrame:
     """The registered model's answer; that of the package itself where nothing is tracked."""
     if serving.version == UNTRACKED:
         module = import_module(type(serving.package).__module__)

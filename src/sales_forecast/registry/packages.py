@@ -8,7 +8,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from sales_forecast.registry.store import Registry
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import ModelSignature
 
 
 PACKAGES = ("forecasting", "models")
@@ -35,11 +36,18 @@ class Package(Protocol):
     def write(self, folder: Path) -> None:
         """Write everything to a folder."""
 
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what ``write`` wrote, without running anything in it."""
+
     def options(self) -> dict[str, str]:
         """Columns that a question may have, with MLflow's names of their types."""
 
     def example(self) -> pd.DataFrame:
         """A question that it can answer."""
+
+
+KindT = TypeVar("KindT", bound=Package)
 
 
 def log_package(
@@ -93,7 +101,7 @@ def _copy_code(folder: Path) -> Path:
     return package
 
 
-def _with_options(signature: Any, package: Package) -> Any:
+def _with_options(signature: ModelSignature, package: Package) -> ModelSignature:
     """The signature with the columns that may be left out."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -102,7 +110,7 @@ def _with_options(signature: Any, package: Package) -> Any:
     return ModelSignature(Schema([*signature.inputs.inputs, *columns]), signature.outputs)
 
 
-def open_package(found: ModelVersion, kind: Any) -> Any:
+def open_package(found: ModelVersion, kind: type[KindT]) -> KindT:
     """Read a version's package, without running any of its code.
 
     Args:

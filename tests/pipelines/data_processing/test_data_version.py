@@ -48,7 +48,7 @@ def hashes(tmp_path: Path) -> FileHashesDataset:
 
 def _version(hashes: FileHashesDataset, options: tuple[Params, ...] = OPTIONS) -> str:
     described = describe_turnover_files(hashes.load(), SALES, SALES.head(1), STORES, *options)
-    return str(described["version"])
+    return described.version
 
 
 def test_the_same_bytes_are_the_same_version_and_one_byte_more_is_another(hashes, tmp_path):
@@ -68,7 +68,8 @@ def test_the_same_files_read_otherwise_are_other_data(hashes):
 
 
 def test_each_file_is_described(hashes):
-    files = describe_turnover_files(hashes.load(), SALES, SALES.head(1), STORES, *OPTIONS)["files"]
+    described = describe_turnover_files(hashes.load(), SALES, SALES.head(1), STORES, *OPTIONS)
+    files = described.model_dump(mode="json")["files"]
     assert files["sales"] | {"sha256": ""} == {
         "sha256": "",
         "rows": 3,
@@ -82,4 +83,4 @@ def test_each_file_is_described(hashes):
 def test_a_file_of_campaigns_has_rows_alone():
     read = ReadMarketingParams(file="a.csv", columns={"tv": "TV", "sales": "Sales"}, bad_rows="stop")
     described = describe_marketing_files({"budgets": "abc"}, pd.DataFrame({"tv": [1.0, 2.0]}), read)
-    assert described["files"] == {"budgets": {"sha256": "abc", "rows": 2}}
+    assert described.model_dump(mode="json")["files"] == {"budgets": {"sha256": "abc", "rows": 2}}

@@ -16,16 +16,12 @@ from sales_forecast.pipelines.evaluation.marketing import (
     tuning_words,
     write_budget_evaluation,
 )
+from sales_forecast.pipelines.handovers import BudgetSettings
 from sales_forecast.reporting import Table
 
-BEST = {
-    "fit_intercept": True,
-    "positive": False,
-    "feature_range": [0, 1],
-    "tried": 8,
-    "as_good": 4,
-    "cv_mae": 2.5,
-}
+BEST = BudgetSettings(
+    fit_intercept=True, positive=False, feature_range=(0, 1), tried=8, as_good=4, cv_mae=2.5
+)
 
 
 class _Always:
@@ -103,15 +99,15 @@ def test_the_report_says_that_tuning_changed_nothing_when_it_did_not():
 
 
 @pytest.mark.parametrize(
-    ("tuned", "said"),
+    ("tuned", "words"),
     [
         ([10, 18], "down from 2.0000 to **1.0000** units of sales (-50.0%)"),
         ([14, 16], "up from 2.0000 to **4.0000** units of sales (+100.0%)"),
     ],
 )
-def test_the_report_says_by_how_much_tuning_changed_the_error(tuned, said):
+def test_the_report_says_by_how_much_tuning_changed_the_error(tuned, words):
     predictions = _predictions([11, 17], tuned)
-    assert said in tuning_words(predictions, score_budget_models(predictions), BEST)
+    assert words in tuning_words(predictions, score_budget_models(predictions), BEST)
 
 
 def test_equal_predictions_are_drawn_once_and_different_ones_side_by_side():

@@ -6,19 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from handovers import selected
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.intervals.hierarchy import LEVELS
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
-from sales_forecast.pipelines.evaluation.turnover import (
+from sales_forecast.pipelines.evaluation.turnover_charts import (
     chart_backtest,
     chart_departments,
     chart_horizons,
     chart_windows,
-    collect_metrics,
-    score_backtest,
-    select_method,
-    write_evaluation,
 )
 from sales_forecast.pipelines.evaluation.turnover_checks import (
     compare_with_selected,
@@ -27,6 +24,10 @@ from sales_forecast.pipelines.evaluation.turnover_checks import (
     score_levels,
 )
 from sales_forecast.pipelines.evaluation.turnover_cold_start import score_cold_starts
+from sales_forecast.pipelines.evaluation.turnover_scores import score_backtest
+from sales_forecast.pipelines.evaluation.turnover_section import write_evaluation
+from sales_forecast.pipelines.evaluation.turnover_selection import collect_metrics, select_method
+from sales_forecast.pipelines.handovers import SelectedMethod
 from sales_forecast.reporting import Table, render_section
 
 STORES = pd.DataFrame({"store": [1], "region": ["south"], "zone": ["1"]})
@@ -125,11 +126,12 @@ def _wapes(**methods: tuple[float, float]) -> pd.DataFrame:
     )
 
 
-def test_the_champion_has_the_lowest_error_on_average_over_windows():
+def test_the_selected_method_has_the_lowest_error_on_average_over_windows():
     selected_method = select_method(
         _wapes(naive=(0.5, 0.5), steady=(0.3, 0.3), lucky=(0.1, 0.6)), AGAINST_NAIVE
     )
-    assert selected_method == {
+    stored = selected_method.model_dump(mode="json")
+    assert stored == {
         "method": "steady",
         "wape": 0.3,
         "baseline": "naive",
@@ -137,20 +139,20 @@ def test_the_champion_has_the_lowest_error_on_average_over_windows():
         "rule": "lowest WAPE, averaged over the backtest's windows",
         "chosen_on": ["2016-10-01", "2017-02-25"],
     }
-    assert json.loads(json.dumps(selected_method, allow_nan=False)) == selected_method
+    assert SelectedMethod(**json.loads(json.dumps(stored, allow_nan=False))) == selected_method
 
 
-def test_a_small_part_does_not_choose_the_champion():
+def test_a_small_part_does_not_choose_the_method():
     whole = _wapes(naive=(0.5, 0.5), model=(0.4, 0.4))
     parts = _wapes(naive=(0.0, 0.0), model=(9.0, 9.0))
     scores = pd.concat([whole, parts.assign(department="88"), parts.assign(horizon=1)])
-    assert select_method(scores, AGAINST_NAIVE)["method"] == "model"
+    assert select_method(scores, AGAINST_NAIVE).method == "model"
 
 
 @pytest.mark.parametrize("order", [["zeta", "alpha", "naive"], ["naive", "alpha", "zeta"]])
-def test_of_equals_the_first_by_name_is_the_champion(order):
+def test_of_equals_the_first_by_name_is_selected(order):
     wapes = {"zeta": (0.1, 0.2), "alpha": (0.2, 0.1 + 1e-15), "naive": (0.5, 0.5)}
-    assert select_method(_wapes(**{name: wapes[name] for name in order}), AGAINST_NAIVE)["method"] == "alpha"
+    assert select_method(_wapes(**{name: wapes[name] for name in order}), AGAINST_NAIVE).method == "alpha"
 
 
 def test_a_baseline_that_was_not_backtested_is_refused_by_its_parameter(scores):
@@ -199,10 +201,10 @@ def test_coverage_counts_the_weeks_in_their_range(backtest):
 
 
 @pytest.mark.parametrize(("stores", "verdict"), [(1, "open"), (8, "better")])
-def test_the_champion_is_compared_with_each_other_method(backtest, stores, verdict):
+def test_the_selected_method_is_compared_with_each_other_method(backtest, stores, verdict):
     """One store says nothing about chance."""
     chain = pd.concat([backtest.assign(store=store) for store in range(stores)], ignore_index=True)
-    table = compare_with_selected(chain, {"method": "model"}, AGAINST_NAIVE)
+    table = compare_with_selected(chain, selected("model"), AGAINST_NAIVE)
     (row,) = table.to_dict("records")
     assert row["method"] == "naive"
     assert row["difference"] == pytest.approx(0.1 - 0.25)
@@ -224,22 +226,22 @@ def test_charts_show_the_errors_of_the_scores(scores):
     assert departments["naive"] == {"88": 1, "117": 0}
 
 
-def test_the_past_is_drawn_with_the_champions_forecasts_only(backtest):
+def test_the_past_is_drawn_with_the_selected_methods_forecasts_only(backtest):
     later = pd.concat([backtest, _rows("model", 50, 60, cutoff=LATER)])
-    sold, first, second = chart_backtest(later, _panel(), {"method": "model"}).data
+    sold, first, second = chart_backtest(later, _panel(), selected("model")).data
     assert list(sold.y[-3:]) == [40, 100, 300]  # both departments at 20, then one a week
     assert (list(first.y), list(second.y)) == ([110, 270], [50, 60])
     assert [trace.showlegend for trace in (first, second)] == [True, False]
 
 
-def _hidden() -> pd.DataFrame:
+def _cold_starts() -> pd.DataFrame:
     """Two stores at one cutoff, one of which was not known at all."""
     rows = pd.DataFrame({"store": [1, 1, 2, 2], "weeks_known": ["more", "more", "0", "0"], "cutoff": CUTOFF})
     return rows.assign(turnover=[100.0, 100, 100, 100], forecast=[110.0, 90, 150, 150])
 
 
 def test_young_stores_are_scored_by_how_much_of_them_was_known():
-    table = score_cold_starts(_hidden())
+    table = score_cold_starts(_cold_starts())
     assert table["weeks_known"].tolist() == ["0", "more"]
     assert table["stores"].tolist() == [1, 1]
     assert table["wape"].tolist() == [0.5, 0.1]
@@ -256,7 +258,7 @@ def _section(backtest: pd.DataFrame):
         score_levels(backtest, _panel(), STORES),
         measure_coverage(backtest),
         learn_hierarchy_intervals(backtest, selected_method, _panel(), STORES)[1],
-        score_cold_starts(_hidden()),
+        score_cold_starts(_cold_starts()),
         compare_with_selected(backtest, selected_method, AGAINST_NAIVE),
         backtest[["method", "cutoff"]].drop_duplicates().assign(seconds=1.5),
         *charts,

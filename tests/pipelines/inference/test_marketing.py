@@ -15,7 +15,7 @@ from sales_forecast.pipelines.inference.marketing import (
     write_recommendation,
 )
 from sales_forecast.pipelines.inference.params import CurveParams
-from sales_forecast.registry.dataset import Served
+from sales_forecast.registry.dataset import ServingModel
 
 CURVE = CurveParams(points=5, interval_share=0.8, folds=5)
 
@@ -28,12 +28,14 @@ def _context(intercept: float = 10.0, slope: float = 0.1, noise: float = 0.0) ->
     return pd.DataFrame({"tv": tv, "sales": intercept + slope * tv + stray})
 
 
-def _served(model, context: pd.DataFrame) -> Served:
-    return Served("sales_forecast.marketing", BudgetPackage(model, context, {}), "7", "a run", "some data")
+def _serving(model, context: pd.DataFrame) -> ServingModel:
+    return ServingModel(
+        "sales_forecast.marketing", BudgetPackage(model, context, {}), "7", "a run", "some data"
+    )
 
 
-def _line(context: pd.DataFrame) -> Served:
-    return _served(LinearRegression().fit(context[["tv"]], context["sales"]), context)
+def _line(context: pd.DataFrame) -> ServingModel:
+    return _serving(LinearRegression().fit(context[["tv"]], context["sales"]), context)
 
 
 def _curve(context: pd.DataFrame, params: CurveParams = CURVE) -> pd.DataFrame:
@@ -91,18 +93,18 @@ def test_the_model_passed_in_stays_as_it_is():
     context = _context(noise=0.05)
     model = LinearRegression().fit(context[["tv"]], context["sales"])
     before = model.coef_.copy()
-    draw_budget_curve(_served(model, context), CURVE)
+    draw_budget_curve(_serving(model, context), CURVE)
     assert model.coef_.tolist() == before.tolist()
 
 
 def test_a_sale_must_earn_what_the_budget_for_it_costs():
     recommendation = recommend_budget(_curve(_context(slope=0.1)))
     # ten units of budget bring one unit of sales, so it must earn ten
-    assert recommendation["sales_per_budget_unit"] == pytest.approx(0.1)
-    assert recommendation["break_even"] == pytest.approx(10)
-    assert recommendation["middle"]["tv"] == 100
-    assert recommendation["largest"]["sales"] == pytest.approx(30)
-    json.dumps(recommendation, allow_nan=False)
+    assert recommendation.sales_per_budget_unit == pytest.approx(0.1)
+    assert recommendation.break_even == pytest.approx(10)
+    assert recommendation.middle.tv == 100
+    assert recommendation.largest.sales == pytest.approx(30)
+    json.dumps(recommendation.model_dump(mode="json"), allow_nan=False)
 
 
 def test_the_advice_names_the_break_even_and_goes_no_further_than_the_largest_budget():
@@ -120,7 +122,7 @@ def test_budgets_that_bring_nothing_are_not_recommended(slope):
     if slope == 0:
         curve = curve.assign(marginal_sales=0.0)  # rounding may leave a slope of 1e-17
     recommendation = recommend_budget(curve)
-    assert recommendation["break_even"] is None
+    assert recommendation.break_even is None
     chart = draw_recommendation(curve, _line(context), CURVE)
     answers = write_recommendation(curve, recommendation, context, chart, CURVE).answers
     assert "no more sales" in answers[0]

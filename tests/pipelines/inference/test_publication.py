@@ -8,8 +8,9 @@ from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from publications import forecasts, sold, sums
 from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.pipelines.inference.marketing import recommend_budget
 from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
-from sales_forecast.registry.dataset import UNTRACKED, Served, Submission
+from sales_forecast.registry.dataset import UNTRACKED, ServingModel, Submission
 from sales_forecast.registry.store import Event
 from sales_forecast.storage import schema
 from sales_forecast.storage.publications import Publication
@@ -26,7 +27,7 @@ def version(number: str, windows: dict[str, dict[str, float]], card: str | None 
     return ModelVersion("turnover", number, created, description=card, run_id=f"run {number}", tags=tags)
 
 
-REGISTERED = Served(
+REGISTERED = ServingModel(
     "turnover",
     None,
     "2",
@@ -35,10 +36,10 @@ REGISTERED = Served(
     (version("2", {"2016-10-01": {"wape": 0.1 + 0.2, "bias": -1e-300}}, "# Blend"), version("1", {})),
     (Event("promoted", "2", "1", "kedro run", "2017-10-02T06:00:00+00:00", "better"),),
 )
-UNREGISTERED = Served("turnover", None, UNTRACKED, UNTRACKED, "data 1")
+UNREGISTERED = ServingModel("turnover", None, UNTRACKED, UNTRACKED, "data 1")
 
 
-def published(serving: Served) -> Publication:
+def published(serving: ServingModel) -> Publication:
     """Six stores and two sums, attributions in another order."""
     whole = forecasts()
     attributions = whole[[*KEYS, *PARTS]].sample(frac=1, random_state=0)
@@ -130,11 +131,12 @@ def test_of_a_model_that_is_not_registered_its_name_is_known() -> None:
 
 
 def test_the_curve_comes_with_its_recommendation() -> None:
-    curve = pd.DataFrame({"tv": [0.0, 1.0], "sales": [7.0, 7.1]})
-    publication = publish_curve(REGISTERED, curve, {"sales_per_budget_unit": 0.1})
+    curve = pd.DataFrame({"tv": [0.0, 1.0], "sales": [7.0, 7.1], "sales_low": 6.0, "sales_high": 8.0})
+    recommendation = recommend_budget(curve.assign(marginal_sales=0.1))
+    publication = publish_curve(REGISTERED, curve, recommendation)
     assert publication.domain == "marketing"
     assert list(publication.tables) == ["budget_curves"]
     pd.testing.assert_frame_equal(publication.tables["budget_curves"], curve)
-    assert publication.summary == {"sales_per_budget_unit": 0.1}
+    assert publication.summary == recommendation.model_dump()
     assert publication.weekly_turnover is None
     assert len(publication.models) == 2

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from handovers import selected
 from sales_forecast.contracts import Forecasts
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
@@ -31,7 +32,7 @@ from sales_forecast.pipelines.inference.turnover import (
 from sales_forecast.pipelines.inference.turnover_attributions import chart_attributions, explain_forecasts
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
 from sales_forecast.pipelines.registration.turnover import fit_selected
-from sales_forecast.registry.dataset import Served
+from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import Table, render_section
 
 WEEKS = pd.date_range("2015-01-03", periods=60, freq="7D")
@@ -86,12 +87,12 @@ def _tables(section) -> list[pd.DataFrame]:
     return [block.frame for block in section.blocks if isinstance(block, Table)]
 
 
-def _served(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> Served:
+def _serving(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> ServingModel[TurnoverPackage]:
     """The champion after a run whose best method was this one."""
     past = pd.DataFrame({"cutoff": [LAST], "turnover": [1000.0], "forecast": [789.0]})
     model = fit_selected(
         ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD),
-        {"method": method},
+        selected(method),
         COLD,
         {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in SUMS},
         BACKTEST,
@@ -100,15 +101,15 @@ def _served(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> S
         NO_SHIFTS,
         LOCAL,
     )
-    model = json.loads(json.dumps(model, allow_nan=False))  # as the catalog stores it
+    stored = json.loads(json.dumps(model.model_dump(mode="json"), allow_nan=False))
     package = TurnoverPackage(
-        TurnoverModel(**model), ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), forecast_index, past
+        TurnoverModel(**stored), ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), forecast_index, past
     )
-    return Served("sales_forecast.turnover", package, "7", "a run", "some data")
+    return ServingModel("sales_forecast.turnover", package, "7", "a run", "some data")
 
 
 def _forecast(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> pd.DataFrame:
-    served = _served(panel, forecast_index, method)
+    served = _serving(panel, forecast_index, method)
     return make_forecasts(served, forecast_index, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
 
 
@@ -211,18 +212,18 @@ def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(
 
 
 def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
-    served = _served(panel, forecasts, "last_year")
+    served = _serving(panel, forecasts, "last_year")
     by_level, attributions = _by_level(forecasts, panel), _reasons(forecasts, panel)
     charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_attributions(attributions)
     return write_outlook(forecasts, by_level, attributions, panel, served, *charts, NO_SHIFTS)
 
 
 def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
-    return sum_forecasts(forecasts, panel, STORES, _served(panel, forecasts, "last_year"))
+    return sum_forecasts(forecasts, panel, STORES, _serving(panel, forecasts, "last_year"))
 
 
 def _reasons(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
-    served = _served(panel, forecasts, "last_year")
+    served = _serving(panel, forecasts, "last_year")
     return explain_forecasts(served, forecasts, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
 
 

@@ -57,12 +57,9 @@ def test_the_line_behind_the_campaigns_is_found():
 def test_settings_that_describe_the_same_line_leave_the_default_in_place():
     context = _context()
     tuned, best = tune_budget_model(context, TUNING)
-    assert {name: best[name] for name in ("fit_intercept", "positive")} == {
-        "fit_intercept": True,
-        "positive": False,
-    }
-    assert best["feature_range"] == (0, 1)
-    assert best["tried"] == 8
+    assert (best.fit_intercept, best.positive) == (True, False)
+    assert best.feature_range == (0, 1)
+    assert best.tried == 8
     assert tuned.predict(context[["tv"]]) == pytest.approx(fit_budget_model(context).predict(context[["tv"]]))
 
 
@@ -70,7 +67,7 @@ def test_tuning_drops_the_intercept_where_sales_begin_at_nothing():
     noise = np.random.default_rng(1).normal(0, 1, 50)
     through_zero = _context(intercept=0).assign(sales=lambda table: table["sales"] + noise)
     _, best = tune_budget_model(through_zero, TUNING)
-    assert best["fit_intercept"] is False
+    assert best.fit_intercept is False
 
 
 @pytest.mark.parametrize(
@@ -84,7 +81,7 @@ def test_the_settings_tried_decide_the_line(change, prediction):
     falling = _context(intercept=20, slope=-0.05)
     only = TUNING.model_copy(update={**change, "feature_range": ((0, 1),)})
     tuned, best = tune_budget_model(falling, only)
-    assert best["tried"] == 1
+    assert best.tried == 1
     expected = falling["sales"].mean() if prediction == "mean" else prediction
     assert tuned.predict(pd.DataFrame({"tv": [0.0]})) == pytest.approx([expected])
 
@@ -92,7 +89,7 @@ def test_the_settings_tried_decide_the_line(change, prediction):
 def test_without_an_intercept_the_scaling_matters():
     only = TUNING.model_copy(update={"fit_intercept": (False,), "positive": (False,)})
     errors = {
-        scale: tune_budget_model(_context(), only.model_copy(update={"feature_range": (scale,)}))[1]["cv_mae"]
+        scale: tune_budget_model(_context(), only.model_copy(update={"feature_range": (scale,)}))[1].cv_mae
         for scale in ((0, 1), (-1, 1))
     }
     assert errors[0, 1] != pytest.approx(errors[-1, 1])
@@ -102,7 +99,7 @@ def test_other_folds_measure_another_error():
     noisy = _context().assign(sales=lambda table: table["sales"] + np.tile([1.0, -1.0, 2.0, -2.0, 0.0], 10))
     _, five = tune_budget_model(noisy, TUNING)
     _, ten = tune_budget_model(noisy, TUNING.model_copy(update={"folds": 10}))
-    assert five["cv_mae"] != pytest.approx(ten["cv_mae"])
+    assert five.cv_mae != pytest.approx(ten.cv_mae)
 
 
 def test_a_model_comes_back_from_its_file_without_trusting_any_type(tmp_path):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from handovers import selected
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold
 from sales_forecast.forecasting.evaluation.gate import GateParams
@@ -22,13 +23,14 @@ from sales_forecast.forecasting.methods.ridge import Ridge
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
-from sales_forecast.pipelines.registration.turnover import (
-    backtest_champion,
-    decide_deployment,
-    fit_selected,
-    submit,
+from sales_forecast.pipelines.handovers import (
+    ChampionVersion,
+    DataVersion,
+    TurnoverGateDecision,
 )
-from sales_forecast.registry.dataset import Served, Submission
+from sales_forecast.pipelines.registration.turnover import fit_selected, submit
+from sales_forecast.pipelines.registration.turnover_gate import backtest_champion, decide_deployment
+from sales_forecast.registry.dataset import ServingModel, Submission
 
 WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
 CUTOFF = WEEKS[65]
@@ -73,12 +75,17 @@ def panel() -> pd.DataFrame:
     return keys.to_frame(index=False).assign(turnover=100 + rng.normal(0, 3, len(keys)))
 
 
-def _fit(panel: pd.DataFrame, method: str) -> dict:
+def _data(version: str) -> DataVersion:
+    return DataVersion(version=version, files={})
+
+
+def _fit(panel: pd.DataFrame, method: str) -> TurnoverModel:
+    """Fit a model, and read it from what it is stored as."""
     model = fit_selected(
-        *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), {"method": method}, COLD, {}),
+        *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), selected(method), COLD, {}),
         *(BACKTEST, METHODS, INTERVALS, NO_SHIFTS, LOCAL),
     )
-    return json.loads(json.dumps(model, allow_nan=False))
+    return TurnoverModel(**json.loads(json.dumps(model.model_dump(mode="json"), allow_nan=False)))
 
 
 def _backtest(panel: pd.DataFrame) -> pd.DataFrame:
@@ -89,46 +96,47 @@ def _backtest(panel: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows for rows, _ in folds], ignore_index=True)
 
 
-def _served(panel: pd.DataFrame, method: str, data: str = "data 1") -> Served:
+def _serving(panel: pd.DataFrame, method: str, data: str = "data 1") -> ServingModel:
     backtest = _backtest(panel)
     package = TurnoverPackage(
         *(
-            TurnoverModel(**_fit(panel, method)),
+            _fit(panel, method),
             ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD),
             _forecast_index(),
         ),
         backtest[backtest["method"] == method],
     )
     known: Any = tuple(SimpleNamespace(tags={"data_version": one}) for one in (data, "data 0"))
-    return Served("sales_forecast.turnover", package, "4", "a run", data, known)
+    return ServingModel("sales_forecast.turnover", package, "4", "a run", data, known)
 
 
 def _forecast_index() -> pd.DataFrame:
     return pd.DataFrame({"store": [1, 2], "department": 88, "week": WEEKS[-1] + pd.Timedelta(weeks=1)})
 
 
-def _decide(panel: pd.DataFrame, method: str, champion: Served | None, data: str = "data 1") -> dict:
+def _decide(
+    panel: pd.DataFrame, method: str, champion: ServingModel | None, data: str = "data 1"
+) -> TurnoverGateDecision:
     backtest = _backtest(panel)
-    rows = _defend(panel, method, champion)
-    version = {"version": data}
-    return decide_deployment(_fit(panel, method), champion, backtest, rows, STORES, version, GATE)
+    rows = _backtest_champion(panel, method, champion)
+    return decide_deployment(_fit(panel, method), champion, backtest, rows, STORES, _data(data), GATE)
 
 
-def _defend(panel: pd.DataFrame, method: str, champion: Served | None) -> pd.DataFrame:
+def _backtest_champion(panel: pd.DataFrame, method: str, champion: ServingModel | None) -> pd.DataFrame:
     model_input = ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
-    return backtest_champion(champion, _backtest(panel), {"method": method}, _forecast_index(), model_input)
+    return backtest_champion(champion, _backtest(panel), selected(method), _forecast_index(), model_input)
 
 
-def _submit(panel: pd.DataFrame, method: str, champion: Served | None, data: str) -> list[Submission]:
+def _submit(panel: pd.DataFrame, method: str, champion: ServingModel | None, data: str) -> list[Submission]:
     backtest, decided = _backtest(panel), _decide(panel, method, champion, data)
     return submit(
-        *(_fit(panel, method), champion, decided, backtest, _defend(panel, method, champion)),
-        *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), _forecast_index(), {"version": data}),
+        *(_fit(panel, method), champion, decided, backtest, _backtest_champion(panel, method, champion)),
+        *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), _forecast_index(), _data(data)),
     )
 
 
 def test_the_best_method_is_fitted_on_everything_there_is(panel):
-    model = _fit(panel, "twice")
+    model = _fit(panel, "twice").model_dump(mode="json")
     assert (model["name"], model["cutoff"]) == ("twice", f"{WEEKS[-1]:%Y-%m-%d}")
     assert model["fitted"] == {"mean": panel["turnover"].mean()}
     assert model["method"]["times"] == 2
@@ -138,39 +146,39 @@ def test_the_best_method_is_fitted_on_everything_there_is(panel):
 
 def test_the_first_model_serves(panel):
     decided = _decide(panel, "twice", None)
-    assert (decided["decision"], decided["promote"]) == ("first", True)
-    assert _defend(panel, "twice", None).empty
+    assert (decided.decision, decided.promote) == ("first", True)
+    assert _backtest_champion(panel, "twice", None).empty
 
 
 def test_a_better_method_takes_over_and_a_worse_one_does_not(panel):
-    better = _decide(panel, "mean", _served(panel, "twice"))
-    assert (better["decision"], better["promote"]) == ("better", True)
-    assert better["champion"] == {"version": "4", "method": "twice"}
-    worse = _decide(panel, "twice", _served(panel, "mean"))
-    assert (worse["decision"], worse["promote"]) == ("refused", False)
+    better = _decide(panel, "mean", _serving(panel, "twice"))
+    assert (better.decision, better.promote) == ("better", True)
+    assert better.champion == ChampionVersion(version="4", method="twice")
+    worse = _decide(panel, "twice", _serving(panel, "mean"))
+    assert (worse.decision, worse.promote) == ("refused", False)
 
 
 def test_the_same_method_takes_over_only_with_newer_data(panel):
-    champion = _served(panel, "mean")
-    assert _decide(panel, "mean", champion, data="data 1")["decision"] == "refused"
-    assert _decide(panel, "mean", champion, data="data 2")["decision"] == "refit"
-    assert _decide(panel, "mean", champion, data="data 0")["decision"] == "refused", "has been seen before"
+    champion = _serving(panel, "mean")
+    assert _decide(panel, "mean", champion, data="data 1").decision == "refused"
+    assert _decide(panel, "mean", champion, data="data 2").decision == "refit"
+    assert _decide(panel, "mean", champion, data="data 0").decision == "refused", "has been seen before"
     earlier = panel[panel["week"] < WEEKS[-1]]
-    assert _decide(earlier, "mean", champion, data="data 2")["decision"] == "refused", "ends earlier"
+    assert _decide(earlier, "mean", champion, data="data 2").decision == "refused", "ends earlier"
 
 
 def test_what_served_is_measured_anew_where_the_data_have_changed(panel):
-    champion = _served(panel, "twice")
-    same = _defend(panel, "mean", champion)
+    champion = _serving(panel, "twice")
+    same = _backtest_champion(panel, "mean", champion)
     assert same is champion.package.backtest
     changed = panel.assign(turnover=panel["turnover"] + 1)
-    anew = _defend(changed, "mean", champion)
+    anew = _backtest_champion(changed, "mean", champion)
     assert set(anew["method"]) == {"twice"}
     np.testing.assert_allclose(anew["turnover"], same["turnover"] + 1)
 
 
 def test_one_that_cannot_answer_what_is_asked_makes_way(panel):
-    champion = _served(panel, "twice")
+    champion = _serving(panel, "twice")
     short = Ridge(
         partition=("department",),
         max_horizon_weeks=1,
@@ -180,14 +188,14 @@ def test_one_that_cannot_answer_what_is_asked_makes_way(panel):
     )
     model = champion.package.model.model_copy(update={"method": short})
     unable = replace(champion, package=replace(champion.package, model=model))
-    assert _defend(panel, "mean", unable).empty
+    assert _backtest_champion(panel, "mean", unable).empty
     decided = _decide(panel, "mean", unable)
-    assert (decided["decision"], decided["promote"]) == ("unable", True)
+    assert (decided.decision, decided.promote) == ("unable", True)
 
 
 def test_a_refused_method_on_newer_data_comes_with_the_one_that_serves_fitted_anew(panel):
     later = panel.assign(turnover=panel["turnover"] + 1)
-    refused, refitted = _submit(later, "twice", _served(panel, "mean"), "data 2")
+    refused, refitted = _submit(later, "twice", _serving(panel, "mean"), "data 2")
     assert (refused.promote, refitted.promote) == (False, True)
     assert (refused.against, refitted.against) == ("4", "4")
     assert "gate.difference.wape" in refused.tags
@@ -195,7 +203,7 @@ def test_a_refused_method_on_newer_data_comes_with_the_one_that_serves_fitted_an
     model = refitted.package.model
     assert model.name == "mean"
     assert model.fitted["mean"] == pytest.approx(later["turnover"].mean())
-    assert len(_submit(panel, "twice", _served(panel, "mean"), "data 1")) == 1
+    assert len(_submit(panel, "twice", _serving(panel, "mean"), "data 1")) == 1
 
 
 def test_the_card_says_what_the_model_is_for_and_how_good_it_was(panel):

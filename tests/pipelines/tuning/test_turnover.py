@@ -13,13 +13,25 @@ from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.blend import Blend
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.pipelines.handovers import DataVersion, TunedOptions, TuningErrors, TuningJudgement
 from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
-from sales_forecast.pipelines.tuning.turnover import check_tuning, judge_tuning, tune, write_parameters
+from sales_forecast.pipelines.tuning.turnover import judge_tuning, write_parameters
+from sales_forecast.pipelines.tuning.turnover_options import check_tuning
+from sales_forecast.pipelines.tuning.turnover_search import tune
 
 WEEKS = pd.date_range("2016-01-02", periods=80, freq="7D")
 STORES = pd.DataFrame({"store": range(12), "region": "n", "zone": "1"})
 BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[70].date(),))
-DATA = {"version": "some data"}
+DATA = DataVersion(version="some data", files={})
+TUNED = TunedOptions(
+    best={"level": 99.5},
+    current={"level": 50.0},
+    wape=TuningErrors(tuned=0.1, current=0.2),
+    finished=5,
+    pruned=1,
+)
+OPEN = TuningJudgement(tuned=0.1, current=0.2, difference=-0.1, low=-0.2, high=0.1, verdict="open")
+WORSE = OPEN.model_copy(update={"verdict": "worse"})
 
 
 class Level(Method, frozen=True):
@@ -48,45 +60,44 @@ def model_input() -> ModelInput:
     return ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
 
 
-def _tune(model_input: ModelInput, path, tuning: TurnoverTuningParams = TUNING) -> dict:
+def _tune(model_input: ModelInput, path, tuning: TurnoverTuningParams = TUNING) -> TunedOptions:
     return tune(model_input, DATA, BACKTEST, METHODS, NO_SHIFTS, tuning, str(path / "study.db"))
 
 
 def test_the_best_options_are_found_and_compared_on_windows_that_no_trial_has_seen(model_input, tmp_path):
     tuned = _tune(model_input, tmp_path)
-    assert tuned["current"] == {"level": 50}
-    assert tuned["wape"]["current"] == pytest.approx(0.5)
-    assert tuned["wape"]["tuned"] < 0.2
-    assert tuned["finished"] + tuned["pruned"] == 12
+    assert tuned.current == {"level": 50}
+    assert tuned.wape.current == pytest.approx(0.5)
+    assert tuned.wape.tuned < 0.2
+    assert tuned.finished + tuned.pruned == 12
     found = judge_tuning(tuned, model_input, BACKTEST, METHODS, NO_SHIFTS, TUNING)
-    assert found["current"] == pytest.approx(0.5)
-    assert found["tuned"] == pytest.approx(abs(tuned["best"]["level"] - 100) / 100)
-    assert found["verdict"] == "better"
-    assert found["low"] <= found["difference"] <= found["high"] < 0
+    assert found.current == pytest.approx(0.5)
+    assert found.tuned == pytest.approx(abs(tuned.best["level"] - 100) / 100)
+    assert found.verdict == "better"
+    assert found.low <= found.difference <= found.high < 0
 
 
 def test_a_search_that_was_stopped_goes_on_and_another_question_begins_anew(model_input, tmp_path):
     half = TUNING.model_copy(update={"trials": 5})
     first = _tune(model_input, tmp_path, half)
-    assert first["finished"] + first["pruned"] == 5
+    assert first.finished + first.pruned == 5
     assert _tune(model_input, tmp_path, half) == first
     whole = _tune(model_input, tmp_path)
-    assert whole["finished"] + whole["pruned"] == 12
-    assert whole["wape"]["tuned"] <= first["wape"]["tuned"]
+    assert whole.finished + whole.pruned == 12
+    assert whole.wape.tuned <= first.wape.tuned
     other = TUNING.model_copy(update={"trials": 3, "cutoffs": (WEEKS[55].date(),)})
-    assert _tune(model_input, tmp_path, other)["finished"] == 3
+    assert _tune(model_input, tmp_path, other).finished == 3
 
 
 def test_the_file_that_is_written_changes_the_next_runs_method():
-    written = write_parameters({"best": {"level": 99.5}}, {"verdict": "open"}, TUNING)
+    written = write_parameters(TUNED, OPEN, TUNING)
     assert written == {
         "turnover": {"methods": {"blend": {"members": {"one": {"level": 99.5}, "two": {"level": 99.5}}}}}
     }
 
 
 def test_options_that_do_harm_on_weeks_that_no_trial_has_seen_are_not_used():
-    tuned = {"best": {"level": 99.5}, "current": {"level": 50.0}}
-    written = write_parameters(tuned, {"verdict": "worse"}, TUNING)
+    written = write_parameters(TUNED, WORSE, TUNING)
     assert written["turnover"]["methods"]["blend"]["members"]["one"] == {"level": 50.0}
 
 

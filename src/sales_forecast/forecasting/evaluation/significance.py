@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,11 @@ SEEN_EIGHT_TIMES_IN_TEN = 1.96 + 0.84
 
 
 MIN_STORES = 5
-"""From fewer, draws say nothing about chance."""
+"""With fewer stores, or other observations that are drawn, draws say nothing about chance."""
+
+
+Verdict = Literal["better", "worse", "open"]
+"""On a method against another; open where chance cannot be ruled out."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Difference:
         high: Its upper end.
         deviation: Standard deviation of the difference over draws: its standard error.
         detectable: The smallest true difference that would have been found eight times in ten.
-        stores: From how many was drawn.
+        stores: Number of stores, or of other observations, that were drawn from.
     """
 
     wape: float
@@ -44,7 +48,7 @@ class Difference:
     stores: int = MIN_STORES
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """``better``, ``worse``, or ``open`` where the interval holds zero or rests on next to no stores."""
         if self.stores < MIN_STORES:
             return "open"
@@ -72,10 +76,7 @@ def compare(
         resampling whole clusters.
     """
     stores = np.sort(backtest["store"].unique())
-    counts = np.random.default_rng(seed).multinomial(
-        len(stores), np.full(len(stores), 1 / len(stores)), draws
-    )
-    drawn = np.vstack([np.ones(len(stores)), counts])  # the first row is the measurement itself
+    drawn = _draw(len(stores), draws, seed)
     own, others = (
         np.mean(
             [_drawn_wape(rows, stores, drawn, by) for _, rows in asked.groupby("cutoff")],
@@ -83,6 +84,35 @@ def compare(
         )
         for asked in (backtest[backtest["method"] == name] for name in (method, other))
     )
+    return _difference(own, others, len(stores))
+
+
+def compare_errors(
+    own_errors: FloatArray, other_errors: FloatArray, actuals: FloatArray, draws: int, seed: int
+) -> Difference:
+    """Draw observations with replacement, the same ones for both methods, as ``compare`` draws stores.
+
+    Args:
+        own_errors: Actual less forecast of the method, one for each observation.
+        other_errors: The same of the other method.
+        actuals: What came true.
+        draws: How many times the observations are drawn.
+        seed: Seed of the draws.
+    """
+    drawn = _draw(len(actuals), draws, seed)
+    total = np.maximum(drawn @ actuals, 1e-9)
+    own, others = ((drawn @ np.abs(errors)) / total for errors in (own_errors, other_errors))
+    return _difference(own, others, len(actuals))
+
+
+def _draw(count: int, draws: int, seed: int) -> FloatArray:
+    """How often each observation counts, shape ``(1 + draws, count)``; the first row is the measurement itself."""
+    counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), draws)
+    return np.vstack([np.ones(count), counts])
+
+
+def _difference(own: FloatArray, others: FloatArray, observations: int) -> Difference:
+    """Difference of two errors and its interval, from one value of each per draw."""
     gaps = own - others
     low, high = np.quantile(gaps[1:], [0.025, 0.975])
     deviation = float(gaps[1:].std())
@@ -94,7 +124,7 @@ def compare(
         high=float(high),
         deviation=deviation,
         detectable=SEEN_EIGHT_TIMES_IN_TEN * deviation,
-        stores=len(stores),
+        stores=observations,
     )
 
 

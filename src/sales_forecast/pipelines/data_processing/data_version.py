@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import narwhals as nw
+from narwhals.typing import IntoFrame
 
 from sales_forecast.pipelines.data_processing.params import (
     CalendarParams,
@@ -13,6 +13,7 @@ from sales_forecast.pipelines.data_processing.params import (
     ReadTurnoverParams,
     RepairParams,
 )
+from sales_forecast.pipelines.handovers import DataVersion, FileVersion, WeeklyFileVersion
 from sales_forecast.pipelines.params import Params
 
 SHORT = 12
@@ -21,13 +22,13 @@ SHORT = 12
 
 def describe_turnover_files(
     raw_hashes: dict[str, str],
-    sales: Any,
-    forecast_index: Any,
-    stores: Any,
+    sales: IntoFrame,
+    forecast_index: IntoFrame,
+    stores: IntoFrame,
     read: ReadTurnoverParams,
     repair: RepairParams,
     calendar: CalendarParams,
-) -> dict[str, Any]:
+) -> DataVersion:
     """Name the version of the turnover files and of how they are read: either makes other tables.
 
     Args:
@@ -38,48 +39,39 @@ def describe_turnover_files(
         read: How the files are read.
         repair: What is repaired.
         calendar: Whose holidays count.
-
-    Returns:
-        ``version``, and by file ``sha256, rows`` and the span of its weeks.
     """
     tables = {"sales": sales, "forecast_index": forecast_index, "stores": stores}
-    measured = {name: _measured(table) for name, table in tables.items()}
-    return _described(raw_hashes, measured, read, repair, calendar)
+    files = {name: _describe(raw_hashes[name], tables[name]) for name in sorted(raw_hashes)}
+    return DataVersion(version=_version(raw_hashes, read, repair, calendar), files=files)
 
 
 def describe_marketing_files(
-    raw_hashes: dict[str, str], budgets: Any, read: ReadMarketingParams
-) -> dict[str, Any]:
+    raw_hashes: dict[str, str], budgets: IntoFrame, read: ReadMarketingParams
+) -> DataVersion:
     """Name the version of the marketing file and of how it is read.
 
     Args:
         raw_hashes: SHA-256 by file.
         budgets: Typed campaigns.
         read: How the file is read.
-
-    Returns:
-        ``version``, and by file ``sha256, rows``.
     """
-    return _described(raw_hashes, {"budgets": _measured(budgets)}, read)
+    files = {name: _describe(digest, budgets) for name, digest in raw_hashes.items()}
+    return DataVersion(version=_version(raw_hashes, read), files=files)
 
 
-def _described(
-    hashes: dict[str, str], measured: dict[str, dict[str, Any]], *options: Params
-) -> dict[str, Any]:
+def _version(hashes: dict[str, str], *options: Params) -> str:
     words = [hashes[name] for name in sorted(hashes)] + [option.model_dump_json() for option in options]
-    together = hashlib.sha256("\n".join(words).encode())
-    files = {name: {"sha256": digest} | measured.get(name, {}) for name, digest in sorted(hashes.items())}
-    return {"version": together.hexdigest()[:SHORT], "files": files}
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:SHORT]
 
 
-def _measured(table: Any) -> dict[str, Any]:
+def _describe(digest: str, table: IntoFrame) -> FileVersion:
     frame = nw.from_native(table).lazy()
     if "week" not in frame.collect_schema().names():
-        return {"rows": int(frame.select(nw.len()).collect().item())}
+        return FileVersion(sha256=digest, rows=int(frame.select(nw.len()).collect().item()))
     week = nw.col("week")
     rows, first, last = (
         frame.select(nw.len().alias("rows"), week.min().alias("first"), week.max().alias("last"))
         .collect()
         .row(0)
     )
-    return {"rows": int(rows), "first_week": f"{first:%Y-%m-%d}", "last_week": f"{last:%Y-%m-%d}"}
+    return WeeklyFileVersion(sha256=digest, rows=int(rows), first_week=first.date(), last_week=last.date())

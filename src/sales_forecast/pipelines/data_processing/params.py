@@ -63,7 +63,7 @@ class ReadTurnoverParams(Params):
     from_date: date | None = None
     to_date: date | None = None
     future_covariates: dict[ColumnName, Literal["mean", "sum", "max"]] = {}
-    """Columns of sales and forecast index that are known before the week comes, and how days make a week of them."""
+    """Columns of sales and forecast index known before a week comes -> how days make a week of them."""
 
     attributes: dict[ColumnName, Literal["text", "number"]] = {}
     """Columns of stores that methods may use, beside its place."""

@@ -27,9 +27,9 @@ from sales_forecast.pipelines.data_processing.turnover_panel import WEEKLY
 from sales_forecast.pipelines.data_processing.values import Frame, as_key, as_label, as_number, as_week
 from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
 
-KNOWN_AHEAD_REMEDY = (
-    " A column named under turnover.read.future_covariates needs its value in every week to forecast: fill it in, "
-    "or leave the column out."
+COVARIATE_REMEDY = (
+    " A column named under turnover.read.future_covariates needs its value in every week to forecast: "
+    "fill it in, or leave the column out."
 )
 
 ONE_DEPARTMENT = "whole store"
@@ -129,7 +129,7 @@ def read_forecast_index(raw_forecast_index: Any, stores: Any, sales: Any, read: 
     if "department" in columns:
         departments = history.select("department").unique().collect()["department"].to_list()
         rules.append(unknown_rule(frame, "department", departments, f"the departments of {read.files.sales}"))
-    on_bad = OnBad(remedy=f"Fix the file.{KNOWN_AHEAD_REMEDY if read.future_covariates else ''}")
+    on_bad = OnBad(remedy=f"Fix the file.{COVARIATE_REMEDY if read.future_covariates else ''}")
     good, _ = settle(frame, rules, keys=read.keys, file=file, columns=columns, on_bad=on_bad)
     days = good.select(
         as_key(good, "store", like=nw.from_native(stores)),

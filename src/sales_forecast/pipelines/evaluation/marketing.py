@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from sklearn.pipeline import Pipeline
 
 from sales_forecast.models.marketing import score_budgets
+from sales_forecast.pipelines.handovers import BudgetSettings
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 METHODS = {
@@ -116,7 +117,7 @@ def draw_predictions(predictions: pd.DataFrame) -> tuple[go.Figure, go.Figure]:
 def write_budget_evaluation(
     predictions: pd.DataFrame,
     metrics: dict[str, Any],
-    best_settings: dict[str, Any],
+    best_settings: BudgetSettings,
     prediction_chart: go.Figure,
     residual_chart: go.Figure,
 ) -> Section:
@@ -171,11 +172,11 @@ def _side_by_side(metrics: dict[str, Any]) -> Table:
     )
 
 
-def tuning_words(predictions: pd.DataFrame, metrics: dict[str, Any], best_settings: dict[str, Any]) -> str:
+def tuning_words(predictions: pd.DataFrame, metrics: dict[str, Any], best_settings: BudgetSettings) -> str:
     """Say what tuning changed, or that it changed nothing."""
     if tuning_changed_nothing(predictions):
         return (
-            f"Tuning changed **nothing**: the best of {best_settings['tried']} settings gives the same "
+            f"Tuning changed **nothing**: the best of {best_settings.tried} settings gives the same "
             f"prediction for all {len(predictions)} test campaigns."
         )
     default, tuned = metrics["default"]["mae"], metrics["tuned"]["mae"]
@@ -186,17 +187,17 @@ def tuning_words(predictions: pd.DataFrame, metrics: dict[str, Any], best_settin
     )
 
 
-def _settings_words(best: dict[str, Any]) -> str:
-    low, high = best["feature_range"]
-    intercept = "with" if best["fit_intercept"] else "without"
-    sign = "that may not fall" if best["positive"] else "that may rise or fall"
+def _settings_words(best: BudgetSettings) -> str:
+    low, high = best.feature_range
+    intercept = "with" if best.fit_intercept else "without"
+    sign = "that may not fall" if best.positive else "that may rise or fall"
     words = (
-        f"{best['tried']} combinations, compared by cross-validation on the training campaigns. Chosen: a "
+        f"{best.tried} combinations, compared by cross-validation on the training campaigns. Chosen: a "
         f"line {intercept} an intercept, {sign}, over budgets scaled to {low:g} .. {high:g}, with a mean "
-        f"absolute error of {best['cv_mae']:.4f}."
+        f"absolute error of {best.cv_mae:.4f}."
     )
-    if best["as_good"] > 1:
-        words += f" {best['as_good']} combinations are equally good; the first one listed is taken."
+    if best.as_good > 1:
+        words += f" {best.as_good} combinations are equally good; the first one listed is taken."
     return words
 
 

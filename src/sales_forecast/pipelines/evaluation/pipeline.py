@@ -1,4 +1,4 @@
-"""Past forecasts -> metrics, the champion and the report's evaluation."""
+"""Past forecasts -> metrics, the selected method and the report's evaluation."""
 
 from kedro.pipeline import Pipeline
 
@@ -11,16 +11,11 @@ from sales_forecast.pipelines.evaluation.marketing import (
     score_budget_models,
     write_budget_evaluation,
 )
-from sales_forecast.pipelines.evaluation.turnover import (
+from sales_forecast.pipelines.evaluation.turnover_charts import (
     chart_backtest,
     chart_departments,
     chart_horizons,
     chart_windows,
-    check_baseline,
-    collect_metrics,
-    score_backtest,
-    select_method,
-    write_evaluation,
 )
 from sales_forecast.pipelines.evaluation.turnover_checks import (
     compare_with_selected,
@@ -29,6 +24,13 @@ from sales_forecast.pipelines.evaluation.turnover_checks import (
     score_levels,
 )
 from sales_forecast.pipelines.evaluation.turnover_cold_start import backtest_cold_starts, score_cold_starts
+from sales_forecast.pipelines.evaluation.turnover_scores import score_backtest
+from sales_forecast.pipelines.evaluation.turnover_section import write_evaluation
+from sales_forecast.pipelines.evaluation.turnover_selection import (
+    check_baseline,
+    collect_metrics,
+    select_method,
+)
 
 TURNOVER = [
     step(check_baseline, tags=CHECKED_FIRST),

@@ -1,4 +1,4 @@
-"""Turnover: is the selected method good at the sums people look at, honest in its intervals, and really better?"""
+"""Turnover: errors of sums, coverage of intervals, and comparisons of the selected method with the others."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sales_forecast.forecasting.intervals.hierarchy import (
     sum_to_level,
 )
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
+from sales_forecast.pipelines.handovers import SelectedMethod
 
 
 def score_levels(backtest: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame) -> pd.DataFrame:
@@ -51,8 +52,8 @@ def measure_coverage(backtest: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         ``method, by, value, rows, coverage_80, width_80, coverage_95, width_95``: ``by`` is all, window,
-        department or horizon and ``value`` which one; coverage as a share of rows, width as the sum of intervals
-        over the sum of turnover.
+        department or horizon and ``value`` which one; coverage as a share of rows, width as the sum of
+        intervals over the sum of turnover.
     """
     rows = backtest.assign(all="all", window=backtest["cutoff"].dt.strftime("%Y-%m-%d"))
     tables = [
@@ -65,7 +66,7 @@ def measure_coverage(backtest: pd.DataFrame) -> pd.DataFrame:
 
 def learn_hierarchy_intervals(
     backtest: pd.DataFrame,
-    selected_method: dict[str, Any],
+    selected_method: SelectedMethod,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
 ) -> tuple[LevelHalfWidths, pd.DataFrame]:
@@ -82,12 +83,12 @@ def learn_hierarchy_intervals(
         into the range that the other windows would have given them, see
         ``forecasting.intervals.hierarchy.measure_level_coverage``.
     """
-    own = backtest[backtest["method"] == selected_method["method"]]
+    own = backtest[backtest["method"] == selected_method.method]
     return learn_level_half_widths(own, panel, stores), measure_level_coverage(own, panel, stores)
 
 
 def compare_with_selected(
-    backtest: pd.DataFrame, selected_method: dict[str, Any], evaluation: TurnoverEvaluationParams
+    backtest: pd.DataFrame, selected_method: SelectedMethod, evaluation: TurnoverEvaluationParams
 ) -> pd.DataFrame:
     """Say of each other method by how much the selected method beats it, and whether that could be luck.
 
@@ -97,10 +98,11 @@ def compare_with_selected(
         evaluation: Draws and seed of the bootstrap.
 
     Returns:
-        ``method, difference, low, high, verdict``: WAPE of the selected method less that of the method, mean over
-        windows, with its 95 % interval; the verdict on the selected method is ``better``, ``worse`` or ``open``.
+        ``method, difference, low, high, verdict``: WAPE of the selected method less that of the method, mean
+        over windows, with its 95 % interval; the verdict on the selected method is ``better``, ``worse`` or
+        ``open``.
     """
-    best = selected_method["method"]
+    best = selected_method.method
     others = [name for name in sorted(backtest["method"].unique()) if name != best]
     rows: list[dict[str, Any]] = []
     for other in others:

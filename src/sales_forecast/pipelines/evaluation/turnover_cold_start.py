@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 from rich.progress import track
 
@@ -21,11 +19,12 @@ from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.pipelines.handovers import SelectedMethod
 
 
 def backtest_cold_starts(
     model_input: ModelInput,
-    selected_method: dict[str, Any],
+    selected_method: SelectedMethod,
     backtest: BacktestParams,
     methods: Methods,
     intervals: IntervalParams,
@@ -48,7 +47,7 @@ def backtest_cold_starts(
     Returns:
         See ``forecasting.evaluation.cold_start_backtest.forecast_cold_starts``.
     """
-    method = methods.root[selected_method["method"]]
+    method = methods.root[selected_method.method]
     today = ForecastContext.latest(model_input, level_shifts)
     cutoffs = sorted(map(pd.Timestamp, backtest.cutoffs))[-cold_start_backtest.cutoffs :]
     folds = [

@@ -7,15 +7,18 @@ from typing import Any
 import pandas as pd
 
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
-from sales_forecast.models.marketing import score_budgets
-from sales_forecast.registry.dataset import Served
+from sales_forecast.models.marketing import BudgetPackage, score_budgets
+from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.registry.deployed import ask
 from sales_forecast.reporting import Section, Table
 
 ENDS = ["forecast", *INTERVAL_COLUMNS]
 
 
-def check_forecasts(serving: Served, forecasts: pd.DataFrame) -> tuple[pd.DataFrame, Section]:
+def check_forecasts(
+    serving: ServingModel[TurnoverPackage], forecasts: pd.DataFrame
+) -> tuple[pd.DataFrame, Section]:
     """Ask the deployed turnover model for every forecast of this run.
 
     Args:
@@ -23,8 +26,8 @@ def check_forecasts(serving: Served, forecasts: pd.DataFrame) -> tuple[pd.DataFr
         forecasts: As inference wrote them.
 
     Returns:
-        ``figure, forecasts, equal, largest_difference``, a row for the forecast and each end of its intervals;
-        and the report's section.
+        ``figure, forecasts, equal, largest_difference``, a row for the forecast and each end of its
+        intervals; and the report's section.
     """
     cutoff = forecasts["week"] - pd.to_timedelta(7 * forecasts["horizon"], unit="D")
     if (cutoff != serving.package.context.cutoff).any():
@@ -66,7 +69,7 @@ def check_forecasts(serving: Served, forecasts: pd.DataFrame) -> tuple[pd.DataFr
 
 
 def check_predictions(
-    serving: Served, test: pd.DataFrame, metrics: dict[str, Any]
+    serving: ServingModel[BudgetPackage], test: pd.DataFrame, metrics: dict[str, Any]
 ) -> tuple[pd.DataFrame, Section]:
     """Measure the deployed marketing model on the campaigns that the evaluation measured on.
 

@@ -13,12 +13,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sales_forecast.models.marketing import BudgetInterval, BudgetPackage
+from sales_forecast.pipelines.handovers import BudgetPrediction, Recommendation
 from sales_forecast.pipelines.inference.params import CurveParams
-from sales_forecast.registry.dataset import Served
+from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 
-def draw_budget_curve(serving: Served, curve: CurveParams) -> pd.DataFrame:
+def draw_budget_curve(serving: ServingModel[BudgetPackage], curve: CurveParams) -> pd.DataFrame:
     """Predict sales over the budgets trained on, with a range that is as wide as the errors there.
 
     Args:
@@ -29,7 +30,7 @@ def draw_budget_curve(serving: Served, curve: CurveParams) -> pd.DataFrame:
         ``tv`` from the smallest to the largest budget trained on, never beyond; ``sales`` predicted;
         ``sales_low, sales_high``, not below zero; ``marginal_sales``, more sales a unit of budget more.
     """
-    package: BudgetPackage = serving.package
+    package = serving.package
     train = package.train
     budgets = pd.DataFrame({"tv": np.linspace(train["tv"].min(), train["tv"].max(), curve.points)})
     sales = package.model.predict(budgets)
@@ -39,31 +40,30 @@ def draw_budget_curve(serving: Served, curve: CurveParams) -> pd.DataFrame:
     return with_intervals.assign(marginal_sales=np.gradient(sales, budgets["tv"]))
 
 
-def recommend_budget(budget_curve: pd.DataFrame) -> dict[str, Any]:
+def recommend_budget(budget_curve: pd.DataFrame) -> Recommendation:
     """Draw from the curve what a planner can act on.
 
     Args:
         budget_curve: As ``draw_budget_curve`` gives it, of a straight line.
-
-    Returns:
-        ``sales_per_budget_unit``; ``break_even``, what a unit of sales must earn, in units of budget, for
-        more TV to pay (None if more TV brings no sales); ``smallest``, ``middle`` and ``largest`` budget
-        with predicted sales and range.
     """
     slope = float(budget_curve["marginal_sales"].mean())
-    places = {"smallest": 0, "middle": len(budget_curve) // 2, "largest": -1}
-    columns = ["tv", "sales", "sales_low", "sales_high"]
-    return {
-        "sales_per_budget_unit": slope,
-        "break_even": 1 / slope if slope > 0 else None,
-        **{
-            name: {column: float(budget_curve[column].iloc[place]) for column in columns}
-            for name, place in places.items()
-        },
-    }
+    columns = list(BudgetPrediction.model_fields)
+    smallest, middle, largest = (
+        BudgetPrediction.model_validate(budget_curve[columns].iloc[position].to_dict())
+        for position in (0, len(budget_curve) // 2, -1)
+    )
+    return Recommendation(
+        sales_per_budget_unit=slope,
+        break_even=1 / slope if slope > 0 else None,
+        smallest=smallest,
+        middle=middle,
+        largest=largest,
+    )
 
 
-def draw_recommendation(budget_curve: pd.DataFrame, serving: Served, curve: CurveParams) -> go.Figure:
+def draw_recommendation(
+    budget_curve: pd.DataFrame, serving: ServingModel[BudgetPackage], curve: CurveParams
+) -> go.Figure:
     """Draw predicted sales over the budget, with the range and the campaigns behind it.
 
     Args:
@@ -108,7 +108,7 @@ def draw_recommendation(budget_curve: pd.DataFrame, serving: Served, curve: Curv
 
 def write_recommendation(
     budget_curve: pd.DataFrame,
-    recommendation: dict[str, Any],
+    recommendation: Recommendation,
     test: pd.DataFrame,
     budget_chart: go.Figure,
     curve: CurveParams,
@@ -132,8 +132,8 @@ def write_recommendation(
     return Section(
         title="Marketing: which budget next",
         lead=(
-            f"What the model expects from a TV budget of {recommendation['smallest']['tv']:,.1f} to "
-            f"{recommendation['largest']['tv']:,.1f}, the budgets it has learned from, in units of the file."
+            f"What the model expects from a TV budget of {recommendation.smallest.tv:,.1f} to "
+            f"{recommendation.largest.tv:,.1f}, the budgets it has learned from, in units of the file."
         ),
         answers=(
             _return_words(recommendation),
@@ -156,7 +156,7 @@ def write_recommendation(
             Text(
                 "It knows the budget and nothing else: no product, price, season or rival. Nothing says that "
                 "the budgets were handed out by lot, so the return above may contain other causes. And no "
-                f"campaign tells what happens beyond a budget of {recommendation['largest']['tv']:,.1f}: the "
+                f"campaign tells what happens beyond a budget of {recommendation.largest.tv:,.1f}: the "
                 "curve ends there on purpose.",
                 heading="What the model cannot know",
             ),
@@ -164,36 +164,37 @@ def write_recommendation(
     )
 
 
-def _return_words(recommendation: dict[str, Any]) -> str:
-    slope, middle, largest = (recommendation[name] for name in ("sales_per_budget_unit", "middle", "largest"))
-    if recommendation["break_even"] is None:
+def _return_words(recommendation: Recommendation) -> str:
+    middle, largest = recommendation.middle, recommendation.largest
+    if recommendation.break_even is None:
         return "More TV budget brings **no more sales** in these campaigns."
     return (
-        f"Each unit of TV budget more brings about **{slope:.3g}** units of sales more: going from "
-        f"{middle['tv']:,.1f} to {largest['tv']:,.1f} brings {largest['sales'] - middle['sales']:,.1f}."
+        f"Each unit of TV budget more brings about **{recommendation.sales_per_budget_unit:.3g}** units of "
+        f"sales more: going from {middle.tv:,.1f} to {largest.tv:,.1f} brings "
+        f"{largest.sales - middle.sales:,.1f}."
     )
 
 
-def _advice_words(recommendation: dict[str, Any]) -> str:
-    if recommendation["break_even"] is None:
+def _advice_words(recommendation: Recommendation) -> str:
+    if recommendation.break_even is None:
         return "The model gives no reason to spend more than the smallest budget."
     return (
         "This return is the same at every budget, because the model is a straight line: it cannot name a "
         "best budget by itself. What decides is what a sale earns. If a unit of sales earns more than "
-        f"**{recommendation['break_even']:,.1f}** units of budget, more TV pays, up to the largest budget "
-        f"seen ({recommendation['largest']['tv']:,.1f}); if it earns less, more TV costs more than it brings."
+        f"**{recommendation.break_even:,.1f}** units of budget, more TV pays, up to the largest budget "
+        f"seen ({recommendation.largest.tv:,.1f}); if it earns less, more TV costs more than it brings."
     )
 
 
-def _range_words(recommendation: dict[str, Any], curve: CurveParams) -> str:
-    smallest, largest = (recommendation[name] for name in ("smallest", "largest"))
-    half_widths = [place["sales_high"] - place["sales_low"] for place in (smallest, largest)]
-    verb = "grows" if half_widths[1] > half_widths[0] else "shrinks"
+def _range_words(recommendation: Recommendation, curve: CurveParams) -> str:
+    largest = recommendation.largest
+    narrow, wide = (at.sales_high - at.sales_low for at in (recommendation.smallest, largest))
+    verb = "grows" if wide > narrow else "shrinks"
     return (
-        f"At the largest budget expect sales of **{largest['sales']:,.1f}**, and in {curve.interval_share:.0%} "
-        f"of campaigns between {largest['sales_low']:,.1f} and {largest['sales_high']:,.1f}. The range "
-        f"{verb} with the budget, from a width of {half_widths[0]:,.1f} at the smallest to {half_widths[1]:,.1f} at "
-        "the largest."
+        f"At the largest budget expect sales of **{largest.sales:,.1f}**, and in "
+        f"{curve.interval_share:.0%} of campaigns between {largest.sales_low:,.1f} and "
+        f"{largest.sales_high:,.1f}. The range {verb} with the budget, from a width of {narrow:,.1f} at the "
+        f"smallest to {wide:,.1f} at the largest."
     )
 
 

@@ -8,13 +8,17 @@ import pandas as pd
 
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.panel.matrix import KEYS
-from sales_forecast.registry.dataset import Served
+from sales_forecast.models.marketing import BudgetPackage
+from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.pipelines.handovers import Recommendation
+from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.packages import Package
 from sales_forecast.registry.records import records_of
 from sales_forecast.storage.publications import Publication
 
 
 def publish_forecasts(
-    serving: Served,
+    serving: ServingModel[TurnoverPackage],
     forecasts: pd.DataFrame,
     forecasts_by_level: pd.DataFrame,
     attributions: pd.DataFrame,
@@ -43,7 +47,9 @@ def publish_forecasts(
     )
 
 
-def publish_curve(serving: Served, budget_curve: pd.DataFrame, recommendation: dict[str, Any]) -> Publication:
+def publish_curve(
+    serving: ServingModel[BudgetPackage], budget_curve: pd.DataFrame, recommendation: Recommendation
+) -> Publication:
     """Put the budget curve and the recommendation where others can ask for them.
 
     Args:
@@ -52,15 +58,19 @@ def publish_curve(serving: Served, budget_curve: pd.DataFrame, recommendation: d
         recommendation: As ``recommend_budget`` gives it.
     """
     return Publication(
-        "marketing", _made_by(serving), {"budget_curves": budget_curve}, recommendation, **_models(serving)
+        "marketing",
+        _made_by(serving),
+        {"budget_curves": budget_curve},
+        recommendation.model_dump(mode="json"),
+        **_models(serving),
     )
 
 
-def _made_by(serving: Served) -> dict[str, str]:
+def _made_by(serving: ServingModel[Package]) -> dict[str, str]:
     return {"model_name": serving.name} | serving.stamp
 
 
-def _models(serving: Served) -> dict[str, Any]:
+def _models(serving: ServingModel[Package]) -> dict[str, Any]:
     """All that the registry says about the model's versions; of one that is not registered, its name."""
     if serving.versions:
         return vars(records_of(serving.name, serving.versions, serving.events))

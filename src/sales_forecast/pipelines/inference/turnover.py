@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 
 from sales_forecast.forecasting.evaluation.metrics import mean_wape
 from sales_forecast.forecasting.intervals import hierarchy
-from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.level_shifts import (
     LevelShiftParams,
     adjust_levels,
@@ -15,14 +14,15 @@ from sales_forecast.forecasting.panel.level_shifts import (
 )
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.inference.turnover_attributions import describe_attributions
 from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
-from sales_forecast.registry.dataset import Served
+from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 
 def make_forecasts(
-    serving: Served,
+    serving: ServingModel[TurnoverPackage],
     forecast_index: pd.DataFrame,
     model_input: ModelInput,
 ) -> pd.DataFrame:
@@ -41,14 +41,14 @@ def make_forecasts(
     Raises:
         InputError: A wanted week is not after the last week seen, or too far ahead.
     """
-    model: TurnoverModel = serving.package.model
+    model = serving.package.model
     context = model.context(model_input)
     forecasts = model.forecast(context, forecast_index[["store", "department", "week"]])
     return forecasts.assign(method=model.name, **serving.stamp)
 
 
 def sum_forecasts(
-    forecasts: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame, serving: Served
+    forecasts: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame, serving: ServingModel[TurnoverPackage]
 ) -> pd.DataFrame:
     """Sum forecasts to every level, see ``forecasting.intervals.hierarchy.sum_forecasts``.
 
@@ -124,7 +124,7 @@ def write_outlook(
     forecasts_by_level: pd.DataFrame,
     attributions: pd.DataFrame,
     panel: pd.DataFrame,
-    serving: Served,
+    serving: ServingModel[TurnoverPackage],
     forecasts_chart: go.Figure,
     total_chart: go.Figure,
     attributions_chart: go.Figure,

@@ -8,14 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sales_forecast.forecasting.attribution import PARTS
-from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
-from sales_forecast.registry.dataset import Served
+from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import COLOURS, small_multiples
 
 
 def explain_forecasts(
-    serving: Served,
+    serving: ServingModel[TurnoverPackage],
     forecasts: pd.DataFrame,
     model_input: ModelInput,
 ) -> pd.DataFrame:
@@ -27,10 +27,10 @@ def explain_forecasts(
         model_input: Past turnover, and what is known of stores and weeks.
 
     Returns:
-        ``store, department, week, forecast`` and the columns of ``forecasting.attribution.PARTS``; currency units
-        per week.
+        ``store, department, week, forecast`` and the columns of ``forecasting.attribution.PARTS``; currency
+        units per week.
     """
-    model: TurnoverModel = serving.package.model
+    model = serving.package.model
     return model.explain(model.context(model_input), forecasts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from sales_forecast.contracts import DataContractError
+from sales_forecast.pipelines.handovers import BudgetSettings
 from sales_forecast.pipelines.modelling.params import SplitParams, TuningParams
 
 SETTINGS = {
@@ -61,7 +62,7 @@ def _straight_line() -> Pipeline:
     return Pipeline([("scale", MinMaxScaler()), ("line", LinearRegression())])
 
 
-def tune_budget_model(train: pd.DataFrame, tuning: TuningParams) -> tuple[Pipeline, dict[str, Any]]:
+def tune_budget_model(train: pd.DataFrame, tuning: TuningParams) -> tuple[Pipeline, BudgetSettings]:
     """Try all settings by cross-validation and fit the best on all training campaigns.
 
     Args:
@@ -69,8 +70,7 @@ def tune_budget_model(train: pd.DataFrame, tuning: TuningParams) -> tuple[Pipeli
         tuning: Settings to try, and the number of folds.
 
     Returns:
-        The fitted pipeline; its settings, with how many were ``tried``, how many came out as good as the
-        best (``as_good``) and their mean absolute error in cross-validation (``cv_mae``, units of sales).
+        The fitted pipeline and its settings.
     """
     search = GridSearchCV(
         _straight_line(),
@@ -81,15 +81,15 @@ def tune_budget_model(train: pd.DataFrame, tuning: TuningParams) -> tuple[Pipeli
     ).fit(train[["tv"]], train["sales"])
     scores = search.cv_results_["mean_test_score"]
     best = {name: search.best_params_[address] for name, address in SETTINGS.items()}
-    return search.best_estimator_, {
+    return search.best_estimator_, BudgetSettings(
         **best,
-        "tried": len(scores),
-        "as_good": int(_as_good_as_best(search.cv_results_).sum()),
-        "cv_mae": -float(scores[search.best_index_]),
-    }
+        tried=len(scores),
+        as_good=int(_as_good_as_best(search.cv_results_).sum()),
+        cv_mae=-float(scores[search.best_index_]),
+    )
 
 
-def _as_good_as_best(results: dict[str, Any]) -> NDArray[np.bool_]:
+def _as_good_as_best(results: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
     """Rounding must not choose between settings that describe the same line."""
-    scores: NDArray[np.float64] = results["mean_test_score"]
+    scores = results["mean_test_score"]
     return np.isclose(scores, np.max(scores), rtol=1e-9)

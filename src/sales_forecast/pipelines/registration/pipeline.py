@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from sales_forecast.pipelines import domain_stage, step
-from sales_forecast.pipelines.registration import marketing, turnover
+from sales_forecast.pipelines.registration import marketing, turnover, turnover_gate
 from sales_forecast.pipelines.registration.gate_report import (
     report_budget_gate,
     report_turnover_gate,
@@ -11,8 +11,8 @@ from sales_forecast.pipelines.registration.gate_report import (
 
 TURNOVER = [
     step(turnover.fit_selected, "model"),
-    step(turnover.backtest_champion, "champion_backtest"),
-    step(turnover.decide_deployment, "gate_decision"),
+    step(turnover_gate.backtest_champion, "champion_backtest"),
+    step(turnover_gate.decide_deployment, "gate_decision"),
     step(turnover.submit, "serving"),
     step(report_turnover_gate, "registration_report"),
 ]

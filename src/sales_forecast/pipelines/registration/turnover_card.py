@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from sales_forecast.forecasting.evaluation.metrics import score
 from sales_forecast.forecasting.intervals.conformal import count_inside
 from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.pipelines.handovers import DataVersion
 
 
 def score_windows(backtest: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -25,7 +24,7 @@ def score_windows(backtest: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def write_card(
-    model: TurnoverModel, backtest: pd.DataFrame, panel: pd.DataFrame, data_version: dict[str, Any]
+    model: TurnoverModel, backtest: pd.DataFrame, panel: pd.DataFrame, data_version: DataVersion
 ) -> str:
     """Write the card in Markdown, from the model's own past forecasts.
 
@@ -43,10 +42,11 @@ def write_card(
     return f"""# Turnover: {model.name}
 
 Forecasts the turnover of {series:,} stores and departments for the {model.horizon_weeks} weeks after
-{model.cutoff:%Y-%m-%d}, in currency units per week, with 80 % and 95 % intervals. For placing people and goods.
+{model.cutoff:%Y-%m-%d}, in currency units per week, with 80 % and 95 % intervals. For placing people
+and goods.
 
 **Data.** Weeks from {panel["week"].min():%Y-%m-%d} to {panel["week"].max():%Y-%m-%d}, {len(panel):,} rows;
-version {data_version["version"]}.
+version {data_version.version}.
 
 **Error.** WAPE on past windows, each forecast without anything after its cutoff; the method was chosen on the
 same windows.

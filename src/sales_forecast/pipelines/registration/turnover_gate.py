@@ -1,0 +1,148 @@
+"""Turnover: this run's best method against the model that serves."""
+
+from __future__ import annotations
+
+import logging
+
+import pandas as pd
+
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation.backtest import backtest_fold
+from sales_forecast.forecasting.evaluation.gate import GateParams, judge, same_rows
+from sales_forecast.forecasting.features.context import actuals_after, weeks_ahead
+from sales_forecast.forecasting.methods.base import Needs
+from sales_forecast.forecasting.methods.declare import Methods, declare
+from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.pipelines.handovers import (
+    ChampionVersion,
+    ComparedData,
+    DataVersion,
+    SelectedMethod,
+    TurnoverGateDecision,
+)
+from sales_forecast.registry.dataset import ServingModel
+
+logger = logging.getLogger(__name__)
+
+
+def backtest_champion(
+    champion: ServingModel[TurnoverPackage] | None,
+    backtest: pd.DataFrame,
+    selected_method: SelectedMethod,
+    forecast_index: pd.DataFrame,
+    model_input: ModelInput,
+) -> pd.DataFrame:
+    """Let the model that serves forecast the windows of this run, its method fitted in each as then.
+
+    Args:
+        champion: The model that serves; None before the first one.
+        backtest: Every forecast of this run's past.
+        selected_method: The evaluation's choice, whose rows say what was asked.
+        forecast_index: The weeks that are wanted.
+        model_input: Past turnover, and what is known of stores and weeks.
+
+    Returns:
+        Rows as in ``backtest``. What the model brought along, where it was asked the same of the same data;
+        no rows if it cannot answer what is asked.
+    """
+    wanted_rows: pd.DataFrame = backtest[backtest["method"] == selected_method.method]
+    if champion is None:
+        return wanted_rows.head(0)
+    package = champion.package
+    model = package.model
+    methods, horizon_weeks = Methods({model.name: model.method}), int(wanted_rows["horizon"].max())
+    today = model.context(model_input)
+    wanted = {"the backtest": horizon_weeks}
+    if len(forecast_index):
+        wanted["the file of weeks to forecast"] = int(weeks_ahead(forecast_index, today.cutoff).max())
+    try:
+        methods.refuse_problems(Needs(wanted, ["department", *model_input.stores.columns]))
+        if same_rows(package.backtest, wanted_rows):
+            return package.backtest
+        folds = [
+            rows
+            for cutoff in sorted(wanted_rows["cutoff"].unique())
+            for rows, _ in backtest_fold(
+                today.as_of(cutoff),
+                methods,
+                actuals_after(model_input.panel, cutoff, horizon_weeks),
+                model.intervals,
+            )
+        ]
+    except InputError as error:
+        logger.warning("Version %s cannot answer what is asked now: %s", champion.version, error)
+        return wanted_rows.head(0)
+    return pd.concat(folds, ignore_index=True)
+
+
+def decide_deployment(
+    model: TurnoverModel,
+    champion: ServingModel[TurnoverPackage] | None,
+    backtest: pd.DataFrame,
+    champion_backtest: pd.DataFrame,
+    stores: pd.DataFrame,
+    data_version: DataVersion,
+    gate: GateParams,
+) -> TurnoverGateDecision:
+    """Decide whether this run's best method takes over.
+
+    Args:
+        model: Model of this run, as ``fit_selected`` returns it.
+        champion: The model that serves; None before the first one.
+        backtest: Every forecast of this run's past.
+        champion_backtest: As ``backtest_champion`` returns it.
+        stores: Region and zone of each store.
+        data_version: Version of this run's raw files.
+        gate: Conditions that a challenger must meet.
+
+    Returns:
+        The decision with what ``gate.judge`` found.
+    """
+    if champion is None:
+        return TurnoverGateDecision(
+            decision="first",
+            promote=True,
+            reasons=("no model serves yet",),
+            data=ComparedData(challenger=data_version.version),
+            method=model.name,
+        )
+    served = champion.package.model
+    data = ComparedData(challenger=data_version.version, champion=champion.data_version)
+    version = ChampionVersion(version=champion.version, method=served.name)
+    if champion_backtest.empty:
+        return TurnoverGateDecision(
+            decision="unable",
+            promote=True,
+            reasons=("the one before cannot answer what is asked now",),
+            champion=version,
+            data=data,
+            method=model.name,
+        )
+    own = backtest[backtest["method"] == model.name]
+    found = judge(own, champion_backtest, stores, gate)
+    decision = TurnoverGateDecision(
+        decision="better" if found["promote"] else "refused",
+        champion=version,
+        data=data,
+        method=model.name,
+        **found,
+    )
+    newer = is_newer(model, champion, data_version)
+    if not decision.promote and newer and declare(model.method) == declare(served.method):
+        return decision.promoted("refit", "the same method, fitted on newer data")
+    return decision
+
+
+def is_newer(
+    model: TurnoverModel, champion: ServingModel[TurnoverPackage], data_version: DataVersion
+) -> bool:
+    """Whether this run's data are new, and not those of an earlier day.
+
+    Args:
+        model: Model of this run.
+        champion: The model that serves.
+        data_version: Version of this run's raw files.
+    """
+    return champion.is_news(data_version.version) and model.cutoff >= champion.package.model.cutoff

@@ -1,0 +1,37 @@
+"""Pydantic models as JSON files."""
+
+from pathlib import Path
+
+import pytest
+from kedro.io import DatasetError
+
+from handovers import selected
+from sales_forecast.json_dataset import ModelJSONDataset
+from sales_forecast.pipelines.handovers import DataVersion
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> ModelJSONDataset:
+    return ModelJSONDataset(
+        filepath=str(tmp_path / "new" / "selected.json"),
+        model="sales_forecast.pipelines.handovers.SelectedMethod",
+    )
+
+
+def test_a_model_comes_back_as_it_was(dataset: ModelJSONDataset, tmp_path: Path) -> None:
+    assert not dataset.exists()
+    dataset.save(selected("blend"))
+    assert dataset.load() == selected("blend")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["selected.json"]
+
+
+def test_another_model_is_not_written(dataset: ModelJSONDataset) -> None:
+    with pytest.raises(DatasetError, match="SelectedMethod, not a DataVersion"):
+        dataset.save(DataVersion(version="1", files={}))
+
+
+def test_a_file_with_other_keys_is_refused_with_the_remedy(dataset: ModelJSONDataset, tmp_path: Path) -> None:
+    dataset.save(selected("blend"))
+    (tmp_path / "new" / "selected.json").write_text('{"method": "blend"}')
+    with pytest.raises(DatasetError, match="Run the stage again that writes it"):
+        dataset.load()
