@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 
 from projects import REPOSITORY, Project, copy_finished, copy_small, rewrite_csv
-from sales_forecast.forecasting.intervals.hierarchy import LEVELS
+from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
 
 STAGES = ["data_processing", "eda_reporting", "modelling", "evaluation", "registration", "inference"]
 
@@ -88,7 +88,7 @@ def test_the_backtest_keeps_every_forecast(finished: Project) -> None:
 def test_sums_add_up_to_the_series_on_every_level(finished: Project) -> None:
     forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
     levels = pd.read_parquet(finished.path("07_model_output/turnover/forecasts_by_level.parquet"))
-    assert set(levels["level"]) == set(LEVELS)
+    assert set(levels["level"]) == set(HIERARCHY)
     by_week = levels.groupby(["level", "week"])["forecast"].sum().unstack("level")
     expected = forecasts.groupby("week")["forecast"].sum()
     assert by_week.sub(expected, axis=0).abs().to_numpy().max() < 1e-6

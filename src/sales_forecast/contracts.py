@@ -19,7 +19,7 @@ from pandera.typing import Series
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.attribution import PARTS
-from sales_forecast.forecasting.intervals.hierarchy import LEVELS
+from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
 from sales_forecast.raw_files import why_not_these_columns
 
 
@@ -211,7 +211,7 @@ class Forecasts(_Forecast):
 class ForecastsByLevel(_WithIntervals):
     """Sums that add up to the series, in currency units per week, with intervals of their own."""
 
-    level: Series[str] = pa.Field(isin=list(LEVELS))
+    level: Series[str] = pa.Field(isin=list(HIERARCHY))
     key: Series[str]
     department: Series[str]
     week: Series[pd.Timestamp]

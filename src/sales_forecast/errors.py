@@ -1,9 +1,9 @@
-"""Errors that are for the user to put right."""
+"""Errors that the user can correct."""
 
 
 class InputError(ValueError):
-    """Something about the data or the parameters; the message says what, where, how much and what to do."""
+    """A problem of the data or the parameters; the message says what, where, how many and what to do."""
 
 
 class ShortHistoryError(InputError):
-    """There is not enough past for this method; another may still have an answer."""
+    """The history is too short for this method; another one may still be able to forecast."""

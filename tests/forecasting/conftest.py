@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from contexts import NOTHING_AHEAD
+from contexts import NO_COVARIATES
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import Fitted, forecast_all
 from sales_forecast.forecasting.methods.declare import Methods
@@ -90,7 +90,7 @@ def context_of(stores, calendar, level_shifts, cutoff) -> Callable[..., Forecast
     """The chain's context with another past, or seen at another cutoff."""
 
     def at(panel: pd.DataFrame, cutoff: pd.Timestamp = cutoff) -> ForecastContext:
-        return ForecastContext.latest(ModelInput(panel, stores, calendar, NOTHING_AHEAD), level_shifts).as_of(
+        return ForecastContext.latest(ModelInput(panel, stores, calendar, NO_COVARIATES), level_shifts).as_of(
             cutoff
         )
 

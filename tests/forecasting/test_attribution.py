@@ -1,4 +1,4 @@
-"""Parts in business words that add up to the forecast."""
+"""Attributions in business terms that add up to the forecast."""
 
 import numpy as np
 import pytest
@@ -44,25 +44,31 @@ def test_contributions_of_one_group_are_summed_and_the_base_comes_last():
     assert summed[0, [FeatureGroup.SAME_WEEK, FeatureGroup.RECENT, FeatureGroup.BASE]].tolist() == [3, 4, 8]
 
 
-def test_parts_add_up_to_the_forecast_of_every_method(methods, context, fitted, forecasts, name):
-    answer = forecasts[name]
-    attributions = explain(context, answer, methods.root[name].contributions(context, answer, fitted[name]))
+def test_attributions_add_up_to_the_forecast_of_every_method(methods, context, fitted, forecasts, name):
+    own_forecasts = forecasts[name]
+    attributions = explain(
+        context, own_forecasts, methods.root[name].contributions(context, own_forecasts, fitted[name])
+    )
     assert list(attributions.columns) == ["store", "department", "week", "forecast", *PARTS]
-    rest = attributions[list(PARTS)].sum(axis=1) - answer["forecast"].to_numpy()
+    rest = attributions[list(PARTS)].sum(axis=1) - own_forecasts["forecast"].to_numpy()
     assert rest.abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("name", ["seasonal_naive", "growth_naive", "lightgbm", "ridge", "blend"])
-def test_nothing_is_left_unexplained_where_the_method_can_tell(methods, context, fitted, forecasts, name):
-    answer = forecasts[name]
-    contributions = methods.root[name].contributions(context, answer, fitted[name])
-    told = ~np.isnan(contributions).any(axis=1) | answer["cold_start"]
-    attributions = explain(context, answer, contributions)
-    assert told.mean() > 0.9
-    assert attributions.loc[told, "other"].abs().max() < 1e-6
+def test_nothing_is_left_unexplained_where_the_method_attributes_its_forecasts(
+    methods, context, fitted, forecasts, name
+):
+    own_forecasts = forecasts[name]
+    contributions = methods.root[name].contributions(context, own_forecasts, fitted[name])
+    attributed = ~np.isnan(contributions).any(axis=1) | own_forecasts["cold_start"]
+    attributions = explain(context, own_forecasts, contributions)
+    assert attributed.mean() > 0.9
+    assert attributions.loc[attributed, "other"].abs().max() < 1e-6
 
 
-def test_roots_are_those_of_the_methods_own_forecasts(methods, context, forecast_index, fitted, name):
+def test_contributions_add_up_to_the_roots_of_the_methods_own_forecasts(
+    methods, context, forecast_index, fitted, name
+):
     method = methods.root[name]
     own = method.forecast(context, forecast_index, fitted[name])
     contributions = method.contributions(context, forecast_index, fitted[name])
@@ -70,14 +76,14 @@ def test_roots_are_those_of_the_methods_own_forecasts(methods, context, forecast
     np.testing.assert_allclose(np.maximum(contributions.sum(axis=1), 0) ** 2, np.maximum(own, 0), atol=1e-6)
 
 
-def test_a_method_that_cannot_tell_leaves_all_to_other(methods, context, forecast_index, fitted):
+def test_a_method_that_cannot_attribute_assigns_all_to_other(methods, context, forecast_index, fitted):
     contributions = methods.root["hist_gradient_boosting"].contributions(
         context, forecast_index, fitted["hist_gradient_boosting"]
     )
     assert np.nan_to_num(np.delete(contributions, FeatureGroup.OTHER, axis=1)).max() == 0
 
 
-def test_a_level_that_doubled_is_a_reason_where_it_doubled(methods, context_of, panel):
+def test_a_level_that_doubled_has_an_attribution_where_it_doubled(methods, context_of, panel):
     """In summer 2016 department 127 sells twice what it did: half of its average week is the new level."""
     cutoff = panel["week"][panel["week"] <= "2016-03-12"].max()
     context = context_of(panel, cutoff)
@@ -87,14 +93,14 @@ def test_a_level_that_doubled_is_a_reason_where_it_doubled(methods, context_of, 
     ]
     ridge = methods.root["ridge"]
     fitted = ridge.fit(context)
-    answer = forecast_all(ridge, context, forecast_index, fitted)
-    attributions = explain(context, answer, ridge.contributions(context, forecast_index, fitted))
+    own_forecasts = forecast_all(ridge, context, forecast_index, fitted)
+    attributions = explain(context, own_forecasts, ridge.contributions(context, forecast_index, fitted))
     by_department = attributions.groupby("department")[["average_week", "level_shift"]].sum()
     assert by_department.loc[88, "level_shift"] == pytest.approx(0, abs=1e-6)
     assert by_department.loc[127, "level_shift"] > 0.4 * by_department.loc[127, "average_week"]
 
 
-def test_growth_is_told_from_last_year(methods, context, forecast_index, fitted):
+def test_growth_and_last_year_are_separate_contributions(methods, context, forecast_index, fitted):
     contributions = methods.root["growth_naive"].contributions(
         context, forecast_index, fitted["growth_naive"]
     )
@@ -114,7 +120,7 @@ def test_growth_is_told_from_last_year(methods, context, forecast_index, fitted)
     )
 
 
-def test_a_forecast_that_the_method_did_not_make_is_left_to_other(context, forecast_index):
+def test_a_forecast_that_the_method_did_not_make_is_assigned_to_other(context, forecast_index):
     attributions = explain(
         context,
         forecast_index.assign(forecast=5.0),
@@ -125,11 +131,11 @@ def test_a_forecast_that_the_method_did_not_make_is_left_to_other(context, forec
     assert (attributions.loc[old, [part for part in PARTS if part != "other"]] == 0).all(axis=None)
 
 
-def test_a_store_of_a_few_weeks_sells_what_its_peers_do(methods, context, forecasts, fitted):
-    answer = forecasts["ridge"]
+def test_the_forecast_of_a_cold_start_is_attributed_to_its_peers(methods, context, forecasts, fitted):
+    own_forecasts = forecasts["ridge"]
     attributions = explain(
-        context, answer, methods.root["ridge"].contributions(context, answer, fitted["ridge"])
+        context, own_forecasts, methods.root["ridge"].contributions(context, own_forecasts, fitted["ridge"])
     )
-    young = (attributions["store"] == 109).to_numpy()
-    assert (attributions.loc[young, "peers"] == attributions.loc[young, "forecast"]).all()
-    assert (attributions.loc[~young, "peers"] == 0).all()
+    cold = (attributions["store"] == 109).to_numpy()
+    assert (attributions.loc[cold, "peers"] == attributions.loc[cold, "forecast"]).all()
+    assert (attributions.loc[~cold, "peers"] == 0).all()

@@ -1,8 +1,8 @@
-"""Why a forecast is what it is: parts in business words that add up to it.
+"""Attribution of forecasts: contributions in business terms that add up to them.
 
 Methods forecast the square root of turnover as a sum of contributions: base + c1 + c2 + ... The square of
 that sum is split as the Aumann-Shapley value splits it on the way from the base to the whole: contribution c
-becomes c * (base + whole), and the base its own square. The parts add up to the forecast exactly.
+becomes c * (base + whole), and the base its own square. The attributions add up to the forecast exactly.
 
 Source:
     Sundararajan, Taly and Yan (2017), Axiomatic Attribution for Deep Networks, ICML; contributions of
@@ -13,16 +13,15 @@ Source:
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from sales_forecast.forecasting.features.cold_start import is_cold
+from sales_forecast.forecasting.features.cold_start import is_cold_start
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.features.groups import FeatureGroup
-from sales_forecast.forecasting.panel.matrix import FloatArray
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS, FloatArray
 
 ROUNDING = 1e-9
-"""What is smaller than this beside a forecast was left by floating point, and explains nothing."""
+"""An attribution below this share of the forecast is a floating-point error and set to zero."""
 
 PARTS = {
     "average_week": "an average week of the last year",
@@ -35,50 +34,46 @@ PARTS = {
     "peers": "what its peers sell (a young series)",
     "other": "everything else",
 }
-"""Column -> what it is called where people read it."""
+"""Column of the attributions -> its name in texts."""
 
 
-def explain(context: ForecastContext, answer: pd.DataFrame, contributions: FloatArray) -> pd.DataFrame:
-    """Split forecasts into parts that add up to them.
+def explain(context: ForecastContext, forecasts: pd.DataFrame, contributions: FloatArray) -> pd.DataFrame:
+    """Split forecasts into attributions that add up to them.
 
     Args:
-        context: What was known.
-        answer: ``store, department, week, forecast``.
-        contributions: Contributions to each forecast's square root, shape ``(len(answer), len(FeatureGroup))``; NaN where the
-            method had no answer.
+        context: What was known when the forecasts were made.
+        forecasts: ``store, department, week, forecast``.
+        contributions: Contributions to the square root of each forecast, shape
+            ``(len(forecasts), len(FeatureGroup))``; NaN where the method had no forecast.
 
     Returns:
-        The answer with the columns of ``PARTS``, in currency units per week.
+        ``store, department, week, forecast`` with the columns of ``PARTS``, in currency units per week.
     """
-    cold = is_cold(context, answer)
+    cold = is_cold_start(context, forecasts)
     unknown = cold[:, None] | np.isnan(contributions).any(axis=1, keepdims=True)
     contributions = np.where(unknown, 0.0, contributions)
     base, whole = contributions[:, FeatureGroup.BASE], contributions.sum(axis=1)
-    parts = contributions * (base + whole)[:, None]
+    attributions = contributions * (base + whole)[:, None]
     average = base**2
-    level = average * _share_of_level(context, answer)
+    level = average * _share_of_level_shift(context, forecasts)
+    forecast = forecasts["forecast"].to_numpy()
     columns = {
         "average_week": average - level,
         "level_shift": level,
-        "same_week": parts[:, FeatureGroup.SAME_WEEK],
-        "recent": parts[:, FeatureGroup.RECENT],
-        "season": parts[:, FeatureGroup.SEASON],
-        "place": parts[:, FeatureGroup.PLACE],
-        "future_covariates": parts[:, FeatureGroup.FUTURE_COVARIATES],
-        "peers": np.where(cold, answer["forecast"].to_numpy(), 0.0),
+        "same_week": attributions[:, FeatureGroup.SAME_WEEK],
+        "recent": attributions[:, FeatureGroup.RECENT],
+        "season": attributions[:, FeatureGroup.SEASON],
+        "place": attributions[:, FeatureGroup.PLACE],
+        "future_covariates": attributions[:, FeatureGroup.FUTURE_COVARIATES],
+        "peers": np.where(cold, forecast, 0.0),
     }
-    forecast = answer["forecast"].to_numpy()
-    rest = forecast - sum(columns.values())
-    rest = np.where(np.abs(rest) < ROUNDING * (1 + forecast), 0.0, rest)
-    explained = answer[["store", "department", "week", "forecast"]].assign(**columns, other=rest)
-    return explained.reset_index(drop=True)
+    other = forecast - sum(columns.values())
+    other = np.where(np.abs(other) < ROUNDING * (1 + forecast), 0.0, other)
+    return forecasts[[*ROW_KEYS, "forecast"]].assign(**columns, other=other).reset_index(drop=True)
 
 
-def _share_of_level(context: ForecastContext, answer: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """How much of the average week comes from bringing history to today's level."""
-    last = len(context.raw.weeks) - 1
-    today = context.features.scale(last)
-    sold = context.raw_features.scale(last)
-    share = np.nan_to_num(1 - sold / today)
-    position = context.raw.position_of(answer)
+def _share_of_level_shift(context: ForecastContext, forecasts: pd.DataFrame) -> FloatArray:
+    """Share of the average week that is due to the adjustment of history to the latest level."""
+    share = np.nan_to_num(1 - context.raw_scale / context.scale)
+    position = context.raw.position_of(forecasts)
     return np.where(position >= 0, share[position], 0.0)

@@ -1,8 +1,8 @@
-"""Where models are fitted: in this process, or on the machines of a Spark cluster.
+"""Distributed fit: models are fitted in this process, or on the machines of a Spark cluster.
 
-Features of a series come from its own department only. So a method with a model for each department can be
-fitted where the rows of that department are; one that learns from all departments together needs all rows in
-one place. What is learnt comes home as JSON, and forecasting goes on from it as if it had been learnt here.
+Features of a series come from its own department only. Therefore a method with a model for each department
+can be fitted where the rows of that department are; one that learns from all departments together needs all
+rows in one place. The states come back as JSON, and forecasts from them equal those of a local fit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from pydantic import BaseModel
@@ -21,17 +21,17 @@ from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import Fitted, Method
 from sales_forecast.forecasting.methods.declare import AnyMethod
 from sales_forecast.forecasting.methods.direct import DirectMethod
-from sales_forecast.forecasting.panel.matrix import KEYS, FloatArray
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS, FloatArray
 from sales_forecast.forecasting.panel.model_input import ModelInput
 
 logger = logging.getLogger(__name__)
 
 States = dict[str, Fitted | None]
-"""Cutoff as an ISO date -> what was learnt up to it; None where there was too little to learn from."""
+"""Cutoff as an ISO date -> what a method learned up to it; None where the history was too short."""
 
 
 class FittingParams(BaseModel, frozen=True, extra="forbid"):
-    """Who fits the models."""
+    """Where models are fitted."""
 
     engine: Literal["local", "spark"]
 
@@ -39,31 +39,33 @@ class FittingParams(BaseModel, frozen=True, extra="forbid"):
 LOCAL = FittingParams(engine="local")
 
 
-class Prefitted(Method, frozen=True):
-    """A method that was fitted elsewhere; ``fit`` looks up what it learnt."""
+class Prefitted(Method[Fitted], frozen=True):
+    """A method that was fitted in advance; ``fit`` looks up what it learned."""
 
     method: AnyMethod
     states: States
 
     def fit(self, context: ForecastContext) -> Fitted:
-        """Return what was learnt at the context's cutoff.
+        """Return what was learned up to the context's cutoff.
 
         Raises:
-            ShortHistoryError: There was too little to learn from.
+            ShortHistoryError: The history up to the cutoff was too short.
         """
-        learnt = self.states[_label(context.cutoff)]
-        if learnt is None:
-            raise ShortHistoryError(f"nothing could be learnt up to {context.cutoff:%Y-%m-%d}: too few weeks")
-        return learnt
+        state = self.states[_label(context.cutoff)]
+        if state is None:
+            raise ShortHistoryError(
+                f"the history up to {context.cutoff:%Y-%m-%d} was too short to fit this method on"
+            )
+        return state
 
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> FloatArray:
-        """As the method itself."""
+        """Delegate to the fitted method."""
         return self.method.forecast(context, forecast_index, fitted)
 
     def contributions(
         self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
     ) -> FloatArray:
-        """As the method itself."""
+        """Delegate to the fitted method."""
         return self.method.contributions(context, forecast_index, fitted)
 
 
@@ -73,33 +75,33 @@ def prefit(
     cutoffs: Iterable[pd.Timestamp],
     fitting: FittingParams,
 ) -> dict[str, Method]:
-    """Fit at all cutoffs at once everything that learns from rows.
+    """Fit all methods that learn from rows, at all cutoffs at once.
 
     Args:
-        methods: Name -> method.
+        methods: Methods by name.
         context: The past up to the latest cutoff.
-        cutoffs: After which forecasts will be wanted; those without a past are left out.
-        fitting: With the engine ``local`` nothing is done ahead.
+        cutoffs: Cutoffs that forecasts will be made at; those without a past are left out.
+        fitting: Engine; with ``local`` nothing is fitted in advance.
 
     Returns:
-        The methods, which now know what to answer to ``fit`` at the cutoffs.
+        The methods; those that were fitted are replaced by ``Prefitted`` ones.
     """
     if fitting.engine == "local":
         return dict(methods)
     first = context.first_week
-    wanted = {
+    learners_at = {
         cutoff: list(dict.fromkeys(_learners(methods.values(), (cutoff - first).days // 7 + 1)))
         for cutoff in sorted(set(cutoffs))
         if cutoff >= first
     }
-    states = _fit_on_spark(context, wanted)
+    states = _fit_on_spark(context, learners_at)
 
-    def fitted(method: Method) -> Method:
+    def prefitted(method: Method) -> Method:
         if isinstance(method, DirectMethod) and method in states:
             return Prefitted(method=method, states=states[method])
-        return method.with_nested(fitted)
+        return method.with_nested(prefitted)
 
-    return {name: fitted(method) for name, method in methods.items()}
+    return {name: prefitted(method) for name, method in methods.items()}
 
 
 def _learners(methods: Iterable[Method], weeks: int) -> Iterator[DirectMethod]:
@@ -109,33 +111,33 @@ def _learners(methods: Iterable[Method], weeks: int) -> Iterator[DirectMethod]:
 
 @dataclass(frozen=True)
 class _Job:
-    """What each worker gets beside its rows. One plain object: fugue hashes what it sends."""
+    """Everything but rows that a worker needs, as one plain object, because fugue hashes what it sends."""
 
     context: ForecastContext
     covariate_columns: list[str]
-    wanted: dict[str, list[DirectMethod]]
+    learners_at: dict[str, list[DirectMethod]]
 
 
 def _fit_on_spark(
-    context: ForecastContext, wanted: dict[pd.Timestamp, list[DirectMethod]]
+    context: ForecastContext, learners_at: dict[pd.Timestamp, list[DirectMethod]]
 ) -> dict[DirectMethod, States]:
     """Fit by department and cutoff where a method allows it, else by cutoff."""
     import fugue.api as fa
     from fugue.column import col
 
     rows = _rows(context.data)
-    cutoffs = pd.DataFrame({"cutoff": list(wanted)})
+    cutoffs = pd.DataFrame({"cutoff": list(learners_at)})
     no_rows = replace(context.data, panel=rows.head(0), future_covariates=rows.head(0))
     empty = replace(context, data=no_rows)
     states: dict[DirectMethod, States] = {}
     for split in (["department", "cutoff"], ["cutoff"]):
         learners = {
             _label(cutoff): [one for one in learners if _split(one) == split]
-            for cutoff, learners in wanted.items()
+            for cutoff, learners in learners_at.items()
         }
         if not any(learners.values()):
             continue
-        logger.info("Fitting on Spark, by %s, at %s cutoffs", " and ".join(split), len(wanted))
+        logger.info("Fitting on Spark, by %s, at %s cutoffs", " and ".join(split), len(learners_at))
         with fa.engine_context("spark"):
             spread = fa.cross_join(fa.as_fugue_df(rows), fa.as_fugue_df(cutoffs))
             fitted = fa.transform(
@@ -145,49 +147,46 @@ def _fit_on_spark(
                 partition={"by": split, "algo": "even"},
                 params={"job": _Job(empty, context.data.covariate_columns, learners)},
             )
-            answers = fa.as_pandas(fitted)
-        for cutoff, asked in learners.items():
-            for number, method in enumerate(asked):
-                mine = answers[(answers["cutoff"] == cutoff) & (answers["learner"] == number)]["state"]
-                parts = {part: state for text in mine for part, state in json.loads(text).items()}
-                learnt = dict(sorted(parts.items())) if len(mine) else None
-                states.setdefault(method, {})[cutoff] = learnt
+            fits = fa.as_pandas(fitted)
+        for cutoff, of_cutoff in learners.items():
+            for number, method in enumerate(of_cutoff):
+                texts = fits[(fits["cutoff"] == cutoff) & (fits["learner"] == number)]["state"]
+                parts = {part: state for text in texts for part, state in json.loads(text).items()}
+                states.setdefault(method, {})[cutoff] = dict(sorted(parts.items())) if len(texts) else None
     return states
 
 
 def _split(method: DirectMethod) -> list[str]:
-    """By what rows may be parted without the method learning anything else from them."""
+    """Columns that rows may be split by without changing what the method learns from them."""
     return ["department", "cutoff"] if "department" in method.partition else ["cutoff"]
 
 
 def _rows(data: ModelInput) -> pd.DataFrame:
-    """The panel with the future covariates of its weeks beside it.
+    """The panel with the future covariates of its weeks.
 
-    Weeks without a row cannot be learnt from, so the covariates of other weeks are not missed.
+    No model learns from weeks without a row, so their covariates are not needed.
     """
-    rows = data.panel[[*KEYS, "week", "turnover"]]
-    return (
-        rows.merge(data.future_covariates, on=[*KEYS, "week"], how="left") if data.covariate_columns else rows
-    )
+    rows = data.panel[[*ROW_KEYS, "turnover"]]
+    return rows.merge(data.future_covariates, on=ROW_KEYS, how="left") if data.covariate_columns else rows
 
 
-def _fit_part(rows: pd.DataFrame, job: Any) -> pd.DataFrame:
+def _fit_part(rows: pd.DataFrame, job: _Job) -> pd.DataFrame:
     """Fit on a worker, at one cutoff, all methods that may learn from these rows alone."""
     cutoff = pd.Timestamp(rows["cutoff"].iloc[0])
     past = rows.astype({"week": "datetime64[ns]"})
     data = replace(
         job.context.data,
-        panel=past[[*KEYS, "week", "turnover"]],
-        future_covariates=past[[*KEYS, "week", *job.covariate_columns]],
+        panel=past[[*ROW_KEYS, "turnover"]],
+        future_covariates=past[[*ROW_KEYS, *job.covariate_columns]],
     )
     context = replace(job.context, data=data, cutoff=cutoff)
-    answers: list[tuple[int, str, str]] = []
-    for number, method in enumerate(job.wanted[_label(cutoff)]):
+    fits: list[tuple[int, str, str]] = []
+    for number, method in enumerate(job.learners_at[_label(cutoff)]):
         try:
-            answers.append((number, _label(cutoff), json.dumps(method.fit(context))))
+            fits.append((number, _label(cutoff), json.dumps(method.fit(context))))
         except ShortHistoryError:
             continue
-    return pd.DataFrame(answers, columns=["learner", "cutoff", "state"])
+    return pd.DataFrame(fits, columns=["learner", "cutoff", "state"])
 
 
 def _label(cutoff: pd.Timestamp) -> str:

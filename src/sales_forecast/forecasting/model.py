@@ -1,9 +1,8 @@
-"""A fitted method with everything else that its forecasts need: what is registered, shipped and served."""
+"""The turnover model: a fitted method with its half-widths, as it is registered, packaged and served."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, field_serializer
@@ -18,16 +17,20 @@ from sales_forecast.forecasting.intervals.conformal import (
 )
 from sales_forecast.forecasting.intervals.hierarchy import LevelHalfWidths
 from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
-from sales_forecast.forecasting.methods.declare import AnyMethod, declare
+from sales_forecast.forecasting.methods.declare import AnyMethod, Declaration, declare
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput
 
 
 class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
-    """As JSON holds it: ``TurnoverModel(**content)`` and ``model_dump(mode="json")``."""
+    """A fitted method and its half-widths.
+
+    ``TurnoverModel(**content)`` reads it from JSON, and ``model_dump(mode="json")`` writes it.
+    """
 
     name: str
-    """Of the method among the candidates."""
+    """Name of the method among the candidates."""
 
     method: AnyMethod
     fitted: Fitted
@@ -35,51 +38,53 @@ class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
     """The last week that fitting has seen."""
 
     horizon_weeks: int
-    """For so many weeks ahead the half-widths of intervals were learnt."""
+    """Horizon that the half-widths were learned for."""
 
     level_shifts: LevelShiftParams
     intervals: IntervalParams
     half_widths: HalfWidths
     cold_start_half_widths: HalfWidths
-    """Of series too young for a past of their own."""
+    """Half-widths of cold starts."""
 
     level_half_widths: LevelHalfWidths
-    """Of sums."""
+    """Half-widths of sums."""
 
     @field_serializer("method")
-    def _as_parameters_declare_it(self, method: Method) -> dict[str, Any]:
+    def _as_parameters_declare_it(self, method: Method) -> Declaration:
         return declare(method)
 
     def context(self, data: ModelInput) -> ForecastContext:
-        """Return what is known at the last week of the panel, with the level shifts that this model sees."""
+        """Return the context of the panel's last week, with level shifts as this model finds them."""
         return ForecastContext.latest(data, self.level_shifts)
 
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame) -> pd.DataFrame:
-        """Forecast every target, with intervals.
+        """Forecast every row, with intervals.
 
         Returns:
-            As ``method.forecast_all`` and ``intervals.add_intervals``.
+            The columns of ``base.forecast_all`` and ``conformal.add_intervals``.
         """
-        answer = forecast_all(self.method, context, forecast_index, self.fitted)
-        return add_intervals(answer, context, self.half_widths, self.intervals, self.cold_start_half_widths)
+        forecasts = forecast_all(self.method, context, forecast_index, self.fitted)
+        return add_intervals(
+            forecasts, context, self.half_widths, self.intervals, self.cold_start_half_widths
+        )
 
     def explain(self, context: ForecastContext, forecasts: pd.DataFrame) -> pd.DataFrame:
-        """Split forecasts of this model into parts in business words, see ``attribution.explain``."""
-        forecast_index = forecasts[["store", "department", "week"]]
-        return explain(context, forecasts, self.method.contributions(context, forecast_index, self.fitted))
+        """Split forecasts of this model into attributions, see ``attribution.explain``."""
+        contributions = self.method.contributions(context, forecasts[ROW_KEYS], self.fitted)
+        return explain(context, forecasts, contributions)
 
     def refit(self, context: ForecastContext, method: Method | None = None) -> TurnoverModel:
-        """Learn anew from what is known today; half-widths of sums and of young series stay.
+        """Fit the method again on a later context; half-widths of sums and of cold starts stay.
 
         Args:
-            context: What is known today.
-            method: The same method, where it was fitted ahead.
+            context: What is known at the later cutoff.
+            method: The same method, if it was prefitted.
         """
-        learner = method or self.method
+        refitted = method or self.method
         return self.model_copy(
             update={
                 "cutoff": context.cutoff.date(),
-                "half_widths": learn_half_widths(learner, context, self.intervals, self.horizon_weeks),
-                "fitted": learner.fit(context),
+                "half_widths": learn_half_widths(refitted, context, self.intervals, self.horizon_weeks),
+                "fitted": refitted.fit(context),
             }
         )

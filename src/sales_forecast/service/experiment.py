@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Engine
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.group_sequential import Look, analyse, verdict
+from sales_forecast.forecasting.evaluation.group_sequential import InterimAnalysis, analyse, verdict
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
 from sales_forecast.service.settings import ABSettings
 from sales_forecast.storage import audit
@@ -31,7 +31,7 @@ class Experiment:
     """
 
     title: str
-    looks: list[Look]
+    looks: list[InterimAnalysis]
     conclusion: str
 
 
@@ -113,7 +113,7 @@ def _by_key(output: object) -> dict[tuple[str, str, date, int], _RecordedPredict
     return {(row.store, row.department, row.week, row.horizon): row for series in recorded for row in series}
 
 
-def _conclusion(looks: list[Look], ab: ABSettings, challenger: str) -> str:
+def _conclusion(looks: list[InterimAnalysis], ab: ABSettings, challenger: str) -> str:
     found = verdict(looks, ab)
     advice = {
         "challenger is better": f"Let it serve: sales-forecast models promote turnover {challenger}",

@@ -1,4 +1,4 @@
-"""The backtest: what would have been forecast, by someone who did not know what came."""
+"""The backtest: forecasts of the past that use nothing after their cutoff."""
 
 import logging
 from datetime import date
@@ -15,14 +15,14 @@ from sales_forecast.forecasting.features.context import ForecastContext, actuals
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS, IntervalParams
 from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
 from sales_forecast.forecasting.methods.declare import Methods
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
 AUTUMN = pd.Timestamp("2016-10-01")
-KEYS = ["store", "department", "week"]
 INTERVALS = IntervalParams(weeks_back=(8, 52), scale_share=0.1)
 
 
 class Witness(Method, frozen=True):
-    """Forecasts 100 for everyone and tells what it was shown."""
+    """Forecasts 100 for every series and records the tables it is given."""
 
     seen: list
 
@@ -38,9 +38,9 @@ class Witness(Method, frozen=True):
 def _fold(
     context_of, panel: pd.DataFrame, methods: Methods, cutoff=AUTUMN, intervals: IntervalParams = INTERVALS
 ) -> pd.DataFrame:
-    forecast_index = actuals_after(panel, cutoff, horizon_weeks=8)
-    fold = backtest_fold(context_of(panel, cutoff), methods, forecast_index, intervals)
-    return pd.concat([answer for answer, _ in fold], ignore_index=True)
+    actuals = actuals_after(panel, cutoff, horizon_weeks=8)
+    fold = backtest_fold(context_of(panel, cutoff), methods, actuals, intervals)
+    return pd.concat([forecasts for forecasts, _ in fold], ignore_index=True)
 
 
 # --- cutoffs -------------------------------------------------------------------------------
@@ -90,10 +90,10 @@ def test_parameters_that_make_no_sense_are_refused(options, complaint):
         BacktestParams(**{"horizon_weeks": 8, "cutoffs": ["2016-10-01"]} | options)
 
 
-# --- forecast index -------------------------------------------------------------------------------
+# --- actuals ---------------------------------------------------------------------------------------
 
 
-def test_targets_are_the_weeks_after_the_cutoff_and_no_more(panel):
+def test_actuals_are_the_weeks_after_the_cutoff_and_no_more(panel):
     weeks = actuals_after(panel, AUTUMN, horizon_weeks=8)["week"]
     assert weeks.min() == pd.Timestamp("2016-10-08")
     assert weeks.max() == pd.Timestamp("2016-11-26")
@@ -101,7 +101,7 @@ def test_targets_are_the_weeks_after_the_cutoff_and_no_more(panel):
     assert actuals_after(panel, AUTUMN, horizon_weeks=3)["week"].nunique() == 3
 
 
-def test_a_store_that_opens_after_the_cutoff_is_not_asked_for(panel):
+def test_a_store_that_opens_after_the_cutoff_is_left_out(panel):
     opening = pd.Timestamp("2016-11-26")  # of store 108
     assert 108 not in set(actuals_after(panel, AUTUMN, 8)["store"])
     assert 108 in set(actuals_after(panel, opening, 8)["store"])
@@ -109,37 +109,37 @@ def test_a_store_that_opens_after_the_cutoff_is_not_asked_for(panel):
 
 def test_a_week_in_a_gap_cannot_be_scored(panel):
     gap = pd.Timestamp("2015-03-07")  # store 105, department 88, this week and the next
-    forecast_index = actuals_after(panel, gap - pd.Timedelta(weeks=1), 3)
-    series = forecast_index[(forecast_index["store"] == 105) & (forecast_index["department"] == 88)]
+    actuals = actuals_after(panel, gap - pd.Timedelta(weeks=1), 3)
+    series = actuals[(actuals["store"] == 105) & (actuals["department"] == 88)]
     assert series["week"].to_list() == [gap + pd.Timedelta(weeks=2)]
-    assert forecast_index["turnover"].notna().all()
+    assert actuals["turnover"].notna().all()
 
 
 # --- folds ---------------------------------------------------------------------------------
 
 
-def test_a_fold_has_a_row_for_each_method_and_target(context_of, panel, methods):
+def test_a_fold_has_a_row_for_each_method_and_actual(context_of, panel, methods):
     fold = _fold(context_of, panel, Methods({n: methods.root[n] for n in ("seasonal_naive", "growth_naive")}))
-    forecast_index = actuals_after(panel, AUTUMN, 8)
-    columns = ["method", "cutoff", *KEYS[:2], "week", "horizon", "turnover", "forecast", *INTERVAL_COLUMNS]
+    actuals = actuals_after(panel, AUTUMN, 8)
+    columns = ["method", "cutoff", *ROW_KEYS, "horizon", "turnover", "forecast", *INTERVAL_COLUMNS]
     assert fold.columns.to_list() == columns
     assert fold["cutoff"].eq(AUTUMN).all()
     for _, rows in fold.groupby("method"):
         assert_frame_equal(
-            rows[[*KEYS, "turnover"]].reset_index(drop=True), forecast_index[[*KEYS, "turnover"]]
+            rows[[*ROW_KEYS, "turnover"]].reset_index(drop=True), actuals[[*ROW_KEYS, "turnover"]]
         )
     assert set(fold["method"]) == {"seasonal_naive", "growth_naive"}
 
 
-def test_no_method_is_shown_what_came_true(context_of, panel):
+def test_no_method_is_given_actual_turnover(context_of, panel):
     witness = Witness(seen=[])
     fold = _fold(context_of, panel, Methods({"witness": witness}))
     weeks_back = []
     for fitted_on, forecast_from, forecast_index in zip(*[iter(witness.seen)] * 3, strict=True):
         assert fitted_on["week"].max() == forecast_from["week"].max() < forecast_index["week"].min()
-        assert forecast_index.columns.to_list() == KEYS
+        assert forecast_index.columns.to_list() == ROW_KEYS
         weeks_back.append((AUTUMN - fitted_on["week"].max()).days // 7)
-    assert weeks_back == [8, 52, 0], "first for how wide the range must be, then for the forecast"
+    assert weeks_back == [8, 52, 0], "first for the half-widths, then for the forecast"
     assert fold["forecast"].eq(100).all()
 
 
@@ -147,16 +147,16 @@ def test_forecasts_of_a_fold_are_those_of_a_panel_that_ends_at_the_cutoff(contex
     (method,) = (one := Methods({name: methods.root[name]})).root.values()
     fold = _fold(context_of, panel, one)
     ends_there = context_of(panel[panel["week"] <= AUTUMN], AUTUMN)
-    alone = forecast_all(method, ends_there, fold[KEYS], method.fit(ends_there))
-    assert_frame_equal(fold[[*KEYS, "horizon", "forecast"]], alone[[*KEYS, "horizon", "forecast"]])
+    alone = forecast_all(method, ends_there, fold[ROW_KEYS], method.fit(ends_there))
+    assert_frame_equal(fold[[*ROW_KEYS, "horizon", "forecast"]], alone[[*ROW_KEYS, "horizon", "forecast"]])
 
 
-def test_forecasts_of_a_fold_do_not_move_with_what_came_true(context_of, panel, methods, name):
+def test_forecasts_of_a_fold_do_not_depend_on_actual_turnover(context_of, panel, methods, name):
     one = Methods({name: methods.root[name]})
     tripled = panel.assign(turnover=panel["turnover"].where(panel["week"] <= AUTUMN, 3 * panel["turnover"]))
-    usual, other = _fold(context_of, panel, one), _fold(context_of, tripled, one)
-    assert_frame_equal(usual.drop(columns="turnover"), other.drop(columns="turnover"))
-    assert not usual["turnover"].equals(other["turnover"])
+    original, other = _fold(context_of, panel, one), _fold(context_of, tripled, one)
+    assert_frame_equal(original.drop(columns="turnover"), other.drop(columns="turnover"))
+    assert not original["turnover"].equals(other["turnover"])
 
 
 def test_another_cutoff_is_another_forecast(context_of, panel, methods):
@@ -167,7 +167,7 @@ def test_another_cutoff_is_another_forecast(context_of, panel, methods):
     assert later["horizon"].min() == 1
 
 
-def test_each_forecast_has_its_ranges_around_it(context_of, panel, methods, name):
+def test_each_forecast_has_its_intervals_around_it(context_of, panel, methods, name):
     fold = _fold(context_of, panel, Methods({name: methods.root[name]}))
     assert fold[INTERVAL_COLUMNS].notna().all(axis=None)
     ends = fold[["lo_95", "lo_80", "forecast", "hi_80", "hi_95"]].to_numpy()
@@ -177,15 +177,15 @@ def test_each_forecast_has_its_ranges_around_it(context_of, panel, methods, name
 
 
 @pytest.mark.parametrize("other", [{"weeks_back": (16,)}, {"scale_share": 1.0}])
-def test_how_ranges_are_learnt_moves_them_and_not_the_forecast(context_of, panel, methods, other):
+def test_interval_parameters_move_the_intervals_and_not_the_forecast(context_of, panel, methods, other):
     one = Methods({"growth_naive": methods.root["growth_naive"]})
-    usual = _fold(context_of, panel, one)
+    original = _fold(context_of, panel, one)
     changed = _fold(context_of, panel, one, intervals=INTERVALS.model_copy(update=other))
-    assert_frame_equal(usual.drop(columns=INTERVAL_COLUMNS), changed.drop(columns=INTERVAL_COLUMNS))
-    assert not np.allclose(usual["hi_80"], changed["hi_80"])
+    assert_frame_equal(original.drop(columns=INTERVAL_COLUMNS), changed.drop(columns=INTERVAL_COLUMNS))
+    assert not np.allclose(original["hi_80"], changed["hi_80"])
 
 
-def test_each_method_tells_how_wrong_it_was(context_of, panel, caplog):
+def test_each_method_logs_its_error(context_of, panel, caplog):
     with caplog.at_level(logging.INFO, logger="sales_forecast"):
         _fold(context_of, panel, Methods({"witness": Witness(seen=[])}))
     assert "witness after 2016-10-01: WAPE 0.9" in caplog.text

@@ -1,4 +1,4 @@
-"""Old stores taken for young ones: nothing of what is hidden is seen, and intervals of the young are wider."""
+"""Old stores treated as shortened: nothing of the history that is cut off is used, and intervals are wider."""
 
 import numpy as np
 import pandas as pd
@@ -11,24 +11,24 @@ from sales_forecast.forecasting.evaluation.cold_start_backtest import (
     ColdStartBacktestParams,
     cold_start_half_widths,
     forecast_cold_starts,
-    hide,
+    shorten_histories,
 )
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals
 from sales_forecast.forecasting.methods.base import forecast_all
 
-HIDDEN = ColdStartBacktestParams(share_of_stores=0.08, cutoffs=1, seed=1)
+PARAMS = ColdStartBacktestParams(share_of_stores=0.08, cutoffs=1, seed=1)
 INTERVALS = IntervalParams(weeks_back=(8,), scale_share=0.1)
 
 
 @pytest.fixture(scope="module")
 def cold_start_forecasts(methods, context, panel) -> pd.DataFrame:
-    return forecast_cold_starts(methods.root["ridge"], context, panel, 8, HIDDEN, INTERVALS)
+    return forecast_cold_starts(methods.root["ridge"], context, panel, 8, PARAMS, INTERVALS)
 
 
-def test_each_group_of_stores_keeps_as_many_weeks_as_it_is_called_by(context, cutoff):
-    young, labels = hide(context, HIDDEN)
-    left = young.data.panel
+def test_each_group_of_stores_keeps_the_weeks_of_its_label(context, cutoff):
+    shortened, labels = shorten_histories(context, PARAMS)
+    left = shortened.data.panel
     assert labels.value_counts().drop(MORE).to_dict() == dict.fromkeys(KNOWN_WEEKS, 1)
     weeks = left.groupby("store")["week"].nunique().reindex(labels.index).fillna(0)
     for label, (fewest, most) in KNOWN_WEEKS.items():
@@ -37,33 +37,37 @@ def test_each_group_of_stores_keeps_as_many_weeks_as_it_is_called_by(context, cu
     assert weeks[labels == "0"].eq(0).all()
 
 
-def test_stores_that_are_left_alone_keep_everything(context, cutoff):
-    young, labels = hide(context, HIDDEN)
-    left = young.data.panel
-    alone = labels.index[labels == MORE]
+def test_the_other_stores_keep_their_whole_history(context, cutoff):
+    shortened, labels = shorten_histories(context, PARAMS)
+    left = shortened.data.panel
+    whole = labels.index[labels == MORE]
     pd.testing.assert_frame_equal(
-        left[left["store"].isin(alone)], context.data.panel[context.data.panel["store"].isin(alone)]
+        left[left["store"].isin(whole)], context.data.panel[context.data.panel["store"].isin(whole)]
     )
 
 
 def test_another_seed_and_another_cutoff_draw_other_stores(context, cutoff):
     def drawn(at: pd.Timestamp, seed: int) -> pd.Series:
         seen = context.as_of(at)
-        return hide(seen, HIDDEN.model_copy(update={"seed": seed}))[1].sort_index()
+        return shorten_histories(seen, PARAMS.model_copy(update={"seed": seed}))[1].sort_index()
 
-    usual = drawn(cutoff, 1)
-    pd.testing.assert_series_equal(usual, drawn(cutoff, 1))
-    assert not usual.equals(drawn(cutoff, 2))
-    assert not usual.equals(drawn(cutoff - pd.Timedelta(weeks=1), 1))
+    first = drawn(cutoff, 1)
+    pd.testing.assert_series_equal(first, drawn(cutoff, 1))
+    assert not first.equals(drawn(cutoff, 2))
+    assert not first.equals(drawn(cutoff - pd.Timedelta(weeks=1), 1))
 
 
-def test_what_is_hidden_does_not_matter(methods, context, context_of, panel, cutoff, cold_start_forecasts):
-    left = hide(context, HIDDEN)[0].data.panel
-    seen = panel.merge(left[["store", "department", "week"]].assign(seen=True), how="left")["seen"].notna()
-    secret = (panel["week"] <= cutoff) & ~seen.to_numpy()
-    assert secret.any()
-    other = panel.assign(turnover=panel["turnover"].where(~secret, 5.0))
-    again = forecast_cold_starts(methods.root["ridge"], context_of(other), other, 8, HIDDEN, INTERVALS)
+def test_the_history_that_is_cut_off_does_not_matter(
+    methods, context, context_of, panel, cutoff, cold_start_forecasts
+):
+    kept = shorten_histories(context, PARAMS)[0].data.panel
+    seen = panel.merge(kept[["store", "department", "week"]].assign(seen=True), how="left")["seen"].notna()
+    cut_off = (panel["week"] <= cutoff) & ~seen.to_numpy()
+    assert cut_off.any()
+    rewritten = panel.assign(turnover=panel["turnover"].where(~cut_off, 5.0))
+    again = forecast_cold_starts(
+        methods.root["ridge"], context_of(rewritten), rewritten, 8, PARAMS, INTERVALS
+    )
     np.testing.assert_array_equal(again["forecast"], cold_start_forecasts["forecast"])
 
 
@@ -74,21 +78,21 @@ def test_series_of_fewer_than_five_weeks_are_marked(cold_start_forecasts):
     assert not cold["14-26"]
 
 
-def test_ranges_of_cold_starts_are_wider(methods, context, forecast_index, fitted, cold_start_forecasts):
+def test_intervals_of_cold_starts_are_wider(methods, context, forecast_index, fitted, cold_start_forecasts):
     ridge = methods.root["ridge"]
-    answer = forecast_all(ridge, context, forecast_index, fitted["ridge"])
+    forecasts = forecast_all(ridge, context, forecast_index, fitted["ridge"])
     half_widths = learn_half_widths(ridge, context, INTERVALS, 8)
-    usual = add_intervals(answer, context, half_widths, INTERVALS)
-    marked = add_intervals(
-        answer, context, half_widths, INTERVALS, cold_start_half_widths(cold_start_forecasts)
+    of_all = add_intervals(forecasts, context, half_widths, INTERVALS)
+    own = add_intervals(
+        forecasts, context, half_widths, INTERVALS, cold_start_half_widths(cold_start_forecasts)
     )
-    cold = answer["cold_start"]
-    pd.testing.assert_frame_equal(marked[~cold], usual[~cold])
-    assert (marked.loc[cold, "hi_80"] > usual.loc[cold, "hi_80"]).all()
-    assert (marked["lo_80"] <= marked["forecast"]).all()
+    cold = forecasts["cold_start"]
+    pd.testing.assert_frame_equal(own[~cold], of_all[~cold])
+    assert (own.loc[cold, "hi_80"] > of_all.loc[cold, "hi_80"]).all()
+    assert (own["lo_80"] <= own["forecast"]).all()
 
 
-def test_of_six_stores_none_is_hidden_and_ranges_are_learnt_from_all(methods, context, panel):
+def test_of_six_stores_no_history_is_cut_and_half_widths_are_learned_from_all(methods, context, panel):
     few = sorted(panel["store"].unique())[:6]
     small = panel[panel["store"].isin(few)]
     rows = forecast_cold_starts(
@@ -96,18 +100,20 @@ def test_of_six_stores_none_is_hidden_and_ranges_are_learnt_from_all(methods, co
         with_tables(context, panel=context.data.panel[context.data.panel["store"].isin(few)]),
         small,
         8,
-        HIDDEN,
+        PARAMS,
         INTERVALS,
     )
     assert set(rows["weeks_known"]) == {MORE}
     assert set(cold_start_half_widths(rows[~rows["cold_start"]])) == {"80", "95"}
 
 
-def test_what_was_known_ahead_of_hidden_weeks_is_hidden_too(context, cutoff):
-    ahead = context.data.panel[["store", "department", "week"]].assign(promotion=1.0)
-    after = ahead[ahead["week"] == cutoff].assign(week=cutoff + pd.Timedelta(weeks=1))
-    young, _ = hide(with_tables(context, future_covariates=pd.concat([ahead, after])), HIDDEN)
+def test_future_covariates_of_weeks_that_are_cut_off_are_cut_off_too(context, cutoff):
+    covariates = context.data.panel[["store", "department", "week"]].assign(promotion=1.0)
+    after = covariates[covariates["week"] == cutoff].assign(week=cutoff + pd.Timedelta(weeks=1))
+    shortened, _ = shorten_histories(
+        with_tables(context, future_covariates=pd.concat([covariates, after])), PARAMS
+    )
     keys = ["store", "department", "week"]
-    past = young.data.future_covariates[young.data.future_covariates["week"] <= cutoff]
-    assert set(map(tuple, past[keys].to_numpy())) == set(map(tuple, young.data.panel[keys].to_numpy()))
-    assert len(young.data.future_covariates) - len(past) == len(after)
+    past = shortened.data.future_covariates[shortened.data.future_covariates["week"] <= cutoff]
+    assert set(map(tuple, past[keys].to_numpy())) == set(map(tuple, shortened.data.panel[keys].to_numpy()))
+    assert len(shortened.data.future_covariates) - len(past) == len(after)

@@ -1,4 +1,4 @@
-"""An experiment stops early only where looking every week does not invent the difference."""
+"""An experiment stops early only where repeated analyses do not invent the difference."""
 
 from dataclasses import asdict
 from itertools import pairwise
@@ -13,14 +13,14 @@ from scipy import stats
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation import group_sequential
-from sales_forecast.forecasting.evaluation.group_sequential import ABParams, analyse, spending_levels, verdict
+from sales_forecast.forecasting.evaluation.group_sequential import ABParams, analyse, spend_alpha, verdict
 from sales_forecast.forecasting.evaluation.significance import Difference, compare
 
 EIGHT_WEEKS = ABParams(planned_weeks=8, alpha=0.05, bootstrap_draws=200, seed=1)
 
 
-def _answers(challenger: float, champion: float, seed: int = 0, stores: int = 40) -> pd.DataFrame:
-    """Two departments over eight weeks; errors of so much on average, and each method likes some stores more."""
+def _forecasts(challenger: float, champion: float, seed: int = 0, stores: int = 40) -> pd.DataFrame:
+    """Two departments over eight weeks; errors of so much on average, which differ by store and method."""
     keys = pd.MultiIndex.from_product(
         [pd.date_range("2017-08-04", periods=8, freq="7D"), range(stores), [88, 117]],
         names=["week", "store", "department"],
@@ -35,7 +35,7 @@ def _answers(challenger: float, champion: float, seed: int = 0, stores: int = 40
 
 
 def _quick_compare(rows: pd.DataFrame, method: str, other: str, draws: int, seed: int) -> Difference:
-    """As ``compare`` for stores numbered from zero, fast enough for thousands of looks."""
+    """As ``compare`` for stores numbered from zero, fast enough for thousands of analyses."""
     error, store = (rows["turnover"] - rows["forecast"]).abs().to_numpy(), rows["store"].to_numpy()
     number, sold = store.max() + 1, rows["turnover"].to_numpy()
     counts = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), draws)
@@ -51,128 +51,133 @@ def _quick_compare(rows: pd.DataFrame, method: str, other: str, draws: int, seed
     return Difference(gaps[0], wapes[0][0], wapes[1][0], low, high, deviation, 2.8 * deviation, int(number))
 
 
-def test_looks_together_spend_alpha_and_each_more_than_the_one_before():
-    levels = spending_levels(EIGHT_WEEKS)
-    assert len(levels) == 8
-    assert sum(levels) == pytest.approx(0.05)
-    assert all(earlier < later for earlier, later in pairwise(levels))
+def test_analyses_together_spend_alpha_and_each_more_than_the_one_before():
+    parts = spend_alpha(EIGHT_WEEKS)
+    assert len(parts) == 8
+    assert sum(parts) == pytest.approx(0.05)
+    assert all(earlier < later for earlier, later in pairwise(parts))
 
 
 @pytest.mark.parametrize(
     "boundaries", [[2.963, 1.969], [4.333, 2.963, 2.359, 2.014], [4.877, 3.357, 2.680, 2.290, 2.031]]
 )
 def test_spending_is_what_the_published_boundaries_of_lan_and_demets_use_up(boundaries):
-    # equal looks, 0.05 two-sided, as printed by R's gsDesign and ldbounds: 0.025 is spent on each side
-    looks = len(boundaries)
-    shares = np.arange(1, looks + 1) / looks
+    # equal analyses, 0.05 two-sided, as printed by R's gsDesign and ldbounds: 0.025 is spent on each side
+    analyses = len(boundaries)
+    shares = np.arange(1, analyses + 1) / analyses
     alike = np.sqrt(np.minimum.outer(shares, shares) / np.maximum.outer(shares, shares))
     crossed = [
         1 - stats.multivariate_normal(cov=alike[:look, :look]).cdf(boundaries[:look])
-        for look in range(1, looks + 1)
+        for look in range(1, analyses + 1)
     ]
-    one_side = EIGHT_WEEKS.model_copy(update={"planned_weeks": looks, "alpha": 0.025})
-    assert np.cumsum(spending_levels(one_side)) == pytest.approx(crossed, abs=5e-5)
+    one_side = EIGHT_WEEKS.model_copy(update={"planned_weeks": analyses, "alpha": 0.025})
+    assert np.cumsum(spend_alpha(one_side)) == pytest.approx(crossed, abs=5e-5)
 
 
 def test_spending_follows_its_formula():
     normal = NormalDist()
     by_hand = [2 - 2 * normal.cdf(normal.inv_cdf(0.975) / (look / 8) ** 0.5) for look in range(1, 9)]
-    assert np.cumsum(spending_levels(EIGHT_WEEKS)) == pytest.approx(by_hand, abs=1e-9)
+    assert np.cumsum(spend_alpha(EIGHT_WEEKS)) == pytest.approx(by_hand, abs=1e-9)
 
 
-def test_a_look_pools_all_weeks_so_far():
-    answers = _answers(10, 12)
-    looks = analyse(answers.sample(frac=1, random_state=1), EIGHT_WEEKS)
-    third = answers[answers["week"] <= looks[2].week]
+def test_an_analysis_pools_all_weeks_so_far():
+    forecasts = _forecasts(10, 12)
+    analyses = analyse(forecasts.sample(frac=1, random_state=1), EIGHT_WEEKS)
+    third = forecasts[forecasts["week"] <= analyses[2].week]
     error = (third["forecast"] - third["turnover"]).abs().groupby(third["method"]).sum()
     sold = third["turnover"].groupby(third["method"]).sum()
-    assert [look.week for look in looks] == list(answers["week"].unique())
-    assert looks[2].challenger == pytest.approx(error["challenger"] / sold["challenger"])
-    assert looks[2].champion == pytest.approx(error["champion"] / sold["champion"])
-    assert looks[2].difference == pytest.approx(looks[2].challenger - looks[2].champion)
-    assert looks[2].stores == 40
+    assert [analysis.week for analysis in analyses] == list(forecasts["week"].unique())
+    assert analyses[2].challenger == pytest.approx(error["challenger"] / sold["challenger"])
+    assert analyses[2].champion == pytest.approx(error["champion"] / sold["champion"])
+    assert analyses[2].difference == pytest.approx(analyses[2].challenger - analyses[2].champion)
+    assert analyses[2].stores == 40
 
 
-def test_the_interval_is_as_wide_as_the_level_of_its_look_asks():
-    answers = _answers(10, 12)
-    last = analyse(answers, EIGHT_WEEKS)[-1]
-    found = compare(answers.assign(cutoff=answers["week"].min()), "challenger", "champion", 200, 1)
+def test_the_interval_has_the_level_of_its_analysis():
+    forecasts = _forecasts(10, 12)
+    last = analyse(forecasts, EIGHT_WEEKS)[-1]
+    found = compare(forecasts.assign(cutoff=forecasts["week"].min()), "challenger", "champion", 200, 1)
     assert found.detectable == pytest.approx(2.8 * found.deviation)
-    student = stats.t.ppf(1 - last.level / 2, df=39) * found.deviation * (40 / 39) ** 0.5
+    student = stats.t.ppf(1 - last.alpha_spent / 2, df=39) * found.deviation * (40 / 39) ** 0.5
     assert last.high - last.difference == pytest.approx(student)
     assert last.difference - last.low == pytest.approx(last.high - last.difference)
 
 
 def test_the_quick_comparison_of_the_simulation_is_the_real_one():
-    answers = _answers(10, 12)
-    real = compare(answers.assign(cutoff=answers["week"].min()), "challenger", "champion", 200, 1)
-    assert asdict(_quick_compare(answers, "challenger", "champion", 200, 1)) == pytest.approx(asdict(real))
+    forecasts = _forecasts(10, 12)
+    real = compare(forecasts.assign(cutoff=forecasts["week"].min()), "challenger", "champion", 200, 1)
+    assert asdict(_quick_compare(forecasts, "challenger", "champion", 200, 1)) == pytest.approx(asdict(real))
 
 
-def test_looking_every_week_finds_no_more_than_alpha_where_there_is_nothing(monkeypatch):
+def test_weekly_analyses_find_no_more_than_alpha_where_there_is_no_difference(monkeypatch):
     monkeypatch.setattr(group_sequential, "compare", _quick_compare)
     params = EIGHT_WEEKS.model_copy(update={"bootstrap_draws": 100})
-    z = stats.t.isf(np.array(spending_levels(params)) / 2, df=39) * (40 / 39) ** 0.5
+    z = stats.t.isf(np.array(spend_alpha(params)) / 2, df=39) * (40 / 39) ** 0.5
     experiments, found, naive = 250, 0, 0
     for seed in range(experiments):
-        looks = analyse(_answers(10, 10, seed), params)
-        found += verdict(looks, params) != "no difference found"
-        errors = np.array([look.difference / (look.high - look.difference) for look in looks]) * z
+        analyses = analyse(_forecasts(10, 10, seed), params)
+        found += verdict(analyses, params) != "no difference found"
+        errors = (
+            np.array([analysis.difference / (analysis.high - analysis.difference) for analysis in analyses])
+            * z
+        )
         naive += np.abs(errors).max() > 1.96
     bearable = stats.binom.ppf(0.999, experiments, EIGHT_WEEKS.alpha)
     assert found <= bearable
-    assert naive > 1.5 * bearable  # the test has teeth: 95 % intervals each week would not pass
+    assert naive > 1.5 * bearable  # 95 % intervals each week would not pass
 
 
 def test_a_clearly_better_challenger_is_found_before_the_planned_end():
-    looks = analyse(_answers(10, 15), EIGHT_WEEKS)
-    decided = [verdict(looks[: week + 1], EIGHT_WEEKS) for week in range(8)]
-    assert decided[0] == "go on"  # the first look has next to nothing to spend
+    analyses = analyse(_forecasts(10, 15), EIGHT_WEEKS)
+    decided = [verdict(analyses[: week + 1], EIGHT_WEEKS) for week in range(8)]
+    assert decided[0] == "go on"  # the first analysis has almost no alpha to spend
     assert decided[4:] == ["challenger is better"] * 4
-    assert verdict(analyse(_answers(20, 10), EIGHT_WEEKS), EIGHT_WEEKS) == "champion is better"
+    assert verdict(analyse(_forecasts(20, 10), EIGHT_WEEKS), EIGHT_WEEKS) == "champion is better"
 
 
-def test_the_first_decision_stands_whatever_the_weeks_after_it_say():
-    answers = _answers(10, 20)
-    turned = answers["week"] > answers["week"].unique()[4]
-    answers.loc[turned & (answers["method"] == "challenger"), "forecast"] = 900.0
-    looks = analyse(answers, EIGHT_WEEKS)
-    assert looks[-1].low > 0
-    assert verdict(looks, EIGHT_WEEKS) == "challenger is better"
+def test_the_first_decision_stands_whatever_the_later_weeks_show():
+    forecasts = _forecasts(10, 20)
+    turned = forecasts["week"] > forecasts["week"].unique()[4]
+    forecasts.loc[turned & (forecasts["method"] == "challenger"), "forecast"] = 900.0
+    analyses = analyse(forecasts, EIGHT_WEEKS)
+    assert analyses[-1].low > 0
+    assert verdict(analyses, EIGHT_WEEKS) == "challenger is better"
 
 
 def test_equal_models_go_on_to_the_planned_end_and_no_further():
-    answers = _answers(10, 10)
-    answers["forecast"] = 110.0
-    looks = analyse(answers, EIGHT_WEEKS)
+    forecasts = _forecasts(10, 10)
+    forecasts["forecast"] = 110.0
+    analyses = analyse(forecasts, EIGHT_WEEKS)
     short = EIGHT_WEEKS.model_copy(update={"planned_weeks": 3})
-    assert {(look.difference, look.low, look.high) for look in looks} == {(0.0, 0.0, 0.0)}
-    assert verdict(looks[:7], EIGHT_WEEKS) == "go on"
-    assert verdict(looks, EIGHT_WEEKS) == "no difference found"
-    assert len(analyse(answers, short)) == 3
-    assert verdict(analyse(answers, short), short) == "no difference found"
+    assert {(analysis.difference, analysis.low, analysis.high) for analysis in analyses} == {(0.0, 0.0, 0.0)}
+    assert verdict(analyses[:7], EIGHT_WEEKS) == "go on"
+    assert verdict(analyses, EIGHT_WEEKS) == "no difference found"
+    assert len(analyse(forecasts, short)) == 3
+    assert verdict(analyse(forecasts, short), short) == "no difference found"
 
 
 @pytest.mark.parametrize(("stores", "expected"), [(5, "challenger is better"), (4, "no difference found")])
-def test_next_to_no_stores_decide_nothing(stores, expected):
-    answers = _answers(10, 10, stores=stores)
-    wrong = answers["method"] == "champion"
-    answers["forecast"] = answers["turnover"] * np.where(wrong, 2.0, 1.0)
-    assert verdict(analyse(answers, EIGHT_WEEKS), EIGHT_WEEKS) == expected
+def test_fewer_than_five_stores_decide_nothing(stores, expected):
+    forecasts = _forecasts(10, 10, stores=stores)
+    wrong = forecasts["method"] == "champion"
+    forecasts["forecast"] = forecasts["turnover"] * np.where(wrong, 2.0, 1.0)
+    assert verdict(analyse(forecasts, EIGHT_WEEKS), EIGHT_WEEKS) == expected
 
 
 def test_departments_of_a_store_are_no_new_evidence():
-    answers = _answers(10, 12)
-    copied = pd.concat([answers, answers.assign(department=answers["department"] + 1)], ignore_index=True)
+    forecasts = _forecasts(10, 12)
+    copied = pd.concat(
+        [forecasts, forecasts.assign(department=forecasts["department"] + 1)], ignore_index=True
+    )
     fields = ["difference", "low", "high"]
-    once, twice = (pd.DataFrame(analyse(rows, EIGHT_WEEKS))[fields] for rows in (answers, copied))
+    once, twice = (pd.DataFrame(analyse(rows, EIGHT_WEEKS))[fields] for rows in (forecasts, copied))
     assert_frame_equal(once, twice)
 
 
 def test_a_larger_alpha_narrows_the_interval_and_another_seed_moves_it():
-    answers = _answers(10, 12)
+    forecasts = _forecasts(10, 12)
     last, bold, redrawn, steady = (
-        analyse(answers, EIGHT_WEEKS.model_copy(update=change))[-1]
+        analyse(forecasts, EIGHT_WEEKS.model_copy(update=change))[-1]
         for change in ({}, {"alpha": 0.2}, {"seed": 2}, {"bootstrap_draws": 2000})
     )
     assert bold.high - bold.low < last.high - last.low
@@ -183,35 +188,35 @@ def test_a_larger_alpha_narrows_the_interval_and_another_seed_moves_it():
 @pytest.mark.parametrize("planned", [1, 1000])
 def test_an_experiment_may_be_planned_for_one_week_or_for_twenty_years(planned):
     params = EIGHT_WEEKS.model_copy(update={"planned_weeks": planned})
-    first = analyse(_answers(10, 20), params)[0]
+    first = analyse(_forecasts(10, 20), params)[0]
     assert np.isfinite([first.low, first.high]).all()
-    assert first.level == pytest.approx(0.05 if planned == 1 else 0)
+    assert first.alpha_spent == pytest.approx(0.05 if planned == 1 else 0)
 
 
 def test_rows_of_only_one_method_are_no_comparison():
-    answers = _answers(10, 12)
-    alone = answers.drop(index=answers.index[3])
+    forecasts = _forecasts(10, 12)
+    alone = forecasts.drop(index=forecasts.index[3])
     with pytest.raises(InputError, match=r"1 of 640 .*\(e\.g\. store 1, department 117, week 2017-08-04\)"):
         analyse(alone, EIGHT_WEEKS)
     with pytest.raises(InputError, match="640 of 640"):
-        analyse(answers[answers["method"] == "champion"], EIGHT_WEEKS)
+        analyse(forecasts[forecasts["method"] == "champion"], EIGHT_WEEKS)
     with pytest.raises(InputError, match="640 of 640"):
-        analyse(pd.concat([answers, answers]), EIGHT_WEEKS)
+        analyse(pd.concat([forecasts, forecasts]), EIGHT_WEEKS)
 
 
 @pytest.mark.parametrize(
     ("column", "value"), [("forecast", np.nan), ("turnover", np.nan), ("turnover", 101.0)]
 )
-def test_a_hole_does_not_pass_for_a_perfect_forecast(column, value):
-    answers = _answers(10, 12)
-    answers.loc[3, column] = value
+def test_a_missing_value_does_not_count_as_a_perfect_forecast(column, value):
+    forecasts = _forecasts(10, 12)
+    forecasts.loc[3, column] = value
     with pytest.raises(InputError, match="1 of 640"):
-        analyse(answers, EIGHT_WEEKS)
+        analyse(forecasts, EIGHT_WEEKS)
 
 
 def test_before_the_first_turnover_there_is_nothing_to_compare():
     with pytest.raises(InputError, match="nothing to compare yet"):
-        analyse(_answers(10, 12).iloc[:0], EIGHT_WEEKS)
+        analyse(_forecasts(10, 12).iloc[:0], EIGHT_WEEKS)
     assert verdict([], EIGHT_WEEKS) == "go on"
 
 

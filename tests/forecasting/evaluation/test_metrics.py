@@ -1,4 +1,4 @@
-"""How wrong a forecast is: small cases by hand, all others by Nixtla's utilsforecast."""
+"""Metrics of forecasts: small cases by hand, all others compared with utilsforecast."""
 
 import numpy as np
 import pandas as pd

@@ -1,80 +1,82 @@
-"""Series that are too young sell as their peers do, at their own size."""
+"""Cold starts are forecast from their peers, at their own size."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
-from sales_forecast.forecasting.features.builder import MIN_WEEKS
-from sales_forecast.forecasting.features.cold_start import is_cold, like_peers
+from contexts import NO_CALENDAR, NO_COVARIATES, NO_SHIFTS
+from sales_forecast.forecasting.features.cold_start import forecast_from_peers, is_cold_start
 from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.features.history import MIN_KNOWN_WEEKS
 from sales_forecast.forecasting.methods.base import forecast_all
 from sales_forecast.forecasting.panel.model_input import ModelInput
 
 WEEKS = pd.date_range(end="2017-08-05", periods=60, freq="7D")
-AHEAD = WEEKS[-1] + pd.Timedelta(weeks=1)
+NEXT_WEEK = WEEKS[-1] + pd.Timedelta(weeks=1)
 REGIONS = {1: "north", 2: "north", 3: "south", 4: "south", 9: "south"}
 
 
 def _context(
-    young_weeks: int = 0, young_sells: float = 0.0, regions: dict | None = REGIONS
+    known_weeks: int = 0, turnover_of_9: float = 0.0, regions: dict | None = REGIONS
 ) -> ForecastContext:
     """Four old stores that sell 100, 100, 200 and 200 a week, and store 9 that opened lately."""
-    sells = {1: 100.0, 2: 100.0, 3: 200.0, 4: 200.0, 9: young_sells}
+    sells = {1: 100.0, 2: 100.0, 3: 200.0, 4: 200.0, 9: turnover_of_9}
     rows = [
         pd.DataFrame({"store": store, "department": 88, "week": WEEKS, "turnover": turnover})
         for store, turnover in sells.items()
     ]
-    rows[-1] = rows[-1].tail(young_weeks)
+    rows[-1] = rows[-1].tail(known_weeks)
     stores = pd.DataFrame({"store": list(sells)})
     if regions:
         stores["region"] = stores["store"].map(regions)
-    return ForecastContext.latest(ModelInput(pd.concat(rows), stores, NO_CALENDAR, NOTHING_AHEAD), NO_SHIFTS)
+    return ForecastContext.latest(ModelInput(pd.concat(rows), stores, NO_CALENDAR, NO_COVARIATES), NO_SHIFTS)
 
 
-def _like_peers(context: ForecastContext) -> float:
-    answer = pd.DataFrame({"store": [1, 2, 3, 4, 9], "department": 88, "week": AHEAD})
-    answer["forecast"] = [100.0, 100.0, 200.0, 200.0, 777.0]
-    return float(like_peers(context, answer, is_cold(context, answer)).iloc[-1])
+def _from_peers(context: ForecastContext) -> float:
+    forecasts = pd.DataFrame({"store": [1, 2, 3, 4, 9], "department": 88, "week": NEXT_WEEK})
+    forecasts["forecast"] = [100.0, 100.0, 200.0, 200.0, 777.0]
+    return float(forecast_from_peers(context, forecasts, is_cold_start(context, forecasts)).iloc[-1])
 
 
-@pytest.mark.parametrize(("weeks", "cold"), [(0, True), (1, True), (MIN_WEEKS - 1, True), (MIN_WEEKS, False)])
+@pytest.mark.parametrize(
+    ("weeks", "cold"), [(0, True), (1, True), (MIN_KNOWN_WEEKS - 1, True), (MIN_KNOWN_WEEKS, False)]
+)
 def test_a_series_is_cold_until_it_has_a_scale(weeks, cold):
-    forecast_index = pd.DataFrame({"store": [1, 9], "department": 88, "week": AHEAD})
-    assert is_cold(_context(weeks, 50.0), forecast_index).tolist() == [False, cold]
+    forecast_index = pd.DataFrame({"store": [1, 9], "department": 88, "week": NEXT_WEEK})
+    assert is_cold_start(_context(weeks, 50.0), forecast_index).tolist() == [False, cold]
 
 
 def test_a_store_without_any_week_is_between_its_region_and_its_department():
-    assert 150 < _like_peers(_context()) < 200  # the south sells 200, all stores 150
+    assert 150 < _from_peers(_context()) < 200  # the south sells 200, all stores 150
 
 
 def test_without_regions_it_is_the_department():
-    assert _like_peers(_context(regions=None)) == pytest.approx(150)
+    assert _from_peers(_context(regions=None)) == pytest.approx(150)
 
 
-def test_its_first_weeks_say_how_large_it_is_the_more_the_more_they_are():
-    sizes = [_like_peers(_context(weeks, 15.0)) for weeks in range(MIN_WEEKS)]
+def test_its_first_weeks_tell_its_size_the_more_the_more_they_are():
+    sizes = [_from_peers(_context(weeks, 15.0)) for weeks in range(MIN_KNOWN_WEEKS)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < 0.3 * sizes[0]
 
 
-def test_forecasts_of_young_series_do_not_count_as_peers():
-    assert _like_peers(_context(2, 150.0)) < 200  # the 777 of the young one itself is no peer
+def test_forecasts_of_cold_starts_do_not_count_as_peers():
+    assert _from_peers(_context(2, 150.0)) < 200  # the 777 of the cold start itself does not count
 
 
-def test_a_department_of_young_series_only_keeps_what_the_method_says():
+def test_a_department_of_cold_starts_only_has_no_forecast_from_peers():
     context = _context()
-    answer = pd.DataFrame({"store": [9], "department": 99, "week": [AHEAD], "forecast": [5.0]})
-    assert like_peers(context, answer, np.array([True])).isna().all()
+    forecasts = pd.DataFrame({"store": [9], "department": 99, "week": [NEXT_WEEK], "forecast": [5.0]})
+    assert forecast_from_peers(context, forecasts, np.array([True])).isna().all()
 
 
 def test_cold_forecasts_are_marked(methods, context, forecast_index, fitted):
-    answer = forecast_all(methods.root["ridge"], context, forecast_index, fitted["ridge"])
-    assert answer.groupby("store")["cold_start"].all().loc[lambda cold: cold].index.tolist() == [109]
+    forecasts = forecast_all(methods.root["ridge"], context, forecast_index, fitted["ridge"])
+    assert forecasts.groupby("store")["cold_start"].all().loc[lambda cold: cold].index.tolist() == [109]
 
 
 def test_with_a_few_weeks_known_a_store_is_forecast_better_than_without(methods, context_of, panel, cutoff):
-    """Each store in turn is taken for a new one."""
+    """Each store in turn is treated as a new one."""
     ridge = methods.root["ridge"]
     fitted = ridge.fit(context_of(panel))
     errors = {0: 0.0, 4: 0.0}
@@ -85,7 +87,7 @@ def test_with_a_few_weeks_known_a_store_is_forecast_better_than_without(methods,
             true = panel[(panel["store"] == store) & (panel["week"] > cutoff)].dropna()
             others = panel[(panel["store"] != store) & (panel["week"] > cutoff)]
             forecast_index = pd.concat([true, others])[["store", "department", "week"]]
-            answer = forecast_all(ridge, context, forecast_index, fitted).head(len(true))
-            assert answer["cold_start"].all()
-            errors[weeks] += (true["turnover"].to_numpy() - answer["forecast"]).abs().sum()
+            forecasts = forecast_all(ridge, context, forecast_index, fitted).head(len(true))
+            assert forecasts["cold_start"].all()
+            errors[weeks] += (true["turnover"].to_numpy() - forecasts["forecast"]).abs().sum()
     assert errors[4] < 0.8 * errors[0]

@@ -1,11 +1,11 @@
-"""What is known at a cutoff, and nothing more."""
+"""The forecast context: what is known at a cutoff, and nothing more."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from contexts import NOTHING_AHEAD, with_tables
+from contexts import NO_COVARIATES, with_tables
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
 from sales_forecast.forecasting.panel.model_input import ModelInput
 
@@ -21,7 +21,7 @@ def little_context(calendar, level_shifts) -> ForecastContext:
         columns=["store", "department", "week", "turnover"],
     )
     stores = pd.DataFrame({"store": [3, 2, 1], "region": ["north", "south", "west"]})
-    return ForecastContext.latest(ModelInput(panel, stores, calendar, NOTHING_AHEAD), level_shifts).as_of(
+    return ForecastContext.latest(ModelInput(panel, stores, calendar, NO_COVARIATES), level_shifts).as_of(
         WEEKS[3]
     )
 
@@ -38,19 +38,19 @@ def test_the_matrix_has_a_row_a_series_and_a_column_a_week_up_to_the_cutoff(litt
     np.testing.assert_array_equal(matrix.turnover, expected)
 
 
-def test_a_week_in_which_nobody_sold_is_unknown_and_not_skipped(little_context):
+def test_a_week_without_any_sales_is_unknown_and_not_skipped(little_context):
     panel = little_context.data.panel.query("week != @WEEKS[2]")
     matrix = with_tables(little_context, panel=panel).as_of(WEEKS[4]).raw
     assert matrix.weeks.to_list() == WEEKS.to_list()
     assert np.isnan(matrix.turnover[:, [2, 4]]).all()
 
 
-def test_targets_find_their_series_and_a_new_series_has_none(little_context):
+def test_rows_find_their_series_and_a_new_series_has_no_position(little_context):
     wanted = pd.DataFrame({"store": [2, 1, 3, 1], "department": ["bikes", "bikes", "bikes", "boats"]})
     assert little_context.raw.position_of(wanted).tolist() == [1, 0, -1, -1]
 
 
-def test_weeks_ahead_are_counted_from_the_cutoff():
+def test_horizons_are_counted_from_the_cutoff():
     forecast_index = pd.DataFrame({"week": WEEKS})
     assert weeks_ahead(forecast_index, WEEKS[1]).tolist() == [-1, 0, 1, 2, 3]
 
@@ -76,7 +76,7 @@ def test_the_order_of_stores_does_not_matter(context, stores):
     assert_frame_equal(shuffled.raw.series, context.raw.series)
 
 
-def test_today_is_the_same_at_todays_level_and_the_year_before_is_not(context):
+def test_level_adjustment_changes_the_weeks_before_a_shift_and_not_those_after_it(context):
     changed = context.level_adjusted.turnover != context.raw.turnover
     changed &= ~np.isnan(context.raw.turnover)
     assert not context.shifts.empty
@@ -84,10 +84,12 @@ def test_today_is_the_same_at_todays_level_and_the_year_before_is_not(context):
     assert not changed[:, context.raw.weeks >= context.shifts["week"].max()].any()
 
 
-# --- what was known before --------------------------------------------------------------------
+# --- earlier cutoffs --------------------------------------------------------------------------
 
 
-def test_what_was_known_weeks_ago_is_the_market_of_that_day(context, context_of, panel, cutoff):
+def test_the_context_as_of_an_earlier_cutoff_is_that_of_a_panel_that_ends_there(
+    context, context_of, panel, cutoff
+):
     earlier = context.as_of(context.cutoff - pd.Timedelta(weeks=8))
     then = context_of(panel, cutoff - pd.Timedelta(weeks=8))
     assert earlier.cutoff == then.cutoff == pd.Timestamp("2017-06-10")
@@ -96,7 +98,7 @@ def test_what_was_known_weeks_ago_is_the_market_of_that_day(context, context_of,
     np.testing.assert_array_equal(earlier.level_adjusted.turnover, then.level_adjusted.turnover)
 
 
-def test_what_came_since_is_not_known_before(context, context_of, panel, cutoff):
+def test_what_came_later_is_not_known_at_an_earlier_cutoff(context, context_of, panel, cutoff):
     then = cutoff - pd.Timedelta(weeks=52)
     rewritten = context_of(panel.assign(turnover=panel["turnover"].where(panel["week"] <= then, -1e6)))
     ours, theirs = (
@@ -134,7 +136,7 @@ def test_at_the_first_week_one_week_is_known(little_context):
     assert first.data.panel["week"].unique().tolist() == [WEEKS[0]]
 
 
-def test_what_came_true_is_of_series_that_had_begun(little_context):
+def test_actuals_are_of_series_that_had_begun(little_context):
     after_first = actuals_after(little_context.data.panel, WEEKS[0], 8)
     assert after_first["store"].tolist() == [1, 1, 1]  # store 2 opens a week later
     after_second = actuals_after(little_context.data.panel, WEEKS[1], 8).sort_values(["store", "week"])
@@ -142,7 +144,7 @@ def test_what_came_true_is_of_series_that_had_begun(little_context):
     assert actuals_after(little_context.data.panel, WEEKS[3], 8).empty
 
 
-def test_the_callers_tables_are_left_alone(context_of, panel):
+def test_the_tables_are_not_changed(context_of, panel):
     before = panel.copy()
     _ = context_of(panel).level_adjusted
     assert_frame_equal(panel, before)

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sales_forecast.forecasting.features.lags import (
+    lagged,
     log_growth,
     mean_known,
     same_week_grown,
     window_mean,
-    years_back,
 )
 
 RISING = np.arange(1.0, 201)[None, :]
@@ -24,15 +24,15 @@ def test_a_window_ends_with_the_latest_week_and_is_shorter_where_history_is():
 
 def test_a_year_that_is_missing_is_replaced_by_the_next_nearer_one():
     wanted = np.array([80, 120])  # weeks 81 and 121
-    assert years_back(RISING, wanted, 52, 79).tolist() == [[29, 69]]
-    assert years_back(RISING, wanted, 104, 79).tolist() == [[29, 17]]
-    assert years_back(RISING, wanted, 156, 79).tolist() == [[29, 17]]
-    assert np.isnan(years_back(RISING, np.array([50]), 52, 49)).all()
+    assert lagged(RISING, wanted, 52, 79).tolist() == [[29, 69]]
+    assert lagged(RISING, wanted, 104, 79).tolist() == [[29, 17]]
+    assert lagged(RISING, wanted, 156, 79).tolist() == [[29, 17]]
+    assert np.isnan(lagged(RISING, np.array([50]), 52, 49)).all()
 
 
-def test_a_week_that_is_still_to_come_is_no_past():
+def test_a_week_after_the_origin_is_refused():
     with pytest.raises(ValueError, match="lag 52 looks beyond the origin"):
-        years_back(RISING, np.array([LATEST + 53]), 52, LATEST)
+        lagged(RISING, np.array([LATEST + 53]), 52, LATEST)
 
 
 def test_growth_is_unknown_until_the_same_weeks_of_last_year_are_known():
@@ -43,7 +43,7 @@ def test_growth_is_unknown_until_the_same_weeks_of_last_year_are_known():
 
 
 def test_the_same_week_is_grown_as_the_weeks_before_it():
-    grown = same_week_grown(RISING, LATEST + np.array([1, 2]), 52, LATEST, weeks=4)
+    grown = same_week_grown(RISING, LATEST + np.array([1, 2]), 52, LATEST, growth_weeks=4)
     damping = 0.05 * np.arange(129, 181).mean()  # a twentieth of the year's mean week
     growth = (178.5 + damping) / (126.5 + damping)
     assert grown == pytest.approx(np.array([[129 * growth, 130 * growth]]))
@@ -51,8 +51,8 @@ def test_the_same_week_is_grown_as_the_weeks_before_it():
 
 def test_the_same_week_is_unknown_where_the_weeks_before_it_are():
     wanted = np.array([56])
-    assert np.isfinite(same_week_grown(RISING, wanted, 52, 55, weeks=4)).all()
-    assert np.isnan(same_week_grown(RISING, wanted, 52, 54, weeks=4)).all()
+    assert np.isfinite(same_week_grown(RISING, wanted, 52, 55, growth_weeks=4)).all()
+    assert np.isnan(same_week_grown(RISING, wanted, 52, 54, growth_weeks=4)).all()
 
 
 @settings(max_examples=25, deadline=None)
@@ -70,12 +70,12 @@ def test_a_level_that_shifted_since_cancels_out(factor, start):
 
 def test_a_few_sales_off_season_are_no_growth_without_bounds():
     quiet = np.full((1, 200), 100.0)
-    quiet[0, 120:128] = 0  # 52 weeks before the latest eight, which were as usual
-    grown = same_week_grown(quiet, np.array([LATEST + 1]), 52, LATEST, weeks=8)
+    quiet[0, 120:128] = 0  # 52 weeks before the latest eight, which were like all others
+    grown = same_week_grown(quiet, np.array([LATEST + 1]), 52, LATEST, growth_weeks=8)
     assert np.isfinite(grown).all()
 
 
-def test_a_mean_is_over_what_is_known_at_each_place():
+def test_a_mean_is_over_what_is_known_in_each_cell():
     one, other = np.array([[1.0, np.nan, np.nan]]), np.array([[3.0, 4.0, np.nan]])
     np.testing.assert_array_equal(mean_known([one, other]), [[2, 4, np.nan]])
     np.testing.assert_array_equal(mean_known([one]), one)

@@ -1,4 +1,4 @@
-"""Intervals: as wide as the errors of forecasts made before, and holding as many weeks as they say."""
+"""Intervals: half-widths follow from the errors of past forecasts, and hold as many weeks as they say."""
 
 import json
 
@@ -8,51 +8,20 @@ import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
-from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
-from sales_forecast.errors import InputError, ShortHistoryError
+from contexts import Hundred, missed_by, small_context
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
 from sales_forecast.forecasting.intervals.conformal import (
     INTERVAL_COLUMNS,
-    MIN_ROWS,
+    MIN_SERIES_ERRORS,
     IntervalParams,
     add_intervals,
 )
-from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
+from sales_forecast.forecasting.methods.base import Method, forecast_all
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
-from sales_forecast.forecasting.panel.model_input import ModelInput
 
 INTERVALS = IntervalParams(weeks_back=(8,), scale_share=0.1)
 ENDS = ["lo_95", "lo_80", "forecast", "hi_80", "hi_95"]
-
-
-class Hundred(Method, frozen=True):
-    """Always says 100, once it has seen enough weeks."""
-
-    needs_weeks: int = 1
-
-    def fit(self, context: ForecastContext) -> Fitted:
-        if len(context.raw.weeks) < self.needs_weeks:
-            raise ShortHistoryError("too few weeks")
-        return {}
-
-    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> np.ndarray:
-        return np.full(len(forecast_index), 100.0)
-
-
-def _context(turnover: np.ndarray, departments: list[str] | None = None) -> ForecastContext:
-    """Stores with their weeks up to today; NaN: no row."""
-    weeks = pd.date_range(end="2017-08-05", periods=turnover.shape[1], freq="7D")
-    panel = pd.DataFrame(
-        {
-            "store": np.repeat(np.arange(len(turnover)), len(weeks)),
-            "department": np.repeat(departments or ["bikes"] * len(turnover), len(weeks)),
-            "week": np.tile(weeks, len(turnover)),
-            "turnover": turnover.ravel(),
-        }
-    ).dropna()
-    stores = pd.DataFrame({"store": np.arange(len(turnover))})
-    return ForecastContext.latest(ModelInput(panel, stores, NO_CALENDAR, NOTHING_AHEAD), NO_SHIFTS)
 
 
 def _wanted(context: ForecastContext, weeks: int = 8) -> pd.DataFrame:
@@ -73,13 +42,6 @@ def _with_intervals(
     )
 
 
-def _missed_by(*errors: float, weeks: int = 60) -> np.ndarray:
-    """Stores that sold 100 a week until 100 was missed by so much in the latest week."""
-    turnover = np.full((len(errors), weeks), 100.0)
-    turnover[:, -1] += errors
-    return turnover
-
-
 # --- half-widths on hand-sized errors ------------------------------------------------------------
 
 
@@ -93,9 +55,9 @@ def _missed_by(*errors: float, weeks: int = 60) -> np.ndarray:
         (40, 33, 39),
     ],
 )
-def test_a_width_is_the_error_of_the_rank_that_holds_for_one_more_week(stores, eighty, ninety_five):
+def test_a_half_width_is_the_error_of_the_rank_that_holds_for_one_more_week(stores, eighty, ninety_five):
     errors = np.random.default_rng(0).permutation(np.arange(1.0, stores + 1))
-    context = _context(_missed_by(*errors))
+    context = small_context(missed_by(*errors))
     one_week_back = IntervalParams(weeks_back=(1,), scale_share=0.1)
     half_widths = learn_half_widths(Hundred(), context, one_week_back, horizon_weeks=1)
     assert (
@@ -107,49 +69,51 @@ def test_a_width_is_the_error_of_the_rank_that_holds_for_one_more_week(stores, e
     )
 
 
-def test_a_range_is_a_width_on_either_side_in_units_of_forecast_and_mean_week():
-    context = _context(np.array([[100.0] * 60, [1000.0] * 60]))
-    answer = forecast_all(Hundred(), context, _wanted(context, 1), {})
+def test_an_interval_is_a_half_width_on_either_side_in_units_of_forecast_and_mean_week():
+    context = small_context(np.array([[100.0] * 60, [1000.0] * 60]))
+    forecasts = forecast_all(Hundred(), context, _wanted(context, 1), {})
     with_intervals = add_intervals(
-        answer, context, {"80": {"": 0.5}, "95": {"": 0.9, "bikes": 0.2}}, INTERVALS
+        forecasts, context, {"80": {"": 0.5}, "95": {"": 0.9, "bikes": 0.2}}, INTERVALS
     )
     assert with_intervals["hi_80"].to_list() == pytest.approx([100 + 0.5 * 110, 100 + 0.5 * 200])
     assert with_intervals["lo_80"].to_list() == pytest.approx([100 - 0.5 * 110, 0])
     assert with_intervals["lo_95"].to_list() == pytest.approx([100 - 0.2 * 110, 100 - 0.2 * 200])
-    assert_frame_equal(with_intervals.drop(columns=INTERVAL_COLUMNS), answer)
+    assert_frame_equal(with_intervals.drop(columns=INTERVAL_COLUMNS), forecasts)
 
 
 def test_errors_too_high_and_too_low_count_alike():
     one_week_back = IntervalParams(weeks_back=(1,), scale_share=0.1)
-    over, under = (_context(_missed_by(*sign * np.arange(1.0, 20))) for sign in (1, -1))
+    over, under = (small_context(missed_by(*sign * np.arange(1.0, 20))) for sign in (1, -1))
     ours, theirs = (learn_half_widths(Hundred(), context, one_week_back, 1) for context in (over, under))
     assert ours == theirs
 
 
 def test_a_small_department_takes_the_errors_of_all():
-    stores = MIN_ROWS // 8 + 1  # eight weeks each
+    stores = MIN_SERIES_ERRORS // 8 + 1  # eight weeks each
     turnover = np.r_[np.full((stores, 60), 150.0), np.full((2, 60), 100.0)]
-    context = _context(turnover, ["bikes"] * stores + ["boats"] * 2)
+    context = small_context(turnover, ["bikes"] * stores + ["boats"] * 2)
     half_widths = learn_half_widths(Hundred(), context, INTERVALS, horizon_weeks=8)
     assert set(half_widths["80"]) == {"", "bikes"}
     with_intervals = _with_intervals(Hundred(), context, _wanted(context, 1))
     assert (with_intervals["hi_80"] > 120).all()
-    fewer = _context(turnover[1:], ["bikes"] * (stores - 1) + ["boats"] * 2)
+    fewer = small_context(turnover[1:], ["bikes"] * (stores - 1) + ["boats"] * 2)
     assert set(learn_half_widths(Hundred(), fewer, INTERVALS, horizon_weeks=8)["80"]) == {""}
 
 
-def test_a_store_that_opened_lately_has_the_range_of_its_departments_mean_size():
+def test_a_store_that_opened_lately_has_the_interval_of_its_departments_mean_size():
     turnover = np.array([[200.0] * 60, [400.0] * 60, [np.nan] * 58 + [300.0] * 2, [50.0] * 60])
-    context = _context(turnover, ["bikes", "bikes", "bikes", "boats"])
-    width = _with_intervals(Hundred(), context, _wanted(context, 1)).eval("hi_80 - forecast").to_numpy()
-    unit = width[0] / (100 + 20)
-    assert width == pytest.approx(unit * np.array([120, 140, 130, 105]))
+    context = small_context(turnover, ["bikes", "bikes", "bikes", "boats"])
+    half_width = _with_intervals(Hundred(), context, _wanted(context, 1)).eval("hi_80 - forecast").to_numpy()
+    unit = half_width[0] / (100 + 20)
+    assert half_width == pytest.approx(unit * np.array([120, 140, 130, 105]))
 
 
 # --- what always holds ----------------------------------------------------------------------
 
 
-def test_the_wider_range_holds_the_narrower_one_and_that_the_forecast(methods, context, forecast_index, name):
+def test_the_wider_interval_contains_the_narrower_one_and_that_the_forecast(
+    methods, context, forecast_index, name
+):
     with_intervals = _with_intervals(methods.root[name], context, forecast_index)
     ends = with_intervals[ENDS].to_numpy()
     assert np.isfinite(ends).all()
@@ -158,42 +122,42 @@ def test_the_wider_range_holds_the_narrower_one_and_that_the_forecast(methods, c
     assert (with_intervals["hi_95"] > with_intervals["lo_95"]).mean() > 0.9
 
 
-def test_a_chain_that_sold_nothing_is_certain_to_go_on_so(context_of, panel, forecast_index):
+def test_a_chain_that_sold_nothing_has_intervals_of_zero(context_of, panel, forecast_index):
     closed = context_of(panel.assign(turnover=0.0))
     with_intervals = _with_intervals(SeasonalNaive(), closed, forecast_index)
     assert with_intervals[ENDS].eq(0).all(axis=None)
 
 
 @pytest.mark.parametrize("weeks", [10, 12, 13, 30])
-def test_a_chain_that_is_weeks_old_has_ranges_too(weeks):
+def test_a_chain_that_is_weeks_old_has_intervals_too(weeks):
     turnover = np.random.default_rng(0).lognormal(5, 0.3, (20, weeks))
-    context = _context(turnover)
+    context = small_context(turnover)
     with_intervals = _with_intervals(SeasonalNaive(), context, _wanted(context))
     assert np.isfinite(with_intervals[ENDS]).all(axis=None)
     assert with_intervals["hi_95"].max() < 5 * turnover.max()
 
 
-def test_another_currency_has_the_same_ranges_in_its_units(
+def test_another_currency_has_the_same_intervals_in_its_units(
     methods, context, context_of, panel, forecast_index
 ):
     method = methods.root["growth_naive"]
-    usual = _with_intervals(method, context, forecast_index)
+    original = _with_intervals(method, context, forecast_index)
     cents = _with_intervals(
         method, context_of(panel.assign(turnover=100 * panel["turnover"])), forecast_index
     )
-    np.testing.assert_allclose(cents[ENDS], 100 * usual[ENDS], rtol=1e-6)
+    np.testing.assert_allclose(cents[ENDS], 100 * original[ENDS], rtol=1e-6)
 
 
 # --- coverage -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("weeks_back", [(8,), (8, 52)])
-def test_four_weeks_in_five_and_nineteen_in_twenty_fall_into_their_ranges(weeks_back):
+def test_four_weeks_in_five_and_nineteen_in_twenty_fall_into_their_intervals(weeks_back):
     """Stores of all sizes around a season that returns, with noise that is always the same."""
     rng = np.random.default_rng(0)
     season = 1 + 0.5 * np.sin(2 * np.pi * np.arange(176) / 52)
     sold = rng.lognormal(6, 1, (400, 1)) * season * rng.lognormal(0, 0.2, (400, 176))
-    context = _context(sold[:, :-8])
+    context = small_context(sold[:, :-8])
     intervals = IntervalParams(weeks_back=weeks_back, scale_share=0.1)
     with_intervals = _with_intervals(SeasonalNaive(), context, _wanted(context), intervals)
     actual = sold[:, -8:].ravel()
@@ -205,10 +169,10 @@ def test_four_weeks_in_five_and_nineteen_in_twenty_fall_into_their_ranges(weeks_
     assert 93 < held[95] < 97
 
 
-# --- what they are learnt from --------------------------------------------------------------
+# --- what they are learned from -------------------------------------------------------------
 
 
-def test_nothing_after_the_cutoff_changes_a_range(
+def test_nothing_after_the_cutoff_changes_an_interval(
     methods, context, context_of, panel, forecast_index, cutoff
 ):
     method = methods.root["growth_naive"]
@@ -218,68 +182,14 @@ def test_nothing_after_the_cutoff_changes_a_range(
     )
 
 
-def test_each_past_forecast_is_made_without_what_came_true():
-    seen = []
-
-    class Witness(Hundred, frozen=True):
-        def forecast(
-            self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
-        ) -> np.ndarray:
-            seen.append(
-                (context.data.panel["week"].max(), forecast_index["week"].min(), forecast_index["week"].max())
-            )
-            assert "turnover" not in forecast_index
-            return super().forecast(context, forecast_index, fitted)
-
-    context = _context(np.full((3, 60), 100.0))
-    learn_half_widths(
-        Witness(), context, IntervalParams(weeks_back=(4, 52), scale_share=0.1), horizon_weeks=8
-    )
-    back = [tuple((context.cutoff - week).days // 7 for week in weeks) for weeks in seen]
-    assert back == [(4, 3, 0), (52, 51, 44)]
-
-
 @pytest.mark.parametrize("other", [{"weeks_back": (52,)}, {"scale_share": 1.0}])
-def test_each_parameter_moves_the_ranges(methods, context, forecast_index, other):
+def test_each_parameter_moves_the_intervals(methods, context, forecast_index, other):
     method = methods.root["growth_naive"]
-    usual = _with_intervals(method, context, forecast_index)
+    original = _with_intervals(method, context, forecast_index)
     changed = _with_intervals(method, context, forecast_index, INTERVALS.model_copy(update=other))
-    assert_frame_equal(changed.drop(columns=INTERVAL_COLUMNS), usual.drop(columns=INTERVAL_COLUMNS))
+    assert_frame_equal(changed.drop(columns=INTERVAL_COLUMNS), original.drop(columns=INTERVAL_COLUMNS))
     for column in ("hi_80", "hi_95"):
-        assert not np.allclose(changed[column], usual[column], rtol=1e-3)
-
-
-def test_an_origin_before_the_first_week_or_too_early_for_the_method_is_skipped():
-    context = _context(_missed_by(*np.arange(1.0, 20)))
-    near, far, early = (
-        IntervalParams(weeks_back=back, scale_share=0.1) for back in ((1,), (1, 60, 500), (1, 59))
-    )
-    usual = learn_half_widths(Hundred(), context, near, 8)
-    assert learn_half_widths(Hundred(), context, far, 8) == usual
-    assert learn_half_widths(Hundred(), context, early, 8) != usual
-    assert learn_half_widths(Hundred(needs_weeks=2), context, early, 8) == usual
-
-
-def test_an_origin_after_which_nothing_is_known_is_skipped():
-    turnover = _missed_by(*np.arange(1.0, 20))
-    turnover[:, 10:20] = np.nan
-    context = _context(turnover)
-    near, gap, both = (IntervalParams(weeks_back=back, scale_share=0.1) for back in ((1,), (45,), (1, 45)))
-    assert learn_half_widths(Hundred(), context, both, 1) == learn_half_widths(Hundred(), context, near, 1)
-    with pytest.raises(InputError, match=r"turnover\.intervals\.weeks_back"):
-        learn_half_widths(Hundred(), context, gap, 1)
-
-
-@pytest.mark.parametrize(("weeks", "needed"), [(8, 1), (30, 23)])
-def test_without_one_usable_origin_nearer_ones_are_asked_for(weeks, needed):
-    context = _context(np.full((3, weeks), 100.0))
-    intervals = IntervalParams(weeks_back=(52, 8), scale_share=0.1)
-    refusal = (
-        rf"{weeks} weeks of history are too few for prediction intervals: no forecast can be made 8 weeks before "
-        r"2017-08-05\. Name nearer origins under turnover\.intervals\.weeks_back"
-    )
-    with pytest.raises(InputError, match=refusal):
-        learn_half_widths(Hundred(needs_weeks=needed), context, intervals, 8)
+        assert not np.allclose(changed[column], original[column], rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +207,7 @@ def test_parameters_that_make_no_sense_are_refused(options, complaint):
         IntervalParams(**{"weeks_back": (8,), "scale_share": 0.1} | options)
 
 
-def test_ranges_of_the_sample_hold_about_what_they_say(methods, context, panel, cutoff):
+def test_intervals_of_the_sample_have_about_their_nominal_coverage(methods, context, panel, cutoff):
     actual = actuals_after(panel, cutoff, 8)
     with_intervals = _with_intervals(
         methods.root["growth_naive"], context, actual[["store", "department", "week"]]

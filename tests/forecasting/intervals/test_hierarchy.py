@@ -1,4 +1,4 @@
-"""Sums add up, and their intervals are as wide as the errors of the same sums were."""
+"""Sums are coherent, and the half-widths of their intervals follow from the errors of the same sums."""
 
 import numpy as np
 import pandas as pd
@@ -6,8 +6,8 @@ import pytest
 
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 from sales_forecast.forecasting.intervals.hierarchy import (
-    LEVELS,
-    SUMS,
+    AGGREGATE_LEVELS,
+    HIERARCHY,
     learn_level_half_widths,
     measure_level_coverage,
     sum_forecasts,
@@ -54,13 +54,13 @@ def table(past) -> pd.DataFrame:
     return sum_forecasts(_rows(0), PANEL, STORES, learn_level_half_widths(past, PANEL, STORES))
 
 
-@pytest.mark.parametrize("level", SUMS)
+@pytest.mark.parametrize("level", AGGREGATE_LEVELS)
 def test_every_sum_is_that_of_its_series(table, level):
     series = table[table["level"] == "series"].astype({"key": int})
     mapped = series.merge(STORES, left_on="key", right_on="store").fillna("none")
-    place = next((key for key in LEVELS[level] if key != "department"), None)
+    place = next((key for key in HIERARCHY[level] if key != "department"), None)
     mapped["key"] = mapped[place] if place else "all"
-    if "department" not in LEVELS[level]:
+    if "department" not in HIERARCHY[level]:
         mapped["department"] = "all"
     keys = ["key", "department", "week"]
     expected = mapped.groupby(keys)["forecast"].sum()
@@ -71,11 +71,11 @@ def test_every_sum_is_that_of_its_series(table, level):
 
 def test_levels_add_up_to_each_other(table):
     total = table.groupby(["level", "week"])["forecast"].sum().unstack("level")
-    for level in LEVELS:
+    for level in HIERARCHY:
         np.testing.assert_allclose(total[level], total["total"], atol=1e-6)
 
 
-def test_series_keep_their_ranges_and_sums_have_their_own(table):
+def test_series_keep_their_intervals_and_sums_have_their_own(table):
     series = table[table["level"] == "series"]
     np.testing.assert_allclose(series["hi_80"], 2 * series["forecast"])
     added = series.groupby("week")[["lo_80", "hi_80"]].sum()
@@ -85,19 +85,19 @@ def test_series_keep_their_ranges_and_sums_have_their_own(table):
         assert (total[narrow] <= total[wide]).all()
 
 
-def test_ranges_of_sums_hold_about_what_they_say():
+def test_intervals_of_sums_have_about_their_nominal_coverage():
     many = pd.concat([_rows(seed, f"20{seed}-08-05") for seed in range(10, 40)], ignore_index=True)
     found = measure_level_coverage(many, PANEL, STORES).set_index("level")
-    assert list(found.index) == SUMS
+    assert list(found.index) == AGGREGATE_LEVELS
     assert found["coverage_80"].between(0.76, 0.84).all()
     assert found["coverage_95"].between(0.93, 0.97).all()
 
 
-def test_one_window_cannot_be_judged_by_others():
+def test_one_window_has_no_other_windows_to_learn_from():
     assert measure_level_coverage(_rows(0), PANEL, STORES).empty
 
 
-def test_a_window_is_judged_without_its_own_errors(past):
+def test_a_window_is_measured_without_its_own_errors(past):
     late = past["cutoff"] == past["cutoff"].max()
     worse = past.assign(turnover=past["turnover"].where(~late, 10 * past["turnover"]))
     found = measure_level_coverage(worse, PANEL, STORES).set_index("level")
@@ -109,16 +109,16 @@ def test_a_store_without_a_region_counts_in_one_of_its_own():
     assert sorted(regions["store"].unique()) == ["none", "r0", "r1", "r2", "r3"]
 
 
-def test_weeks_off_season_have_ranges_of_the_size_of_their_sales(past):
+def test_weeks_off_season_have_intervals_of_the_size_of_their_sales(past):
     off = _rows(0).assign(forecast=1.0)
     half_widths = learn_level_half_widths(past, PANEL, STORES)  # in season
     total = sum_forecasts(off, PANEL, STORES, half_widths).query("level == 'total'")
     average_week = 20 * 2 * 150.0
-    reach = total["hi_95"] - total["forecast"]
-    assert reach.between(1, 0.02 * average_week).all()
+    half_width = total["hi_95"] - total["forecast"]
+    assert half_width.between(1, 0.02 * average_week).all()
 
 
-def test_one_good_window_off_season_does_not_make_ranges_in_season_narrow():
+def test_one_good_window_off_season_does_not_make_intervals_in_season_narrow():
     """Errors of weeks off season, small in money, must count as small beside an average week."""
     off = _rows(0, "2017-05-27").assign(forecast=1.0, turnover=2.0)
     half_widths = learn_level_half_widths(off, PANEL, STORES)
@@ -129,6 +129,6 @@ def test_one_good_window_off_season_does_not_make_ranges_in_season_narrow():
 def test_a_new_series_is_measured_by_its_own_forecasts():
     new = _rows(0).assign(store=lambda rows: rows["store"] + 100)
     stores = STORES.assign(store=STORES["store"] + 100)
-    half_widths = {level: {"80": {"": 1.0}, "95": {"": 2.0}} for level in SUMS}
+    half_widths = {level: {"80": {"": 1.0}, "95": {"": 2.0}} for level in AGGREGATE_LEVELS}
     total = sum_forecasts(new, PANEL, stores, half_widths).query("level == 'total'")
     np.testing.assert_allclose(total["hi_80"] - total["forecast"], 1.03 * total["forecast"])

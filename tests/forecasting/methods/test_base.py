@@ -1,4 +1,4 @@
-"""What every method keeps to, and how parameters name one."""
+"""What holds for every method, and how parameters declare one."""
 
 import json
 from importlib import import_module
@@ -18,27 +18,27 @@ from sales_forecast.forecasting.methods.naive import GrowthNaive, SeasonalNaive
 NAIVE = "sales_forecast.forecasting.methods.naive"
 
 
-class LastWeekOfTheYear(Method, frozen=True):
-    """A retailer's own method: says what it is told, week for week."""
+class Scripted(Method, frozen=True):
+    """A method of a retailer's own, which returns given forecasts."""
 
-    says: tuple[float, ...]
+    values: tuple[float, ...]
 
     def forecast(self, context, forecast_index, fitted: Fitted) -> np.ndarray:
-        return np.array(self.says)
+        return np.array(self.values)
 
 
-def _answer(method: Method, context, forecast_index: pd.DataFrame) -> pd.DataFrame:
+def _forecast(method: Method, context, forecast_index: pd.DataFrame) -> pd.DataFrame:
     return forecast_all(method, context, forecast_index, method.fit(context))
 
 
 # --- every candidate -----------------------------------------------------------------------
 
 
-def test_every_target_has_an_answer_and_none_is_negative(forecasts, forecast_index, name):
-    answer = forecasts[name]
-    assert_frame_equal(answer[["store", "department", "week"]], forecast_index)
-    assert answer["forecast"].ge(0).all()
-    assert sorted(answer["horizon"].unique()) == list(range(1, 9))
+def test_every_row_has_a_forecast_and_none_is_negative(forecasts, forecast_index, name):
+    forecasts_again = forecasts[name]
+    assert_frame_equal(forecasts_again[["store", "department", "week"]], forecast_index)
+    assert forecasts_again["forecast"].ge(0).all()
+    assert sorted(forecasts_again["horizon"].unique()) == list(range(1, 9))
 
 
 def test_every_method_is_in_the_right_order_of_magnitude(forecasts, panel, name):
@@ -51,57 +51,61 @@ def test_the_future_can_be_rewritten_without_any_forecast_noticing(
     methods, forecasts, context_of, panel, forecast_index, cutoff, name
 ):
     rewritten = context_of(panel.assign(turnover=panel["turnover"].where(panel["week"] <= cutoff, -1e6)))
-    assert_frame_equal(_answer(methods.root[name], rewritten, forecast_index), forecasts[name])
+    assert_frame_equal(_forecast(methods.root[name], rewritten, forecast_index), forecasts[name])
 
 
 def test_the_order_of_the_panels_rows_does_not_matter(
     methods, forecasts, context_of, panel, forecast_index, name
 ):
     shuffled = context_of(panel.sample(frac=1, random_state=1))
-    assert_frame_equal(_answer(methods.root[name], shuffled, forecast_index), forecasts[name])
+    assert_frame_equal(_forecast(methods.root[name], shuffled, forecast_index), forecasts[name])
 
 
-def test_the_order_of_targets_does_not_matter(methods, forecasts, context, forecast_index, fitted, name):
+def test_the_order_of_the_forecast_index_does_not_matter(
+    methods, forecasts, context, forecast_index, fitted, name
+):
     shuffled = forecast_index.sample(frac=1, random_state=1)
-    answer = forecast_all(methods.root[name], context, shuffled, fitted[name]).sort_index()
-    assert_frame_equal(answer, forecasts[name])
+    forecasts_again = forecast_all(methods.root[name], context, shuffled, fitted[name]).sort_index()
+    assert_frame_equal(forecasts_again, forecasts[name])
 
 
-def test_one_target_alone_has_the_forecast_it_has_among_others(
+def test_one_row_alone_has_the_forecast_it_has_among_others(
     methods, forecasts, context, forecast_index, fitted, name
 ):
     alone = forecast_index[(forecast_index["store"] == 101) & (forecast_index["department"] == 127)].tail(1)
-    answer = forecast_all(methods.root[name], context, alone, fitted[name])
-    assert_frame_equal(answer, forecasts[name].loc[alone.index])
+    forecasts_again = forecast_all(methods.root[name], context, alone, fitted[name])
+    assert_frame_equal(forecasts_again, forecasts[name].loc[alone.index])
 
 
 def test_ten_times_the_turnover_is_ten_times_the_forecast(
     methods, forecasts, context_of, panel, forecast_index, name
 ):
     tenfold = context_of(panel.assign(turnover=10 * panel["turnover"]))
-    answer = _answer(methods.root[name], tenfold, forecast_index)
+    forecasts_again = _forecast(methods.root[name], tenfold, forecast_index)
     # lambda_l2 weighs a little against the rows' weights, which are in currency units
-    np.testing.assert_allclose(answer["forecast"], 10 * forecasts[name]["forecast"], rtol=1e-3, atol=1)
+    np.testing.assert_allclose(
+        forecasts_again["forecast"], 10 * forecasts[name]["forecast"], rtol=1e-3, atol=1
+    )
 
 
-def test_what_was_learnt_survives_json(methods, forecasts, context, forecast_index, fitted, name):
+def test_the_fitted_state_survives_json(methods, forecasts, context, forecast_index, fitted, name):
     restored = json.loads(json.dumps(fitted[name]))
-    answer = forecast_all(methods.root[name], context, forecast_index, restored)
-    assert_frame_equal(answer, forecasts[name])
+    forecasts_again = forecast_all(methods.root[name], context, forecast_index, restored)
+    assert_frame_equal(forecasts_again, forecasts[name])
 
 
 def test_fitting_twice_gives_the_same_forecasts_twice(methods, forecasts, context, forecast_index, name):
-    assert_frame_equal(_answer(methods.root[name], context, forecast_index), forecasts[name])
+    assert_frame_equal(_forecast(methods.root[name], context, forecast_index), forecasts[name])
 
 
 def test_a_series_without_history_gets_the_mean_of_its_departments_older_ones(
     methods, context, forecast_index, fitted, name
 ):
     new = forecast_index.query("store == 101 and department == 88").assign(store=999)
-    answer = forecast_all(
+    forecasts_again = forecast_all(
         methods.root[name], context, pd.concat([forecast_index, new], ignore_index=True), fitted[name]
     )
-    unknown = answer[answer["store"] == 999].set_index("week")["forecast"]
+    unknown = forecasts_again[forecasts_again["store"] == 999].set_index("week")["forecast"]
     own = methods.root[name].forecast(context, forecast_index, fitted[name])
     older = (forecast_index["department"] == 88) & (forecast_index["store"] != 109)
     department = forecast_index.assign(forecast=own)[older]
@@ -117,16 +121,16 @@ def test_a_week_that_is_already_over_is_not_forecast(methods, context, forecast_
         forecast_all(methods.root[name], context, past, {})
 
 
-def test_the_callers_targets_are_left_alone(methods, context, forecast_index, fitted, name):
+def test_the_forecast_index_is_not_changed(methods, context, forecast_index, fitted, name):
     before = forecast_index.copy()
     forecast_all(methods.root[name], context, forecast_index, fitted[name])
     assert_frame_equal(forecast_index, before)
 
 
-# --- what forecast_all sees to -------------------------------------------------------------
+# --- what forecast_all adds ----------------------------------------------------------------
 
 
-def test_a_negative_answer_becomes_zero_and_a_missing_one_the_departments_mean(context):
+def test_a_negative_forecast_becomes_zero_and_a_missing_one_the_departments_mean(context):
     forecast_index = pd.DataFrame(
         {
             "store": [1, 2, 3, 1, 2],
@@ -134,11 +138,11 @@ def test_a_negative_answer_becomes_zero_and_a_missing_one_the_departments_mean(c
             "week": context.cutoff + pd.Timedelta(weeks=1),
         }
     )
-    answer = forecast_all(LastWeekOfTheYear(says=(10, 30, np.nan, -7, np.nan)), context, forecast_index, {})
-    assert answer["forecast"].to_list() == [10, 30, 20, 0, 0]
+    forecasts_again = forecast_all(Scripted(values=(10, 30, np.nan, -7, np.nan)), context, forecast_index, {})
+    assert forecasts_again["forecast"].to_list() == [10, 30, 20, 0, 0]
 
 
-def test_a_department_that_nobody_can_answer_for_is_named(context, forecast_index):
+def test_a_department_that_cannot_be_forecast_is_named(context, forecast_index):
     boats = forecast_index.head(2).assign(department="boats")
     with pytest.raises(InputError, match=r"no forecast for department\(s\) boats: .* up to 2017-08-05"):
         forecast_all(SeasonalNaive(), context, boats, {})
@@ -154,9 +158,9 @@ def test_a_method_is_found_by_its_path(methods):
 
 
 def test_a_method_of_ones_own_may_be_handed_over_as_it_is(context, forecast_index):
-    own = LastWeekOfTheYear(says=(5.0,))
+    own = Scripted(values=(5.0,))
     (method,) = Methods({"own": own}).root.values()
-    assert _answer(method, context, forecast_index.head(1))["forecast"].to_list() == [5]
+    assert _forecast(method, context, forecast_index.head(1))["forecast"].to_list() == [5]
 
 
 def test_the_options_of_each_method_are_written_down_with_it(methods):
@@ -170,8 +174,8 @@ def test_the_options_of_each_method_are_written_down_with_it(methods):
         (f"{NAIVE}.SeasonalNave", "has no attribute 'SeasonalNave'"),
         ("datetime.date", "'datetime.date' is no subclass of .*Method"),
         (f"{NAIVE}.department_growth", "is no subclass"),
-        ("sales_forecast.forecasting.methods.base.Method", "name one that can forecast"),
-        ("sales_forecast.forecasting.methods.direct.DirectMethod", "name one that can forecast"),
+        ("sales_forecast.forecasting.methods.base.Method", "name a method that can forecast"),
+        ("sales_forecast.forecasting.methods.direct.DirectMethod", "name a method that can forecast"),
         ("SeasonalNaive", "needs 'type', the name of a forecasting method or the dotted path of your own"),
         (
             "..naive.SeasonalNaive",
@@ -180,7 +184,7 @@ def test_the_options_of_each_method_are_written_down_with_it(methods):
         (None, "needs 'type', the name of a forecasting method or the dotted path of your own"),
     ],
 )
-def test_a_path_that_leads_to_no_method_is_refused(path, complaint):
+def test_a_type_that_is_no_method_is_refused(path, complaint):
     with pytest.raises(ValidationError, match=complaint) as error:
         Methods({"favourite": {"type": path}})
     assert "favourite" in str(error.value)
@@ -227,6 +231,12 @@ def test_the_former_class_option_is_met_by_its_present_name():
     former = {"class": "sales_forecast.forecasting.naive.GrowthNaive", "growth_weeks": 8}
     with pytest.raises(ValueError, match=r"'class' is now called 'type', .*: type: growth_naive"):
         Methods({"favourite": former})
+
+
+def test_a_declaration_is_json_that_declares_the_same_methods(methods):
+    declared = {name: declare(method) for name, method in methods.root.items()}
+    assert declared["ridge"]["partition"] == ["department"]
+    assert Methods(json.loads(json.dumps(declared))) == methods
 
 
 @pytest.mark.parametrize("name", TYPES)

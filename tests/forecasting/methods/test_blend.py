@@ -1,4 +1,4 @@
-"""Several methods together, and which to ask when history is short."""
+"""Methods made of methods: their mean, and a choice by the length of the history."""
 
 import json
 import logging
@@ -13,21 +13,21 @@ from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
 from sales_forecast.forecasting.methods.blend import Blend, ByHistory
 
 
-class Oracle(Method, frozen=True):
-    """Says what it is told, once it has seen enough weeks."""
+class Scripted(Method, frozen=True):
+    """Returns given forecasts, once it has seen enough weeks."""
 
-    says: tuple[float, ...]
+    values: tuple[float, ...]
     needs_weeks: int = 1
 
     def fit(self, context: ForecastContext) -> Fitted:
         weeks = len(context.raw.weeks)
         if weeks < self.needs_weeks:
-            raise ShortHistoryError(f"{weeks} weeks are too few for the oracle: it needs {self.needs_weeks}")
+            raise ShortHistoryError(f"{weeks} weeks are too few for the script: it needs {self.needs_weeks}")
         return {"weeks": weeks}
 
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> np.ndarray:
-        assert fitted == {"weeks": len(context.raw.weeks)}, "each member is handed what it learnt itself"
-        return np.array(self.says)
+        assert fitted == {"weeks": len(context.raw.weeks)}, "each member is given its own state"
+        return np.array(self.values)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def wanted(forecast_index) -> pd.DataFrame:
     return forecast_index.head(3)
 
 
-def _answer(method: Method, context: ForecastContext, forecast_index: pd.DataFrame) -> list[float]:
+def _forecast(method: Method, context: ForecastContext, forecast_index: pd.DataFrame) -> list[float]:
     return method.forecast(context, forecast_index, method.fit(context)).tolist()
 
 
@@ -43,79 +43,81 @@ def _answer(method: Method, context: ForecastContext, forecast_index: pd.DataFra
 
 
 def test_members_meet_at_the_mean_of_their_roots(context, wanted):
-    blend = Blend(members={"one": Oracle(says=(100, 0, 16)), "other": Oracle(says=(400, 100, 16))})
-    assert _answer(blend, context, wanted) == [15**2, 5**2, 16]
+    blend = Blend(members={"one": Scripted(values=(100, 0, 16)), "other": Scripted(values=(400, 100, 16))})
+    assert _forecast(blend, context, wanted) == [15**2, 5**2, 16]
 
 
-def test_a_member_that_is_far_too_high_does_not_rule(context, wanted):
-    sober = {name: Oracle(says=(100, 100, 100)) for name in ("one", "two", "three")}
-    (answer, *_) = _answer(Blend(members=sober | {"high": Oracle(says=(10_000, 100, 100))}), context, wanted)
-    assert 100 < answer < (3 * 100 + 10_000) / 4
+def test_a_member_that_is_far_too_high_does_not_dominate(context, wanted):
+    others = {name: Scripted(values=(100, 100, 100)) for name in ("one", "two", "three")}
+    (forecast, *_) = _forecast(
+        Blend(members=others | {"high": Scripted(values=(10_000, 100, 100))}), context, wanted
+    )
+    assert 100 < forecast < (3 * 100 + 10_000) / 4
 
 
-def test_a_member_without_an_answer_is_left_out_row_by_row(context, wanted):
-    one, other = Oracle(says=(100, np.nan, np.nan)), Oracle(says=(400, 36, np.nan))
-    answer = _answer(Blend(members={"one": one, "other": other}), context, wanted)
-    assert answer == pytest.approx([225, 36, np.nan], nan_ok=True)
+def test_a_member_without_a_forecast_is_left_out_row_by_row(context, wanted):
+    one, other = Scripted(values=(100, np.nan, np.nan)), Scripted(values=(400, 36, np.nan))
+    forecast = _forecast(Blend(members={"one": one, "other": other}), context, wanted)
+    assert forecast == pytest.approx([225, 36, np.nan], nan_ok=True)
 
 
-def test_a_negative_answer_counts_as_nothing(context, wanted):
-    blend = Blend(members={"one": Oracle(says=(-100, -1, 0)), "other": Oracle(says=(100, -9, 0))})
-    assert _answer(blend, context, wanted) == [25, 0, 0]
+def test_a_negative_forecast_counts_as_zero(context, wanted):
+    blend = Blend(members={"one": Scripted(values=(-100, -1, 0)), "other": Scripted(values=(100, -9, 0))})
+    assert _forecast(blend, context, wanted) == [25, 0, 0]
 
 
-def test_where_no_member_answers_another_does_if_it_is_named(context, wanted):
-    silent = {"one": Oracle(says=(1, np.nan, np.nan)), "other": Oracle(says=(1, 4, np.nan))}
-    assert np.isnan(_answer(Blend(members=silent), context, wanted)[2])
-    with_another = Blend(members=silent, otherwise=Oracle(says=(7, 8, 9)))
-    assert _answer(with_another, context, wanted) == pytest.approx([1, 4, 9])
+def test_where_no_member_has_a_forecast_the_fallback_is_used(context, wanted):
+    members = {"one": Scripted(values=(1, np.nan, np.nan)), "other": Scripted(values=(1, 4, np.nan))}
+    assert np.isnan(_forecast(Blend(members=members), context, wanted)[2])
+    with_fallback = Blend(members=members, otherwise=Scripted(values=(7, 8, 9)))
+    assert _forecast(with_fallback, context, wanted) == pytest.approx([1, 4, 9])
 
 
 def test_the_order_of_members_does_not_matter(context, wanted):
-    one, other = Oracle(says=(100, np.nan, 7)), Oracle(says=(400, 36, 2))
+    one, other = Scripted(values=(100, np.nan, 7)), Scripted(values=(400, 36, 2))
     there, back = ({"a": one, "b": other}, {"b": other, "a": one})
-    assert _answer(Blend(members=there), context, wanted) == _answer(Blend(members=back), context, wanted)
+    assert _forecast(Blend(members=there), context, wanted) == _forecast(Blend(members=back), context, wanted)
 
 
 def test_a_member_whose_history_is_too_short_is_left_out_and_named(context, wanted, caplog):
     weeks = len(context.raw.weeks)
-    members = {"slow": Oracle(says=(1, 2, 3), needs_weeks=weeks + 1), "quick": Oracle(says=(4, 5, 6))}
+    members = {"slow": Scripted(values=(1, 2, 3), needs_weeks=weeks + 1), "quick": Scripted(values=(4, 5, 6))}
     with caplog.at_level(logging.INFO, logger="sales_forecast"):
-        assert _answer(Blend(members=members), context, wanted) == pytest.approx([4, 5, 6])
+        assert _forecast(Blend(members=members), context, wanted) == pytest.approx([4, 5, 6])
     assert "After 2017-08-05 too short a history for: slow" in caplog.text
     caplog.clear()
-    just_enough = members | {"slow": Oracle(says=(4, 5, 6), needs_weeks=weeks)}
+    just_enough = members | {"slow": Scripted(values=(4, 5, 6), needs_weeks=weeks)}
     with caplog.at_level(logging.INFO, logger="sales_forecast"):
-        _answer(Blend(members=just_enough), context, wanted)
+        _forecast(Blend(members=just_enough), context, wanted)
     assert not caplog.text
 
 
 def test_a_history_too_short_for_all_members_is_refused_as_the_first_of_them_does(context):
-    slow = {name: Oracle(says=(), needs_weeks=weeks) for name, weeks in (("slow", 900), ("slower", 950))}
-    with pytest.raises(ShortHistoryError, match="too few for the oracle: it needs 900"):
+    slow = {name: Scripted(values=(), needs_weeks=weeks) for name, weeks in (("slow", 900), ("slower", 950))}
+    with pytest.raises(ShortHistoryError, match="too few for the script: it needs 900"):
         Blend(members=slow).fit(context)
 
 
 def test_a_blend_of_one_is_that_one(methods, forecasts, context, forecast_index):
     alone = Blend(members={"ridge": methods.root["ridge"]})
-    answer = forecast_all(alone, context, forecast_index, alone.fit(context))
-    np.testing.assert_allclose(answer["forecast"], forecasts["ridge"]["forecast"])
+    forecast = forecast_all(alone, context, forecast_index, alone.fit(context))
+    np.testing.assert_allclose(forecast["forecast"], forecasts["ridge"]["forecast"])
 
 
 def test_the_blend_of_the_parameters_lies_between_its_members(methods, context, forecast_index, fitted):
     blend = methods.root["blend"]
-    answer = blend.forecast(context, forecast_index, fitted["blend"])
+    forecast = blend.forecast(context, forecast_index, fitted["blend"])
     members = [
         member.forecast(context, forecast_index, fitted["blend"]["members"][name])
         for name, member in blend.members.items()
     ]
     both = ~np.isnan(members).any(axis=0)
     assert both.sum() > 100
-    assert (answer[both] >= np.min(members, axis=0)[both] - 1e-6).all()
-    assert (answer[both] <= np.max(members, axis=0)[both] + 1e-6).all()
+    assert (forecast[both] >= np.min(members, axis=0)[both] - 1e-6).all()
+    assert (forecast[both] <= np.max(members, axis=0)[both] + 1e-6).all()
 
 
-def test_a_blend_of_nobody_is_refused():
+def test_a_blend_without_members_is_refused():
     with pytest.raises(ValueError, match="members"):
         Blend(members={})
 
@@ -133,8 +135,8 @@ def test_members_are_declared_as_methods_are():
 def test_enough_weeks_are_enough_to_the_week(context, wanted, spare, choice):
     method = ByHistory(
         enough_weeks=len(context.raw.weeks) - spare,
-        enough=Oracle(says=(1, 1, 1)),
-        short=Oracle(says=(2, 2, 2)),
+        enough=Scripted(values=(1, 1, 1)),
+        short=Scripted(values=(2, 2, 2)),
     )
     fitted = method.fit(context)
     assert fitted["choice"] == choice
@@ -142,19 +144,21 @@ def test_enough_weeks_are_enough_to_the_week(context, wanted, spare, choice):
 
 
 def test_the_choice_falls_on_what_was_known_then(context, wanted):
-    method = ByHistory(enough_weeks=len(context.raw.weeks), enough=Oracle(says=(1,)), short=Oracle(says=(2,)))
+    method = ByHistory(
+        enough_weeks=len(context.raw.weeks), enough=Scripted(values=(1,)), short=Scripted(values=(2,))
+    )
     assert method.fit(context)["choice"] == "enough"
     assert method.fit(context.as_of(context.cutoff - pd.Timedelta(weeks=1)))["choice"] == "short"
 
 
 @pytest.mark.parametrize("enough_weeks", [1, 999])
-def test_what_was_learnt_survives_json(methods, context, forecast_index, enough_weeks):
+def test_the_fitted_state_survives_json(methods, context, forecast_index, enough_weeks):
     members = {name: methods.root[name] for name in ("growth_naive", "ridge")}
     method = ByHistory(
         enough_weeks=enough_weeks, enough=Blend(members=members), short=methods.root["growth_naive"]
     )
     fitted = method.fit(context)
     restored = json.loads(json.dumps(fitted))
-    answer = forecast_all(method, context, forecast_index, restored)
-    pd.testing.assert_frame_equal(answer, forecast_all(method, context, forecast_index, fitted))
+    forecast = forecast_all(method, context, forecast_index, restored)
+    pd.testing.assert_frame_equal(forecast, forecast_all(method, context, forecast_index, fitted))
     assert set(restored["fitted"].get("members", ())) == (set(members) if enough_weeks == 1 else set())

@@ -1,4 +1,4 @@
-"""Repeating the past: checkable in the head."""
+"""Naive methods, on cases small enough for mental arithmetic."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contexts import NO_CALENDAR, NOTHING_AHEAD
+from contexts import NO_CALENDAR, NO_COVARIATES
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import forecast_all
 from sales_forecast.forecasting.methods.naive import GrowthNaive, SeasonalNaive, department_growth
@@ -34,53 +34,55 @@ def _context(*stores: list | np.ndarray, level_shifts: LevelShiftParams = SHIFTS
     attributes = pd.DataFrame({"store": range(len(stores))})
     cutoff = FIRST + pd.Timedelta(weeks=longest - 1)
     return ForecastContext.latest(
-        ModelInput(panel, attributes, NO_CALENDAR, NOTHING_AHEAD), level_shifts
+        ModelInput(panel, attributes, NO_CALENDAR, NO_COVARIATES), level_shifts
     ).as_of(cutoff)
 
 
-def _wanted(context: ForecastContext, *ahead: int, store: int = 0, department: str = "bikes") -> pd.DataFrame:
-    weeks = [context.cutoff + pd.Timedelta(weeks=n) for n in ahead]
+def _index(
+    context: ForecastContext, *horizons: int, store: int = 0, department: str = "bikes"
+) -> pd.DataFrame:
+    weeks = [context.cutoff + pd.Timedelta(weeks=n) for n in horizons]
     return pd.DataFrame({"store": store, "department": department, "week": weeks})
 
 
 def test_the_same_week_of_last_year_is_repeated():
     context = _context(np.arange(1.0, 121))
-    assert SeasonalNaive().forecast(context, _wanted(context, 1, 2, 52), {}).tolist() == [69, 70, 120]
+    assert SeasonalNaive().forecast(context, _index(context, 1, 2, 52), {}).tolist() == [69, 70, 120]
 
 
-def test_beyond_a_year_the_latest_known_year_serves():
+def test_beyond_a_year_the_latest_known_year_is_repeated():
     context = _context(np.arange(1.0, 121))
-    assert SeasonalNaive().forecast(context, _wanted(context, 53, 104, 105), {}).tolist() == [69, 120, 69]
+    assert SeasonalNaive().forecast(context, _index(context, 53, 104, 105), {}).tolist() == [69, 120, 69]
 
 
 def test_a_young_store_repeats_its_latest_week():
     context = _context([5.0, 6.0, 7.0])
-    assert SeasonalNaive().forecast(context, _wanted(context, 1, 8), {}).tolist() == [7, 7]
+    assert SeasonalNaive().forecast(context, _index(context, 1, 8), {}).tolist() == [7, 7]
 
 
 def test_a_gap_last_year_is_bridged_by_the_latest_known_week():
     year = np.arange(1.0, 61)
     year[9] = year[59] = np.nan  # the week a year before the second one ahead, and the latest
     context = _context(year, np.ones(60))
-    assert SeasonalNaive().forecast(context, _wanted(context, 1, 2), {}).tolist() == [9, 59]
+    assert SeasonalNaive().forecast(context, _index(context, 1, 2), {}).tolist() == [9, 59]
 
 
-def test_a_store_without_history_has_no_answer_of_its_own():
+def test_a_store_without_history_has_no_forecast():
     context = _context(np.ones(60))
-    assert np.isnan(SeasonalNaive().forecast(context, _wanted(context, 1, store=7), {})).all()
+    assert np.isnan(SeasonalNaive().forecast(context, _index(context, 1, store=7), {})).all()
 
 
-def test_last_year_is_repeated_at_todays_level_once_a_shift_is_seen():
+def test_level_adjusted_last_year_is_repeated_once_a_shift_is_seen():
     rng = np.random.default_rng(0)
     stores = 1000 * np.exp(rng.normal(0, 0.02, (3, 130)))
     stores[:, 110:] *= 2
     context = _context(*stores)
     assert len(context.shifts) == 1
-    wanted = _wanted(context, 1, 2, 3)
-    assert SeasonalNaive().forecast(context, wanted, {}) == pytest.approx(1000, rel=0.1)
-    assert GrowthNaive(growth_weeks=8).forecast(context, wanted, {}) == pytest.approx(2000, rel=0.1)
+    index = _index(context, 1, 2, 3)
+    assert SeasonalNaive().forecast(context, index, {}) == pytest.approx(1000, rel=0.1)
+    assert GrowthNaive(growth_weeks=8).forecast(context, index, {}) == pytest.approx(2000, rel=0.1)
     unaware = replace(context, level_shifts=SHIFTS.model_copy(update={"enabled": False}))
-    assert GrowthNaive(growth_weeks=52).forecast(unaware, wanted, {}) == pytest.approx(1380, rel=0.1)
+    assert GrowthNaive(growth_weeks=52).forecast(unaware, index, {}) == pytest.approx(1380, rel=0.1)
 
 
 def test_growth_is_this_years_turnover_over_last_years_in_the_same_weeks():
@@ -102,8 +104,7 @@ def test_damping_adds_average_weeks_without_growth_to_both_sides():
         expected = (4 * 200 + damping * mean) / (4 * 100 + damping * mean)
         assert department_growth(context.raw, 4, damping)["bikes"] == pytest.approx(expected)
     (undamped,), (damped,) = (
-        GrowthNaive(growth_weeks=4, damping_weeks=n).forecast(context, _wanted(context, 1), {})
-        for n in (0, 1)
+        GrowthNaive(growth_weeks=4, damping_weeks=n).forecast(context, _index(context, 1), {}) for n in (0, 1)
     )
     assert undamped == pytest.approx(200)
     assert damped == pytest.approx(100 * (800 + mean) / (400 + mean))
@@ -139,8 +140,8 @@ def test_without_a_comparable_year_nothing_grows_and_nothing_shrinks(turnover):
 
 def test_the_number_of_growth_weeks_moves_the_forecast():
     context = _context(np.r_[np.full(90, 100.0), np.linspace(100, 140, 10)])
-    wanted = _wanted(context, 1)
-    (short,), (long,) = (GrowthNaive(growth_weeks=n).forecast(context, wanted, {}) for n in (4, 13))
+    index = _index(context, 1)
+    (short,), (long,) = (GrowthNaive(growth_weeks=n).forecast(context, index, {}) for n in (4, 13))
     assert short > long > 100
 
 
@@ -151,8 +152,8 @@ def test_the_number_of_growth_weeks_moves_the_forecast():
 )
 def test_ten_times_the_turnover_is_ten_times_the_forecast(turnover, method):
     quiet = SHIFTS.model_copy(update={"enabled": False})
-    usual = _context(turnover, level_shifts=quiet)
+    once = _context(turnover, level_shifts=quiet)
     tenfold = _context([10 * value for value in turnover], level_shifts=quiet)
-    wanted = _wanted(usual, 1, 8, 30)
-    ours, theirs = (forecast_all(method, m, wanted, {})["forecast"] for m in (usual, tenfold))
+    index = _index(once, 1, 8, 30)
+    ours, theirs = (forecast_all(method, m, index, {})["forecast"] for m in (once, tenfold))
     np.testing.assert_allclose(theirs, 10 * ours, rtol=1e-9)

@@ -1,4 +1,4 @@
-"""A straight line around what is usual for the week: least squares where the penalty lets go, usual where not."""
+"""Ridge around the seasonal reference: least squares without a penalty, the reference under a heavy one."""
 
 import json
 
@@ -19,101 +19,105 @@ def ridge(methods) -> Ridge:
 
 
 @pytest.fixture
-def learnt() -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Weeks of stores: features, how they sold, and how large the stores are."""
+def rows() -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Features, target and weight of weeks of stores."""
     rng = np.random.default_rng(0)
     features = pd.DataFrame(rng.normal(1, 0.3, (ROWS, len(COLUMNS))), columns=COLUMNS)
     target = features["seasonal_reference"] + 0.2 * features["growth"] - 0.1 + rng.normal(0, 0.05, ROWS)
     return features, target.to_numpy(), rng.lognormal(5, 1, ROWS)
 
 
-def _predict(ridge: Ridge, penalty: float, learnt, wanted: pd.DataFrame) -> np.ndarray:
+def _predict(ridge: Ridge, penalty: float, rows, features_of_week: pd.DataFrame) -> np.ndarray:
     method = ridge.model_copy(update={"penalty": penalty})
-    return method.predict_rows(method.fit_rows(*learnt), wanted)
+    return method.predict_rows(method.fit_rows(*rows), features_of_week)
 
 
-def _least_squares(columns: np.ndarray, wanted: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """What numpy says of the rows it was fitted on."""
+def _least_squares(columns: np.ndarray, features_of_week: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """In-sample predictions of numpy's least squares."""
     root = np.sqrt(weight)
-    slopes, *_ = np.linalg.lstsq(columns * root[:, None], wanted * root)
+    slopes, *_ = np.linalg.lstsq(columns * root[:, None], features_of_week * root)
     return columns @ slopes
 
 
 @pytest.mark.parametrize("alike", [True, False])
-def test_without_a_penalty_it_is_weighted_least_squares_of_the_difference_to_the_usual(ridge, learnt, alike):
-    features, target, weight = learnt
+def test_without_a_penalty_it_is_weighted_least_squares_of_the_difference_to_the_seasonal_reference(
+    ridge, rows, alike
+):
+    features, target, weight = rows
     weight = np.ones(ROWS) if alike else weight
-    usual = features["seasonal_reference"].to_numpy()
+    reference = features["seasonal_reference"].to_numpy()
     line = np.column_stack([np.ones(ROWS), features])
-    expected = usual + _least_squares(line, target - usual, weight)
+    expected = reference + _least_squares(line, target - reference, weight)
     np.testing.assert_allclose(_predict(ridge, 1e-12, (features, target, weight), features), expected)
 
 
-def test_under_a_heavy_penalty_every_week_is_as_usual_but_for_the_mean_difference(ridge, learnt):
-    features, target, weight = learnt
+def test_under_a_heavy_penalty_every_week_is_the_seasonal_reference_plus_the_mean_difference(ridge, rows):
+    features, target, weight = rows
     mean = np.average(target - features["seasonal_reference"], weights=weight)
     np.testing.assert_allclose(
-        _predict(ridge, 1e12, learnt, features), features["seasonal_reference"] + mean, atol=1e-6
+        _predict(ridge, 1e12, rows, features), features["seasonal_reference"] + mean, atol=1e-6
     )
 
 
-def test_the_heavier_the_penalty_the_nearer_to_the_usual(ridge, learnt):
-    features, _, _ = learnt
-    strays = [
-        np.std(_predict(ridge, penalty, learnt, features) - features["seasonal_reference"])
+def test_the_heavier_the_penalty_the_nearer_to_the_seasonal_reference(ridge, rows):
+    features, _, _ = rows
+    deviations = [
+        np.std(_predict(ridge, penalty, rows, features) - features["seasonal_reference"])
         for penalty in (0.01, 0.1, 1, 10)
     ]
-    assert strays == sorted(strays, reverse=True)
-    assert strays[0] > 2 * strays[-1]
+    assert deviations == sorted(deviations, reverse=True)
+    assert deviations[0] > 2 * deviations[-1]
 
 
-def test_errors_count_by_the_money_they_stand_for(ridge, learnt):
-    features, target, _ = learnt
+def test_errors_count_by_the_money_they_stand_for(ridge, rows):
+    features, target, _ = rows
     large = np.arange(ROWS) < 10
     target = np.where(large, features["seasonal_reference"] + 0.5, features["seasonal_reference"])
-    told = _predict(ridge, 1.0, (features, target, np.where(large, 1e6, 1.0)), features)
-    np.testing.assert_allclose(told - features["seasonal_reference"], 0.5, atol=0.01)
+    predicted = _predict(ridge, 1.0, (features, target, np.where(large, 1e6, 1.0)), features)
+    np.testing.assert_allclose(predicted - features["seasonal_reference"], 0.5, atol=0.01)
 
 
 @pytest.mark.parametrize("penalty", [1e-12, 1.0, 100.0])
-def test_among_stores_of_one_size_too_much_and_too_little_even_out(ridge, learnt, penalty):
-    features, target, _ = learnt
-    told = _predict(ridge, penalty, (features, target, np.ones(ROWS)), features)
-    assert told.mean() == pytest.approx(target.mean())
+def test_among_stores_of_one_size_too_much_and_too_little_even_out(ridge, rows, penalty):
+    features, target, _ = rows
+    predicted = _predict(ridge, penalty, (features, target, np.ones(ROWS)), features)
+    assert predicted.mean() == pytest.approx(target.mean())
 
 
-def test_what_is_unknown_counts_as_average(ridge, learnt):
-    features, _, _ = learnt
+def test_what_is_unknown_counts_as_average(ridge, rows):
+    features, _, _ = rows
     average = features[["growth", "holidays"]].mean()
-    wanted = features.head(5)
-    unknown = _predict(ridge, 0.1, learnt, wanted.assign(growth=np.nan, holidays=np.nan))
-    np.testing.assert_allclose(unknown, _predict(ridge, 0.1, learnt, wanted.assign(**average)), rtol=1e-6)
-
-
-def test_a_feature_that_was_never_known_or_never_moved_changes_nothing(ridge, learnt):
-    features, target, weight = learnt
-    more = features.assign(unknown=np.nan, always=7.0)
-    usual = _predict(ridge, 0.1, learnt, features)
-    np.testing.assert_allclose(_predict(ridge, 0.1, (more, target, weight), more), usual)
-    known_now = more.assign(unknown=np.nan, always=7.0 + 1e-9)
-    np.testing.assert_allclose(_predict(ridge, 0.1, (more, target, weight), known_now), usual)
-
-
-def test_a_week_of_which_no_year_is_known_is_an_average_week(ridge, learnt):
-    wanted = learnt[0].head(5).assign(seasonal_reference=np.nan)
-    assert _predict(ridge, 1e12, learnt, wanted) == pytest.approx(
-        [1 + np.average(learnt[1] - learnt[0]["seasonal_reference"], weights=learnt[2])] * 5
+    features_of_week = features.head(5)
+    unknown = _predict(ridge, 0.1, rows, features_of_week.assign(growth=np.nan, holidays=np.nan))
+    np.testing.assert_allclose(
+        unknown, _predict(ridge, 0.1, rows, features_of_week.assign(**average)), rtol=1e-6
     )
 
 
-def test_columns_are_found_by_name_and_the_unit_of_money_does_not_matter(ridge, learnt):
-    features, target, weight = learnt
-    usual = _predict(ridge, 0.1, learnt, features)
-    np.testing.assert_allclose(_predict(ridge, 0.1, learnt, features[COLUMNS[::-1]]), usual)
-    np.testing.assert_allclose(_predict(ridge, 0.1, (features, target, 100 * weight), features), usual)
+def test_a_feature_that_was_never_known_or_never_moved_changes_nothing(ridge, rows):
+    features, target, weight = rows
+    more = features.assign(unknown=np.nan, always=7.0)
+    predicted = _predict(ridge, 0.1, rows, features)
+    np.testing.assert_allclose(_predict(ridge, 0.1, (more, target, weight), more), predicted)
+    known_now = more.assign(unknown=np.nan, always=7.0 + 1e-9)
+    np.testing.assert_allclose(_predict(ridge, 0.1, (more, target, weight), known_now), predicted)
 
 
-def test_what_was_learnt_is_a_list_of_numbers_that_anyone_can_read(fitted):
+def test_a_week_of_which_no_year_is_known_is_an_average_week(ridge, rows):
+    features_of_week = rows[0].head(5).assign(seasonal_reference=np.nan)
+    assert _predict(ridge, 1e12, rows, features_of_week) == pytest.approx(
+        [1 + np.average(rows[1] - rows[0]["seasonal_reference"], weights=rows[2])] * 5
+    )
+
+
+def test_columns_are_found_by_name_and_the_unit_of_money_does_not_matter(ridge, rows):
+    features, target, weight = rows
+    predicted = _predict(ridge, 0.1, rows, features)
+    np.testing.assert_allclose(_predict(ridge, 0.1, rows, features[COLUMNS[::-1]]), predicted)
+    np.testing.assert_allclose(_predict(ridge, 0.1, (features, target, 100 * weight), features), predicted)
+
+
+def test_the_fitted_state_is_lists_of_numbers(fitted):
     part = json.loads(json.dumps(fitted["ridge"]))["88"]
     assert len(part["features"]) == len(part["slopes"]) == len(part["mean"]) == len(part["spread"])
     assert "seasonal_reference" in part["features"]
@@ -137,9 +141,9 @@ def test_each_option_moves_the_forecasts(ridge, forecasts, context, forecast_ind
     assert not np.allclose(forecast, forecasts["ridge"]["forecast"], rtol=1e-4)
 
 
-def test_the_line_is_not_drawn_out_to_where_no_week_was_seen(ridge, learnt):
-    features = learnt[0]
+def test_the_regression_does_not_extrapolate_to_where_no_week_was_seen(ridge, rows):
+    features = rows[0]
     far, farther = (features.assign(growth=1 + sigmas * 0.3) for sigmas in (12, 1000))
-    said = _predict(ridge, 1e-6, learnt, farther)
-    np.testing.assert_array_equal(said, _predict(ridge, 1e-6, learnt, far))
-    assert np.abs(said - features["seasonal_reference"]).max() < 1
+    predicted = _predict(ridge, 1e-6, rows, farther)
+    np.testing.assert_array_equal(predicted, _predict(ridge, 1e-6, rows, far))
+    assert np.abs(predicted - features["seasonal_reference"]).max() < 1

@@ -1,4 +1,4 @@
-"""What a shop knows ahead: holidays, school holidays, Easter, Christmas."""
+"""Calendar: public holidays, school holidays, Easter, Christmas."""
 
 from datetime import date
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_series_equal
 
-from contexts import NO_CALENDAR, NOTHING_AHEAD
+from contexts import NO_CALENDAR, NO_COVARIATES
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.panel.level_shifts import (
     LevelShiftParams,
@@ -102,7 +102,7 @@ def test_the_level_of_2016_is_found_in_the_sample_where_its_maker_put_it(departm
 
 def test_a_shift_beyond_the_cutoff_is_not_seen():
     panel = _department(factors={SHIFT: 2.0})
-    context = ForecastContext.latest(ModelInput(panel, pd.DataFrame(), NO_CALENDAR, NOTHING_AHEAD), PARAMS)
+    context = ForecastContext.latest(ModelInput(panel, pd.DataFrame(), NO_CALENDAR, NO_COVARIATES), PARAMS)
     assert context.as_of(WEEKS[SHIFT - 1]).shifts.empty
     assert len(context.as_of(WEEKS[SHIFT + 3]).shifts) == 1
 
@@ -221,15 +221,15 @@ def test_a_ratio_that_is_never_known_has_no_jumps():
 
 @settings(max_examples=25, deadline=None)
 @given(level=st.floats(-1, 1), jump=st.floats(0.5, 1.5), start=st.integers(20, 90))
-def test_growth_before_a_jump_does_not_hide_it_and_a_fall_mirrors_a_rise(level, jump, start):
+def test_growth_before_a_jump_does_not_mask_it_and_a_fall_mirrors_a_rise(level, jump, start):
     (rise,) = find_jumps(level + _ratio(jump, start), PARAMS)
     (fall,) = find_jumps(-level - _ratio(jump, start), PARAMS)
     assert rise[0] == fall[0] == start
-    assert rise[1] == pytest.approx(level + jump, abs=0.05), "last year's week times this is today's"
+    assert rise[1] == pytest.approx(level + jump, abs=0.05), "last year's week times this is the latest level"
     assert fall[1] == pytest.approx(-rise[1])
 
 
-# --- today's level -------------------------------------------------------------------------
+# --- level adjustment ----------------------------------------------------------------------
 
 
 def _three_weeks() -> pd.DataFrame:
@@ -258,7 +258,7 @@ def test_two_shifts_multiply_and_an_undone_one_leaves_the_first_weeks_alone():
     assert level["turnover"].to_list() == [100, 50, 100]
 
 
-def test_at_todays_level_the_jump_is_gone():
+def test_after_adjustment_the_jump_is_gone():
     panel = _department(factors={SHIFT: 2.0})
     repaired = adjust_levels(panel, find_level_shifts(panel, PARAMS))
     assert find_level_shifts(repaired, PARAMS).empty

@@ -9,7 +9,7 @@ import pytest
 from handovers import selected
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
-from sales_forecast.forecasting.intervals.hierarchy import LEVELS
+from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.pipelines.evaluation.turnover_charts import (
     chart_backtest,
@@ -182,7 +182,7 @@ def test_levels_score_the_sums(backtest):
     levels = score_levels(backtest, _panel(), STORES).set_index(["method", "level"])
     assert levels.loc[("model", "series"), "wape"] == 0.1
     assert levels.loc[("naive", "total"), "wape"] == 0.25
-    assert set(levels.index.unique("level")) == set(LEVELS)
+    assert set(levels.index.unique("level")) == set(HIERARCHY)
     opposite = pd.concat([_rows("model", 110, 270), _rows("model", 90, 330).assign(store=2)])
     both = pd.concat([STORES, STORES.assign(store=2)])
     sums = score_levels(opposite, _panel(), both).set_index("level")["wape"]

@@ -13,7 +13,7 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
-from sales_forecast.forecasting.intervals.hierarchy import SUMS
+from sales_forecast.forecasting.intervals.hierarchy import AGGREGATE_LEVELS
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
@@ -94,7 +94,7 @@ def _serving(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> 
         ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD),
         selected(method),
         COLD,
-        {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in SUMS},
+        {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in AGGREGATE_LEVELS},
         BACKTEST,
         METHODS,
         INTERVALS,

@@ -1,4 +1,4 @@
-"""What every method would have forecast in the past, and what came true."""
+"""Backtest: what every method would have forecast in the past, with the actual turnover."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sales_forecast.forecasting.intervals.conformal import (
 )
 from sales_forecast.forecasting.methods.base import forecast_all
 from sales_forecast.forecasting.methods.declare import Methods
-from sales_forecast.forecasting.panel.matrix import KEYS
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ def _once_each(cutoffs: tuple[date, ...]) -> tuple[date, ...]:
 
 
 Cutoffs = Annotated[tuple[date, ...], Field(min_length=1), AfterValidator(_once_each)]
-"""Last weeks that may be seen, each once."""
+"""Last weeks that a fold may use, each once."""
 
 
 class BacktestParams(BaseModel, frozen=True, extra="forbid"):
-    """Which weeks the backtest may look at."""
+    """Cutoffs and horizon of the backtest."""
 
     horizon_weeks: int = Field(gt=0)
     cutoffs: Cutoffs
@@ -50,9 +50,9 @@ def plan_cutoffs(
     """Check the cutoffs against the panel's weeks.
 
     Args:
-        panel: For its weeks.
+        panel: ``store, department, week, turnover``; only its weeks matter.
         backtest: Cutoffs and horizon.
-        option: What the cutoffs are called in the parameters.
+        option: Path of the cutoffs in the parameters, for messages.
 
     Returns:
         The cutoffs, oldest first.
@@ -74,37 +74,36 @@ def plan_cutoffs(
 
 
 def backtest_fold(
-    context: ForecastContext, methods: Methods, forecast_index: pd.DataFrame, intervals: IntervalParams
+    context: ForecastContext, methods: Methods, actuals: pd.DataFrame, intervals: IntervalParams
 ) -> Iterator[tuple[pd.DataFrame, float]]:
     """Forecast one fold with each method.
 
     Args:
-        context: The past up to the fold's cutoff.
+        context: What is known at the fold's cutoff.
         methods: Candidates.
-        forecast_index: ``store, department, week, turnover`` after the cutoff; turnover is for scoring only.
-        intervals: How the width of intervals is learnt.
+        actuals: ``store, department, week, turnover`` after the cutoff; turnover is used for scoring only.
+        intervals: Past origins and nonconformity scale of the intervals.
 
     Yields:
         ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``,
-        and the seconds it took to fit, forecast and learn the intervals; what methods share counts with the
-        first of them.
+        and the seconds it took to fit, forecast and learn the intervals; work that methods share counts for
+        the first of them.
     """
+    horizon_weeks = int(weeks_ahead(actuals, context.cutoff).max())
     for name, method in methods.root.items():
         start = perf_counter()
-        half_widths = learn_half_widths(
-            method, context, intervals, int(weeks_ahead(forecast_index, context.cutoff).max())
-        )
-        answer = forecast_all(method, context, forecast_index[[*KEYS, "week"]], method.fit(context))
-        answer = add_intervals(answer, context, half_widths, intervals)
+        half_widths = learn_half_widths(method, context, intervals, horizon_weeks)
+        forecasts = forecast_all(method, context, actuals[ROW_KEYS], method.fit(context))
+        forecasts = add_intervals(forecasts, context, half_widths, intervals)
         seconds = perf_counter() - start
-        answer["turnover"] = forecast_index["turnover"].to_numpy()
+        turnover = actuals["turnover"].to_numpy()
         logger.info(
             "%s after %s: WAPE %.3f in %.1f s",
             name,
             f"{context.cutoff:%Y-%m-%d}",
-            wape(answer["turnover"].to_numpy(), answer["forecast"].to_numpy()),
+            wape(turnover, forecasts["forecast"].to_numpy()),
             seconds,
         )
-        answer = answer.assign(method=name, cutoff=context.cutoff)
-        columns = ["method", "cutoff", *KEYS, "week", "horizon", "turnover", "forecast", *INTERVAL_COLUMNS]
-        yield answer[columns], seconds
+        forecasts = forecasts.assign(method=name, cutoff=context.cutoff, turnover=turnover)
+        columns = ["method", "cutoff", *ROW_KEYS, "horizon", "turnover", "forecast", *INTERVAL_COLUMNS]
+        yield forecasts[columns], seconds

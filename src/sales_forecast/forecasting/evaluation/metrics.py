@@ -1,14 +1,20 @@
-"""How wrong forecasts are. Each definition says its sign, unit, pooling and zero case."""
+"""Metrics of forecasts. Each definition states its sign, unit, pooling and zero case.
+
+The metrics are defined here, and tested against utilsforecast, because no library has all of them: WAPE and
+bias are pooled over rows and relative to what was sold, and RMSSE is weighted by turnover. The mean absolute
+and the root mean squared error equal those of scikit-learn to the last digit; being one line each, they spare
+the service and the command line an import of scikit-learn.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from sales_forecast.forecasting.panel.matrix import KEYS, WEEKS_PER_YEAR, FloatArray
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS, WEEKS_PER_YEAR, FloatArray
 
 MIN_COMPARED_WEEKS = 52
-"""A nonconformity scale from less than a whole year would be that of one season."""
+"""A scale from less than a whole year would be that of one season."""
 
 
 def wape(actual: FloatArray, forecast: FloatArray) -> float:
@@ -69,41 +75,41 @@ def bias(actual: FloatArray, forecast: FloatArray) -> float:
 
 
 def seasonal_scale(panel: pd.DataFrame, cutoff: pd.Timestamp) -> pd.Series[float]:
-    """Mean squared error that repeating last year made in each series' own history.
+    """Mean squared error of repeating last year in each series' own history.
 
-    Weeks without a week a year before count nothing: before a store opened there is no forecast to beat.
+    Weeks without a week a year before are left out: a new store has no last year to repeat.
 
     Args:
-        panel: ``store, department, week, turnover``; one row each week of a series' life.
+        panel: ``store, department, week, turnover``; one row per week from a series' first to its last.
         cutoff: Last week of the history.
 
     Returns:
         Squared currency units by store and department; NaN where fewer than ``MIN_COMPARED_WEEKS`` weeks
         can be compared.
     """
-    past = panel.loc[panel["week"] <= cutoff, [*KEYS, "week", "turnover"]].sort_values([*KEYS, "week"])
-    before = past.groupby(KEYS)["turnover"].shift(WEEKS_PER_YEAR)
-    squared = ((past["turnover"] - before) ** 2).groupby([past["store"], past["department"]])
+    past = panel.loc[panel["week"] <= cutoff, [*ROW_KEYS, "turnover"]].sort_values(ROW_KEYS)
+    last_year = past.groupby(SERIES_KEYS)["turnover"].shift(WEEKS_PER_YEAR)
+    squared = ((past["turnover"] - last_year) ** 2).groupby([past["store"], past["department"]])
     return squared.mean().where(squared.count() >= MIN_COMPARED_WEEKS)
 
 
 def rmsse(rows: pd.DataFrame, scale: pd.Series[float]) -> float:
-    """Root mean squared scaled error, with repeating last year as the nonconformity scale.
+    """Root mean squared scaled error, scaled by the error of repeating last year.
 
-    Below 1 a series was forecast better than repeating last year did in its own past. The mean over series
-    is weighted by what they sold, as M5 weights it: a series that hardly sells has hardly a nonconformity scale.
+    Below 1, a series was forecast better than by repeating last year in its own past. The mean over series is
+    weighted by their turnover, as in M5, because the scale of a series that hardly sells is unreliable.
 
     Args:
         rows: ``store, department, turnover, forecast`` of one method and cutoff.
-        scale: As ``seasonal_scale`` gives it for that cutoff.
+        scale: As ``seasonal_scale`` returns it for that cutoff.
 
     Returns:
         A ratio without unit; series without a scale, or that never moved, are left out; NaN if all are.
 
     Source:
         Makridakis, Spiliotis and Assimakopoulos (2022), The M5 competition, International Journal of
-        Forecasting 38(4), 1325-1336; there with last week as the nonconformity scale and the last four weeks' sales as
-        the weights.
+        Forecasting 38(4), 1325-1336; there scaled by the error of repeating last week, and weighted by the
+        sales of the last four weeks.
     """
     squared = (rows["turnover"] - rows["forecast"]) ** 2
     series = [rows["store"], rows["department"]]

@@ -1,6 +1,8 @@
-"""Forecasts that a method would have made before a cutoff, and the prediction intervals that follow from them."""
+"""Forecasts that a method would have made at past origins, and the half-widths that follow from them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -13,7 +15,35 @@ from sales_forecast.forecasting.intervals.conformal import (
     half_widths_from,
 )
 from sales_forecast.forecasting.methods.base import Method, forecast_all
-from sales_forecast.forecasting.panel.matrix import KEYS
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+
+
+def past_forecasts(
+    method: Method, context: ForecastContext, weeks_back: Iterable[int], horizon_weeks: int
+) -> Iterator[PastForecast]:
+    """Forecast at past origins what has come true since.
+
+    Args:
+        method: Method, which is fitted at each origin on what was known then.
+        context: What is known at the cutoff.
+        weeks_back: Weeks from each origin to the cutoff.
+        horizon_weeks: Number of weeks to forecast after each origin.
+
+    Yields:
+        The forecasts of each origin; origins that the method cannot forecast at, or after which no turnover
+        is known, are left out.
+    """
+    for weeks in weeks_back:
+        origin = context.cutoff - pd.Timedelta(weeks=weeks)
+        actuals = actuals_after(context.data.panel, origin, horizon_weeks)
+        if actuals.empty:
+            continue
+        known = context.as_of(origin)
+        try:
+            forecasts = forecast_all(method, known, actuals[ROW_KEYS], method.fit(known))
+        except ShortHistoryError:
+            continue
+        yield PastForecast(known, forecasts.assign(turnover=actuals["turnover"].to_numpy()))
 
 
 def learn_half_widths(
@@ -22,38 +52,19 @@ def learn_half_widths(
     """Learn the half-widths of prediction intervals from forecasts made at past origins.
 
     Args:
-        method: Is fitted anew at each origin, on what was known then.
-        context: The past up to the cutoff.
-        intervals: Which origins, and the nonconformity scale.
-        horizon_weeks: How many weeks ahead is forecast.
+        method: Method, which is fitted at each origin on what was known then.
+        context: What is known at the cutoff.
+        intervals: Past origins and nonconformity scale.
+        horizon_weeks: Number of weeks to forecast after each origin.
 
     Raises:
         ShortHistoryError: No forecast can be made at any of the origins.
     """
-    past = [_forecast_before(method, context, weeks, horizon_weeks) for weeks in intervals.weeks_back]
-    known = [forecast for forecast in past if forecast is not None]
-    if not known:
+    past = list(past_forecasts(method, context, intervals.weeks_back, horizon_weeks))
+    if not past:
         raise ShortHistoryError(
-            f"{len(context.raw.weeks)} weeks of history are too few for prediction intervals: no forecast can "
-            f"be made {min(intervals.weeks_back)} weeks before {context.cutoff:%Y-%m-%d}. Name nearer origins "
-            "under turnover.intervals.weeks_back, or bring more history."
+            f"{len(context.raw.weeks)} weeks of history are too few for prediction intervals: no forecast "
+            f"can be made {min(intervals.weeks_back)} weeks before {context.cutoff:%Y-%m-%d}. Name nearer "
+            "origins under turnover.intervals.weeks_back, or bring more history."
         )
-    return half_widths_from(known, intervals)
-
-
-def _forecast_before(
-    method: Method, context: ForecastContext, weeks: int, horizon_weeks: int
-) -> PastForecast | None:
-    """The forecast made so many weeks before the cutoff; None where the method could not yet make one."""
-    origin = context.cutoff - pd.Timedelta(weeks=weeks)
-    if origin < context.data.first_week:
-        return None
-    actuals = actuals_after(context.data.panel, origin, horizon_weeks)
-    if actuals.empty:
-        return None
-    past = context.as_of(origin)
-    try:
-        forecast = forecast_all(method, past, actuals[[*KEYS, "week"]], method.fit(past))
-    except ShortHistoryError:
-        return None
-    return PastForecast(past, forecast.assign(turnover=actuals["turnover"].to_numpy()))
+    return half_widths_from(past, intervals)

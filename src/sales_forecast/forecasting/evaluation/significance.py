@@ -1,41 +1,40 @@
-"""Is one method better than another, or was it luck? Two paired tests on the same past forecasts."""
+"""Whether one method is better than another beyond chance: two paired tests on the same past forecasts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
-SEEN_EIGHT_TIMES_IN_TEN = 1.96 + 0.84
-"""Standard errors between no difference and one that a 95 % interval tells from zero with 80 % power."""
+CHALLENGER, CHAMPION = "challenger", "champion"
+"""Values of ``method`` where two models are compared."""
 
+DETECTABLE_STANDARD_ERRORS = 1.96 + 0.84
+"""Size of a difference, in standard errors, that a 95 % interval distinguishes from zero with 80 % power."""
 
-MIN_STORES = 5
-"""With fewer stores, or other observations that are drawn, draws say nothing about chance."""
-
+MIN_CLUSTERS = 5
+"""The bootstrap needs so many clusters (stores) to say anything about chance."""
 
 Verdict = Literal["better", "worse", "open"]
-"""On a method against another; open where chance cannot be ruled out."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """WAPE of a method less that of another, mean over windows; negative: the method is better.
+    """WAPE of a method minus that of another, mean over windows; negative: the method is better.
 
     Args:
-        wape: As measured.
+        wape: Difference as measured.
         own: WAPE of the method, mean over windows.
-        other: WAPE of the other.
-        low: Lower end of the 95 % interval.
-        high: Its upper end.
-        deviation: Standard deviation of the difference over draws: its standard error.
-        detectable: The smallest true difference that would have been found eight times in ten.
-        stores: Number of stores, or of other observations, that were drawn from.
+        other: WAPE of the other method, mean over windows.
+        low: Lower end of the 95 % interval of the difference.
+        high: Upper end of the 95 % interval of the difference.
+        deviation: Standard deviation of the difference over draws, which is its standard error.
+        detectable: The smallest true difference that would be found with 80 % power.
+        clusters: Number of clusters (stores) that were drawn from.
     """
 
     wape: float
@@ -45,44 +44,47 @@ class Difference:
     high: float
     deviation: float
     detectable: float
-    stores: int = MIN_STORES
+    clusters: int = MIN_CLUSTERS
 
     @property
     def verdict(self) -> Verdict:
-        """``better``, ``worse``, or ``open`` where the interval holds zero or rests on next to no stores."""
-        if self.stores < MIN_STORES:
+        """``better`` or ``worse``; ``open`` where the interval holds zero or there are too few clusters."""
+        if self.clusters < MIN_CLUSTERS:
             return "open"
         return "better" if self.high < 0 else "worse" if self.low > 0 else "open"
 
 
 def compare(
-    backtest: pd.DataFrame, method: str, other: str, draws: int, seed: int, by: list[str] | None = None
+    backtest: pd.DataFrame,
+    method: str,
+    other: str,
+    draws: int,
+    seed: int,
+    by: list[str] | None = None,
 ) -> Difference:
-    """Draw stores with replacement, the same ones for both methods and all windows.
+    """Compare the WAPE of two methods by a paired bootstrap over stores.
 
-    Stores and not rows, because the weeks and departments of a store err together.
+    Stores are drawn with replacement, the same ones for both methods and all windows. Stores are drawn and
+    not rows, because the errors of the weeks and departments of a store depend on each other.
 
     Args:
-        backtest: ``method, cutoff, store, department, week, turnover, forecast`` of both methods, on the same
-            rows, and the columns of ``by``.
-        method: Whose WAPE counts.
-        other: Whose WAPE is subtracted.
-        draws: How many times the stores are drawn.
-        seed: Of the draws.
+        backtest: ``method, cutoff, store, turnover, forecast`` of both methods on the same rows and, if
+            ``by`` is given, ``week`` and the columns of ``by``.
+        method: Method whose WAPE counts.
+        other: Method whose WAPE is subtracted.
+        draws: Number of draws.
+        seed: Seed of the draws.
         by: Errors are those of weekly sums over the drawn stores by these columns; without it, of series.
 
     Source:
         Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapters 8 and 13: percentile interval,
         resampling whole clusters.
     """
-    stores = np.sort(backtest["store"].unique())
+    stores = pd.Index(np.sort(backtest["store"].unique()), name="store")
     drawn = _draw(len(stores), draws, seed)
     own, others = (
-        np.mean(
-            [_drawn_wape(rows, stores, drawn, by) for _, rows in asked.groupby("cutoff")],
-            axis=0,
-        )
-        for asked in (backtest[backtest["method"] == name] for name in (method, other))
+        np.mean([_drawn_wape(rows, stores, drawn, by) for _, rows in of_method.groupby("cutoff")], axis=0)
+        for of_method in (backtest[backtest["method"] == name] for name in (method, other))
     )
     return _difference(own, others, len(stores))
 
@@ -90,13 +92,13 @@ def compare(
 def compare_errors(
     own_errors: FloatArray, other_errors: FloatArray, actuals: FloatArray, draws: int, seed: int
 ) -> Difference:
-    """Draw observations with replacement, the same ones for both methods, as ``compare`` draws stores.
+    """Compare two methods by a paired bootstrap over independent observations, each its own cluster.
 
     Args:
-        own_errors: Actual less forecast of the method, one for each observation.
-        other_errors: The same of the other method.
+        own_errors: Actual minus forecast of the method, one per observation.
+        other_errors: Actual minus forecast of the other method, for the same observations.
         actuals: What came true.
-        draws: How many times the observations are drawn.
+        draws: Number of draws.
         seed: Seed of the draws.
     """
     drawn = _draw(len(actuals), draws, seed)
@@ -106,12 +108,12 @@ def compare_errors(
 
 
 def _draw(count: int, draws: int, seed: int) -> FloatArray:
-    """How often each observation counts, shape ``(1 + draws, count)``; the first row is the measurement itself."""
+    """How often each cluster counts, shape ``(1 + draws, count)``; the first row is the measurement itself."""
     counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), draws)
     return np.vstack([np.ones(count), counts])
 
 
-def _difference(own: FloatArray, others: FloatArray, observations: int) -> Difference:
+def _difference(own: FloatArray, others: FloatArray, clusters: int) -> Difference:
     """Difference of two errors and its interval, from one value of each per draw."""
     gaps = own - others
     low, high = np.quantile(gaps[1:], [0.025, 0.975])
@@ -123,13 +125,13 @@ def _difference(own: FloatArray, others: FloatArray, observations: int) -> Diffe
         low=float(low),
         high=float(high),
         deviation=deviation,
-        detectable=SEEN_EIGHT_TIMES_IN_TEN * deviation,
-        stores=observations,
+        detectable=DETECTABLE_STANDARD_ERRORS * deviation,
+        clusters=clusters,
     )
 
 
 def _drawn_wape(
-    rows: pd.DataFrame, stores: npt.NDArray[Any], drawn: FloatArray, by: list[str] | None
+    rows: pd.DataFrame, stores: pd.Index[str], drawn: FloatArray, by: list[str] | None
 ) -> FloatArray:
     """WAPE of one method in one window, for each draw."""
 
@@ -139,24 +141,24 @@ def _drawn_wape(
         wide = table.unstack(columns) if columns else table.to_frame()
         return wide.reindex(stores).fillna(0).to_numpy(dtype=float)
 
-    missed = rows["turnover"] - rows["forecast"]
+    error, turnover = rows["turnover"] - rows["forecast"], rows["turnover"]
     if by is None:
-        error, sold = (drawn @ per_store(part.abs(), [])[:, 0] for part in (missed, rows["turnover"]))
+        errors, sums = (drawn @ per_store(values.abs(), [])[:, 0] for values in (error, turnover))
     else:
-        error, sold = (
-            np.abs(drawn @ per_store(part, [*by, "week"])).sum(axis=1) for part in (missed, rows["turnover"])
+        errors, sums = (
+            np.abs(drawn @ per_store(values, [*by, "week"])).sum(axis=1) for values in (error, turnover)
         )
-    ratio: FloatArray = error / np.maximum(sold, 1e-9)
+    ratio: FloatArray = errors / np.maximum(sums, 1e-9)
     return ratio
 
 
 @dataclass(frozen=True)
 class DieboldMariano:
-    """Whether the mean difference in loss is zero.
+    """Test of the hypothesis that the mean difference in loss is zero.
 
     Args:
-        statistic: Negative: the method is better.
-        p_value: Of so large a statistic, either way, if there were no difference.
+        statistic: Test statistic; negative: the method is better.
+        p_value: Two-sided p-value.
     """
 
     statistic: float
@@ -164,15 +166,15 @@ class DieboldMariano:
 
 
 def diebold_mariano(backtest: pd.DataFrame, method: str, other: str) -> DieboldMariano:
-    """Test the weekly difference in the sum of absolute errors, whose neighbours in time are alike.
+    """Test the weekly difference in the sum of absolute errors, which is autocorrelated.
 
-    Windows lie apart, so weeks are compared with their neighbours of the same window only. NaN where every
-    week says the same.
+    Windows lie apart, so autocovariances are taken within a window only. NaN where all weeks have the same
+    difference.
 
     Args:
         backtest: ``method, cutoff, week, turnover, forecast`` of both methods, on the same rows.
-        method: Whose losses count.
-        other: Whose losses are subtracted.
+        method: Method whose losses count.
+        other: Method whose losses are subtracted.
 
     Source:
         Diebold and Mariano (1995), Comparing Predictive Accuracy, Journal of Business & Economic Statistics
@@ -193,7 +195,7 @@ def diebold_mariano(backtest: pd.DataFrame, method: str, other: str) -> DieboldM
 
 
 def _long_run_sum(window: FloatArray) -> float:
-    """Sum of squares and, with falling weights, of products of neighbours."""
+    """Sum of squares and, with falling weights, of lagged products."""
     weeks = len(window)
     products = [float(window[lag:] @ window[: weeks - lag]) for lag in range(weeks)]
     return products[0] + 2 * sum((1 - lag / weeks) * products[lag] for lag in range(1, weeks))

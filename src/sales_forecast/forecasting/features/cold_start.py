@@ -1,83 +1,84 @@
-"""Series too young to be forecast from their own past: they sell as their peers do, at their own size.
+"""Cold starts: series too young to be forecast from their own past are forecast from their peers.
 
-Peers are the series of the same department, those of the same region counting most. The first weeks of a
-series, where there are any, say how large it is beside them; the fewer they are, the less they count.
+Peers are the series of the same department; those of the same region have the largest weight. The first weeks
+of a series, where there are any, tell its size relative to its department; the fewer they are, the less they
+count.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from sales_forecast.forecasting.features.builder import MIN_WEEKS
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.panel.matrix import FloatArray, PanelMatrix
+from sales_forecast.forecasting.features.history import MIN_KNOWN_WEEKS
+from sales_forecast.forecasting.panel.matrix import SERIES_KEYS, BoolArray, FloatArray, PanelMatrix
 
-REGION_COUNTS_FROM = 5
-"""With so many peers in the region, it counts as much as the whole department."""
+REGION_PRIOR_SERIES = 5
+"""With so many peers in the region, its mean counts as much as that of the whole department."""
 
-SMALLEST = 1e-4
-"""No series is smaller beside its department than this."""
+MIN_RELATIVE_SIZE = 1e-4
+"""Lower bound of a series' size relative to its department."""
 
 
-def is_cold(context: ForecastContext, forecast_index: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Whether fewer than ``MIN_WEEKS`` weeks of a target's series are known."""
+def is_cold_start(context: ForecastContext, forecast_index: pd.DataFrame) -> BoolArray:
+    """Whether fewer than ``MIN_KNOWN_WEEKS`` weeks are known of the series of each row."""
     matrix = context.raw
-    young = (~np.isnan(matrix.turnover)).sum(axis=1) < MIN_WEEKS
+    cold = (~np.isnan(matrix.turnover)).sum(axis=1) < MIN_KNOWN_WEEKS
     position = matrix.position_of(forecast_index)
-    return np.where(position >= 0, young[position], True)
+    return np.where(position >= 0, cold[position], True)
 
 
-def like_peers(
-    context: ForecastContext, answer: pd.DataFrame, cold: npt.NDArray[np.bool_]
+def forecast_from_peers(
+    context: ForecastContext, forecasts: pd.DataFrame, cold: BoolArray
 ) -> pd.Series[float]:
-    """Forecast cold forecast index from the forecasts of warm ones.
+    """Forecast cold starts from the forecasts of all other series.
 
     Args:
-        context: What is known.
-        answer: ``store, department, week, forecast``.
-        cold: Which rows want a forecast.
+        context: What is known at the cutoff.
+        forecasts: ``store, department, week, forecast``.
+        cold: Rows that are cold starts.
 
     Returns:
-        Currency units per week, as long as the answer; NaN where a department has no warm series.
+        Currency units per week, one value per row of ``forecasts``; NaN where a department has no other
+        series.
     """
-    region = answer["store"].map(_regions(context))
-    warm = answer.assign(region=region, forecast=answer["forecast"].where(~cold))
+    region = forecasts["store"].map(_regions(context))
+    warm = forecasts.assign(region=region, forecast=forecasts["forecast"].where(~cold))
     in_department = warm.groupby(["department", "week"])["forecast"].transform("mean")
     regional = warm.groupby(["department", "week", "region"])["forecast"]
     peers = regional.transform("count").fillna(0)
-    share = peers / (peers + REGION_COUNTS_FROM)
+    share = peers / (peers + REGION_PRIOR_SERIES)
     mean = (1 - share) * in_department + share * regional.transform("mean").fillna(in_department)
-    sizes = _sizes(context)
-    own = pd.MultiIndex.from_frame(answer[["store", "department"]])
+    sizes = _relative_sizes(context)
+    own = pd.MultiIndex.from_frame(forecasts[SERIES_KEYS])
     return mean * sizes.reindex(own).fillna(1.0).to_numpy()
 
 
 def _regions(context: ForecastContext) -> pd.Series[str]:
-    placed = context.data.stores.set_index("store")
-    return placed["region"] if "region" in placed else pd.Series(dtype=object)
+    stores = context.data.stores.set_index("store")
+    return stores["region"] if "region" in stores else pd.Series(dtype=object)
 
 
-def _sizes(context: ForecastContext) -> pd.Series[float]:
-    """How large each young series is beside the mean of its department in the same weeks."""
+def _relative_sizes(context: ForecastContext) -> pd.Series[float]:
+    """Size of each cold start relative to the mean of its department in the same weeks."""
     matrix = context.level_adjusted
     known = ~np.isnan(matrix.turnover)
     weeks = known.sum(axis=1)
-    young = (weeks > 0) & (weeks < MIN_WEEKS)
+    cold = (weeks > 0) & (weeks < MIN_KNOWN_WEEKS)
     own = np.nansum(np.maximum(matrix.turnover, 0), axis=1)
-    usual = np.where(known, _department_mean(matrix, ~young), 0).sum(axis=1)
-    ratio = np.where(young & (usual > 0), own / np.where(usual > 0, usual, 1), 1.0)
-    size = np.maximum(ratio, SMALLEST) ** (weeks / (weeks + 1))
-    return pd.Series(size, index=pd.MultiIndex.from_frame(matrix.series[["store", "department"]]))
+    expected = np.where(known, _department_mean(matrix, ~cold), 0).sum(axis=1)
+    ratio = np.where(cold & (expected > 0), own / np.where(expected > 0, expected, 1), 1.0)
+    size = np.maximum(ratio, MIN_RELATIVE_SIZE) ** (weeks / (weeks + 1))
+    return pd.Series(size, index=pd.MultiIndex.from_frame(matrix.series[SERIES_KEYS]))
 
 
-def _department_mean(matrix: PanelMatrix, warm: npt.NDArray[np.bool_]) -> FloatArray:
+def _department_mean(matrix: PanelMatrix, warm: BoolArray) -> FloatArray:
     mean = np.zeros_like(matrix.turnover)
     departments = matrix.series["department"].to_numpy()
     for department in pd.unique(departments):
         members = departments == department
-        sold = matrix.turnover[members & warm]
-        count = (~np.isnan(sold)).sum(axis=0)
-        mean[members] = np.nansum(sold, axis=0) / np.maximum(count, 1)
+        turnover = matrix.turnover[members & warm]
+        count = (~np.isnan(turnover)).sum(axis=0)
+        mean[members] = np.nansum(turnover, axis=0) / np.maximum(count, 1)
     return mean

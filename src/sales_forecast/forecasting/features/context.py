@@ -1,4 +1,4 @@
-"""What a forecasting method may know at a cutoff, as tables and as one matrix."""
+"""What a forecasting method may use at a cutoff, as tables and as one matrix."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from sales_forecast.forecasting.features.builder import PLACE, FeatureBuilder
+from sales_forecast.forecasting.features.builder import FeatureBuilder
+from sales_forecast.forecasting.features.history import SeriesHistory
 from sales_forecast.forecasting.panel.level_shifts import (
     LevelShiftParams,
     adjust_levels,
     find_level_shifts,
 )
 from sales_forecast.forecasting.panel.matrix import (
-    KEYS,
+    ROW_KEYS,
+    SERIES_KEYS,
     WEEKS_PER_YEAR,
     FloatArray,
     PanelMatrix,
+    Positions,
 )
-from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.forecasting.panel.model_input import ModelInput, own_attributes
 
 
 @dataclass(frozen=True)
@@ -66,54 +68,65 @@ class ForecastContext:
 
     @cached_property
     def features(self) -> FeatureBuilder:
-        """Features of the level-adjusted history, kept so that several methods can share them."""
+        """Features of the level-adjusted history, cached so that several methods can share them."""
         return FeatureBuilder(self.level_adjusted, self.data)
 
-    @cached_property
-    def raw_features(self) -> FeatureBuilder:
-        """Features of the raw history."""
-        return FeatureBuilder(self.raw, self.data)
+    @property
+    def scale(self) -> FloatArray:
+        """Mean weekly turnover of each series over the last year, level-adjusted; NaN where it has none."""
+        return self.features.history.scale(self.level_adjusted.last)
 
     @property
-    def _stores(self) -> pd.DataFrame:
-        """Own attributes that are text know all their values, also those that no store of the panel has."""
-        own = self.data.stores.columns.difference(["store", *PLACE])
-        text = [name for name in own if not pd.api.types.is_numeric_dtype(self.data.stores[name])]
-        return self.data.stores.astype(dict.fromkeys(text, "category"))
+    def raw_scale(self) -> FloatArray:
+        """The same, of turnover as it was recorded."""
+        return SeriesHistory(self.raw).scale(self.raw.last)
 
     def _matrix(self, panel: pd.DataFrame) -> PanelMatrix:
-        wide = panel.pivot(index=KEYS, columns="week", values="turnover")
+        wide = panel.pivot(index=SERIES_KEYS, columns="week", values="turnover")
         weeks = pd.date_range(self.first_week, self.cutoff, freq="7D")
-        series = wide.index.to_frame(index=False).merge(self._stores, on="store", how="left")
+        series = wide.index.to_frame(index=False).merge(
+            _categorical(self.data.stores), on="store", how="left"
+        )
         return PanelMatrix(series, weeks, wide.reindex(columns=weeks).to_numpy(dtype=float))
 
 
+def _categorical(stores: pd.DataFrame) -> pd.DataFrame:
+    """The stores with own text attributes as categories, also of values that no store of the panel has."""
+    texts = [name for name in own_attributes(stores) if not pd.api.types.is_numeric_dtype(stores[name])]
+    return stores.astype(dict.fromkeys(texts, "category"))
+
+
 def actuals_after(panel: pd.DataFrame, cutoff: pd.Timestamp, horizon_weeks: int) -> pd.DataFrame:
-    """What came true after a cutoff, of series that had a history at it.
+    """Select the actual turnover after a cutoff, of series that had a history at it.
+
+    Args:
+        panel: ``store, department, week, turnover``, of weeks before and after the cutoff.
+        cutoff: First day of the last week that a forecast may use.
+        horizon_weeks: Number of weeks after it.
 
     Returns:
         ``store, department, week, turnover``; weeks that fell in a gap are left out.
     """
     end = cutoff + pd.Timedelta(weeks=horizon_weeks)
-    known = panel.loc[panel["week"] <= cutoff, KEYS].drop_duplicates()
+    known = panel.loc[panel["week"] <= cutoff, SERIES_KEYS].drop_duplicates()
     future = panel[(panel["week"] > cutoff) & (panel["week"] <= end) & panel["turnover"].notna()]
-    return future[[*KEYS, "week", "turnover"]].merge(known, on=KEYS)
+    return future[[*ROW_KEYS, "turnover"]].merge(known, on=SERIES_KEYS)
 
 
-def weeks_ahead(forecast_index: pd.DataFrame, cutoff: pd.Timestamp) -> npt.NDArray[np.intp]:
-    """Horizon of each target in weeks: 1 is the week after the cutoff."""
+def weeks_ahead(forecast_index: pd.DataFrame, cutoff: pd.Timestamp) -> Positions:
+    """Horizon of each row in weeks: 1 is the week after the cutoff."""
     return np.asarray((forecast_index["week"] - cutoff).dt.days // 7, dtype=np.intp)
 
 
 def repeat_last_year(matrix: PanelMatrix, forecast_index: pd.DataFrame, cutoff: pd.Timestamp) -> FloatArray:
-    """Turnover 52 weeks before each target; the series' latest known week where that is unknown.
+    """Turnover 52 weeks before each row; the series' latest known week where that is unknown.
 
-    Beyond a year ahead the same season of the latest year that is known serves.
+    Beyond a horizon of a year, the same season of the latest year that is known is repeated.
     """
     series = matrix.position_of(forecast_index)
-    ahead = weeks_ahead(forecast_index, cutoff)
-    back = WEEKS_PER_YEAR * np.ceil(ahead / WEEKS_PER_YEAR).astype(np.intp)
-    week = len(matrix.weeks) - 1 + ahead - back
+    horizon = weeks_ahead(forecast_index, cutoff)
+    lag = WEEKS_PER_YEAR * np.ceil(horizon / WEEKS_PER_YEAR).astype(np.intp)
+    week = matrix.last + horizon - lag
     latest = pd.DataFrame(matrix.turnover).ffill(axis=1).to_numpy()[:, -1]
     value = np.where(week >= 0, matrix.turnover[series, np.maximum(week, 0)], np.nan)
     value = np.where(np.isnan(value), latest[series], value)

@@ -1,4 +1,4 @@
-"""What a forecast is made of: every feature belongs to one of these groups."""
+"""Groups of features: every feature, and so every contribution to a forecast, belongs to one of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FeatureGroup(IntEnum):
     """Recent weeks and growth."""
 
     SEASON = 3
-    """Season, holidays and what the department and the region usually sell in that week."""
+    """Season, holidays, and how the week stood out in the department and the region in past years."""
 
     PLACE = 4
     """Place, age and attributes of the store."""

@@ -1,8 +1,8 @@
-"""Intervals that hold what they say: split-conformal, from forecasts that the method would have made before.
+"""Split-conformal prediction intervals, from the errors of forecasts made at past origins.
 
-An error is measured against the forecast and a share of the series' own scale, so that weeks off season have
-a half-width too. A range is as wide as the errors of past forecasts in the same department were, in units of that
-nonconformity scale. One of the past origins should lie a year back: there the season is the same.
+An error is divided by its nonconformity scale, which is the forecast plus a share of the series' mean week,
+so that weeks off season have a half-width too. The half-width of an interval is a quantile of such errors in
+the same department. One of the past origins should lie a year back, where the season is the same.
 
 Source:
     Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018), Distribution-Free Predictive Inference for
@@ -25,33 +25,34 @@ from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
 COVERAGES = (80, 95)
-"""Per cent of weeks that should fall into their range."""
+"""Per cent of weeks that should fall into their intervals."""
 
 INTERVAL_COLUMNS = [f"{end}_{coverage}" for coverage in COVERAGES for end in ("lo", "hi")]
-MIN_ROWS = 100
-"""A department with fewer past forecasts takes the errors of all departments."""
+
+MIN_SERIES_ERRORS = 100
+"""A department with fewer errors of past forecasts of series uses the errors of all departments."""
 
 HalfWidths = dict[str, dict[str, float]]
-"""Coverage in per cent -> department, and ``""`` for all -> half-width in units of the nonconformity scale."""
+"""Coverage in per cent -> department, or ``""`` for all -> half-width in units of the nonconformity scale."""
 
 
 class IntervalParams(BaseModel, frozen=True, extra="forbid"):
-    """How the half-width of intervals is learnt."""
+    """How half-widths are learned."""
 
     weeks_back: tuple[Annotated[int, Field(gt=0)], ...] = Field(min_length=1)
-    """The past origins: so many weeks before the cutoff."""
+    """Weeks from each past origin to the cutoff."""
 
     scale_share: float = Field(gt=0)
-    """How much of a series' mean week counts beside the forecast."""
+    """Share of a series' mean week that is added to the forecast in the nonconformity scale."""
 
 
 def origins(cutoff: pd.Timestamp, intervals: IntervalParams) -> list[pd.Timestamp]:
-    """The cutoff, and the past origins that the half-width of its intervals is learnt from."""
+    """Return the cutoff, and the past origins that the half-widths of its intervals are learned from."""
     return [cutoff, *(cutoff - pd.Timedelta(weeks=weeks) for weeks in intervals.weeks_back)]
 
 
 def refuse_origins_before(first: pd.Timestamp, cutoff: pd.Timestamp, intervals: IntervalParams) -> None:
-    """Refuse past origins of which none lies in the history.
+    """Refuse past origins none of which lies in the history.
 
     Raises:
         InputError: Names the parameter.
@@ -67,7 +68,7 @@ def refuse_origins_before(first: pd.Timestamp, cutoff: pd.Timestamp, intervals: 
 
 @dataclass(frozen=True)
 class PastForecast:
-    """A forecast whose weeks have come.
+    """A forecast whose actual turnover is known.
 
     Args:
         context: What was known when it was made.
@@ -82,8 +83,8 @@ def half_widths_from(past: Iterable[PastForecast], intervals: IntervalParams) ->
     """Turn the errors of past forecasts into half-widths.
 
     Args:
-        past: At least one.
-        intervals: The nonconformity scale.
+        past: Past forecasts, at least one.
+        intervals: Defines the nonconformity scale.
     """
     errors = [
         one.rows[["department"]].assign(
@@ -95,17 +96,17 @@ def half_widths_from(past: Iterable[PastForecast], intervals: IntervalParams) ->
     return conformal_half_widths(pd.concat(errors))
 
 
-def conformal_half_widths(errors: pd.DataFrame, min_rows: int = MIN_ROWS) -> HalfWidths:
+def conformal_half_widths(errors: pd.DataFrame, min_errors: int = MIN_SERIES_ERRORS) -> HalfWidths:
     """Turn past errors into half-widths.
 
     Args:
         errors: ``department`` and ``error``: absolute errors in units of the nonconformity scale.
-        min_rows: A department with fewer takes the errors of all.
+        min_errors: A department with fewer errors uses those of all departments.
     """
     parts = {"": errors["error"].to_numpy()} | {
         str(department): part["error"].to_numpy()
         for department, part in errors.groupby("department")
-        if len(part) >= min_rows
+        if len(part) >= min_errors
     }
     return {
         str(coverage): {name: _half_width(part, coverage) for name, part in parts.items()}
@@ -114,91 +115,95 @@ def conformal_half_widths(errors: pd.DataFrame, min_rows: int = MIN_ROWS) -> Hal
 
 
 def _half_width(errors: FloatArray, coverage: int) -> float:
-    """The smallest error that so many per cent do not exceed, with the correction for finitely many."""
+    """The smallest error that so many per cent do not exceed, with the finite-sample correction."""
     rank = min(len(errors), math.ceil(coverage * (len(errors) + 1) / 100))
     return float(np.partition(errors, rank - 1)[rank - 1])
 
 
 def nonconformity_scale(
-    answer: pd.DataFrame, context: ForecastContext, intervals: IntervalParams
+    forecasts: pd.DataFrame, context: ForecastContext, intervals: IntervalParams
 ) -> pd.Series[float]:
-    """What errors are measured in: the forecast and a share of the series' mean week.
+    """Scale of the errors of forecasts: the forecast plus a share of the series' mean week.
 
-    A series without a mean week has that of its department, or of all.
+    A series without a mean week has that of its department, or of all series.
 
     Args:
-        answer: ``store, department, forecast``.
-        context: What was known when it was made.
-        intervals: How large the share is.
+        forecasts: ``store, department, forecast``.
+        context: What was known when they were made.
+        intervals: Defines the share.
 
     Returns:
-        Currency units per week, as long as the answer.
+        Currency units per week, one value per row of ``forecasts``.
     """
-    source, matrix = context.features, context.features.matrix
-    scale = pd.Series(source.scale(len(matrix.weeks) - 1), index=matrix.series.index)
+    matrix = context.level_adjusted
+    scale = pd.Series(context.scale, index=matrix.series.index)
     scale = scale.fillna(scale.groupby(matrix.series["department"]).transform("mean"))
-    scale = scale.fillna(scale.mean()).fillna(source.sold.mean())
-    position = matrix.position_of(answer)
+    scale = scale.fillna(scale.mean()).fillna(context.features.history.filled.mean())
+    position = matrix.position_of(forecasts)
     own = np.where(position >= 0, scale.to_numpy()[position], float(scale.mean()))
-    return answer["forecast"] + intervals.scale_share * own + 1e-9
+    return forecasts["forecast"] + intervals.scale_share * own + 1e-9
 
 
 def add_intervals(
-    answer: pd.DataFrame,
+    forecasts: pd.DataFrame,
     context: ForecastContext,
     half_widths: HalfWidths,
     intervals: IntervalParams,
     cold_start_half_widths: HalfWidths | None = None,
 ) -> pd.DataFrame:
-    """Put ``lo_80, hi_80, lo_95, hi_95`` beside forecasts, in their units and never below zero.
+    """Add prediction intervals to forecasts, in their units and never below zero.
 
     Args:
-        answer: As ``forecast_all`` returns it.
-        context: What was known when it was made.
+        forecasts: As ``forecast_all`` returns them.
+        context: What was known when they were made.
         half_widths: As ``learn_half_widths`` returns them.
-        intervals: The same parameters.
-        cold_start_half_widths: For series too young for a past of their own; without them they get those of all.
+        intervals: The parameters that the half-widths were learned with.
+        cold_start_half_widths: Half-widths of cold starts; without them cold starts have those of all series.
+
+    Returns:
+        The table with ``lo_80, hi_80, lo_95, hi_95``.
     """
-    unit = nonconformity_scale(answer, context, intervals)
-    with_intervals = intervals_around(answer, unit, half_widths)
-    cold = answer["cold_start"] if cold_start_half_widths else pd.Series(False, answer.index)
+    scale = nonconformity_scale(forecasts, context, intervals)
+    with_intervals = intervals_around(forecasts, scale, half_widths)
+    cold = forecasts["cold_start"] if cold_start_half_widths else pd.Series(False, forecasts.index)
     if cold_start_half_widths and cold.any():
-        with_intervals.loc[cold] = intervals_around(answer[cold], unit[cold], cold_start_half_widths)
+        with_intervals.loc[cold] = intervals_around(forecasts[cold], scale[cold], cold_start_half_widths)
     return with_intervals
 
 
 def intervals_around(
-    answer: pd.DataFrame, nonconformity_scale: pd.Series[float], half_widths: HalfWidths
+    forecasts: pd.DataFrame, scale: pd.Series[float], half_widths: HalfWidths
 ) -> pd.DataFrame:
-    """Put intervals around forecasts.
+    """Add intervals of given half-widths to forecasts.
 
     Args:
-        answer: ``department, forecast``.
-        nonconformity_scale: What the half-widths are multiples of, row by row.
-        half_widths: By coverage and department.
+        forecasts: ``department, forecast``.
+        scale: Nonconformity scale of each row.
+        half_widths: Half-widths by coverage and department.
 
     Returns:
         The table with ``lo_80, hi_80, lo_95, hi_95``, none below zero.
     """
     columns = {}
     for coverage in COVERAGES:
-        learnt = half_widths[str(coverage)]
-        half_width = answer["department"].astype(str).map(learnt).fillna(learnt[""]) * nonconformity_scale
-        columns[f"lo_{coverage}"] = (answer["forecast"] - half_width).clip(lower=0)
-        columns[f"hi_{coverage}"] = answer["forecast"] + half_width
-    return answer.assign(**columns)
+        by_department = half_widths[str(coverage)]
+        departments = forecasts["department"].astype(str)
+        half_width = departments.map(by_department).fillna(by_department[""]) * scale
+        columns[f"lo_{coverage}"] = (forecasts["forecast"] - half_width).clip(lower=0)
+        columns[f"hi_{coverage}"] = forecasts["forecast"] + half_width
+    return forecasts.assign(**columns)
 
 
 def count_inside(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Count how many weeks fell into their range.
+    """Count how many weeks fell into their intervals.
 
     Args:
         rows: ``turnover``, the intervals, and the columns of ``by``.
-        by: What rows are told apart by.
+        by: Columns to group by.
 
     Returns:
         The columns of ``by``, ``rows, coverage_80, width_80, coverage_95, width_95``: coverage as a share of
-        rows, half-width as the sum of intervals over the sum of turnover.
+        rows, width as the sum of ``hi - lo`` over the sum of turnover.
     """
     measured = rows[[*by, "turnover"]].copy()
     for coverage in COVERAGES:

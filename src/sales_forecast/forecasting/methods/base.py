@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
+from typing_extensions import TypeVar
 
 from sales_forecast.errors import InputError, ShortHistoryError
-from sales_forecast.forecasting.features.cold_start import is_cold, like_peers
+from sales_forecast.forecasting.features.cold_start import forecast_from_peers, is_cold_start
 from sales_forecast.forecasting.features.context import ForecastContext, repeat_last_year, weeks_ahead
 from sales_forecast.forecasting.features.groups import FeatureGroup
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
-Fitted = dict[str, Any]
-"""What fitting learned, as JSON can hold it: numbers, text, lists."""
+Fitted = dict[str, JsonValue]
+"""What a method of any type learned, as JSON holds it; the method alone knows what the keys mean."""
+
+State = TypeVar("State", bound=Mapping[str, object], default=Any)
+"""What a method of one type learned: a mapping, or a TypedDict, of values that JSON can hold."""
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What is wanted of the methods.
+class Requirements:
+    """What the project's parameters and data require of the methods.
 
     Args:
-        horizon_weeks: Who wants forecasts -> how many weeks ahead.
+        horizon_weeks: Parameter that sets a horizon -> its weeks.
         columns: Attributes of a series that a method may name.
     """
 
@@ -34,27 +38,45 @@ class Needs:
     columns: list[str]
 
 
-class Method(BaseModel, ABC, frozen=True, extra="forbid"):
-    """A way of forecasting; its fields are its parameters.
+class Method(BaseModel, ABC, Generic[State], frozen=True, extra="forbid"):
+    """A forecasting method; its fields are its parameters.
 
     A method of your own is a subclass in any importable module, named under ``turnover.methods`` in the
-    parameters by its dotted path.
+    parameters by its dotted path. ``Method[State]`` says what it learns; a plain ``Method`` leaves that open.
     """
 
-    def fit(self, context: ForecastContext) -> Fitted:
-        """Learn from the past. Methods that only repeat the past need not."""
-        return {}
+    def fit(self, context: ForecastContext) -> State:
+        """Learn from the past; a method that learns nothing need not override this."""
+        return {}  # type: ignore[return-value]  # whoever declares a state with keys overrides fit
 
-    def contributions(
-        self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
-    ) -> FloatArray:
-        """Split the square root of each forecast into contributions.
+    @abstractmethod
+    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: State) -> FloatArray:
+        """Forecast the turnover of each row.
 
-        Methods that cannot tell leave all of it to ``attribution.OTHER``.
+        Args:
+            context: What is known at the cutoff.
+            forecast_index: ``store, department, week``, weeks after the cutoff.
+            fitted: What ``fit`` returned.
 
         Returns:
-            Shape ``(len(forecast_index), len(FeatureGroup))``, square roots of currency units; NaN where the method has
-            no answer.
+            Currency units per week, shape ``(len(forecast_index),)``; NaN where the method has no forecast.
+        """
+
+    def contributions(
+        self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: State
+    ) -> FloatArray:
+        """Split the square root of each forecast into contributions by feature group.
+
+        A method that cannot attribute its forecasts assigns all of them to ``FeatureGroup.OTHER``.
+
+        Args:
+            context: What is known at the cutoff.
+            forecast_index: ``store, department, week``, weeks after the cutoff.
+            fitted: What ``fit`` returned.
+
+        Returns:
+            Shape ``(len(forecast_index), len(FeatureGroup))``, square roots of currency units; NaN where the
+            method has no forecast.
         """
         contributions = np.zeros((len(forecast_index), len(FeatureGroup)))
         contributions[:, FeatureGroup.OTHER] = np.sqrt(
@@ -62,17 +84,17 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
         )
         return contributions
 
-    def problems(self, needs: Needs) -> Iterator[tuple[str, str]]:
-        """Say what cannot work, before anything is fitted.
+    def problems(self, requirements: Requirements) -> Iterator[tuple[str, str]]:
+        """Name options that cannot work, before anything is fitted.
 
         Yields:
             The path of the field, and what is wrong with it.
         """
         for path, method in self.nested():
-            yield from ((f"{path}.{inner}", what) for inner, what in method.problems(needs))
+            yield from ((f"{path}.{inner}", what) for inner, what in method.problems(requirements))
 
     def nested(self) -> Iterator[tuple[str, Method]]:
-        """Methods among the fields, each with its path: what blends are made of."""
+        """Methods among the fields, each with its path, such as the members of a blend."""
         for field in type(self).model_fields:
             value = getattr(self, field)
             for name, method in (value if isinstance(value, dict) else {"": value}).items():
@@ -80,13 +102,13 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
                     yield f"{field}.{name}" if name else field, method
 
     def learners(self, weeks: int) -> Iterator[Method]:
-        """The methods that learn from rows, among them and in them, when so many weeks are known."""
+        """Those of the nested methods, and itself, that learn from rows when so many weeks are known."""
         for _, method in self.nested():
             yield from method.learners(weeks)
 
     def with_nested(self, change: Callable[[Method], Method]) -> Method:
         """The same method with each nested one changed."""
-        update: dict[str, Any] = {}
+        update: dict[str, Method | dict[str, Method]] = {}
         for field in type(self).model_fields:
             value = getattr(self, field)
             if isinstance(value, Method):
@@ -95,34 +117,28 @@ class Method(BaseModel, ABC, frozen=True, extra="forbid"):
                 update[field] = {name: change(one) for name, one in value.items()}
         return self.model_copy(update=update)
 
-    @abstractmethod
-    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> FloatArray:
-        """Forecast the turnover of each target.
-
-        Args:
-            context: What is known at the cutoff.
-            forecast_index: ``store, department, week``, weeks after the cutoff.
-            fitted: What ``fit`` returned.
-
-        Returns:
-            Currency units per week, shape ``(len(forecast_index),)``; NaN where the method has no answer.
-        """
-
 
 def forecast_all(
-    method: Method, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
+    method: Method[State], context: ForecastContext, forecast_index: pd.DataFrame, fitted: State
 ) -> pd.DataFrame:
-    """Forecast every target, never below zero and never without an answer.
+    """Forecast every row, never below zero and never missing.
 
-    A series of a few weeks, or of none, sells as its peers do (``cold_start``); another one that the method
-    cannot forecast gets the mean of its department's forecasts in that week; a department that the method
-    cannot forecast repeats its own past.
+    A series of a few weeks, or of none, is forecast from its peers (``cold_start``); another one that the
+    method cannot forecast gets the mean of its department's forecasts in that week; a department that the
+    method cannot forecast repeats its own past.
+
+    Args:
+        method: The forecasting method.
+        context: What is known at the cutoff.
+        forecast_index: ``store, department, week``, weeks after the cutoff.
+        fitted: What ``method.fit`` returned.
 
     Returns:
-        The forecast index with ``horizon`` (weeks), ``forecast`` (currency units per week) and ``cold_start``.
+        The forecast index with ``horizon`` (weeks), ``forecast`` (currency units per week) and
+        ``cold_start``.
 
     Raises:
-        InputError: A target lies at or before the cutoff, or a whole department has no answer.
+        InputError: A row lies at or before the cutoff, or a whole department cannot be forecast.
     """
     horizon = weeks_ahead(forecast_index, context.cutoff)
     if (horizon < 1).any():
@@ -130,28 +146,28 @@ def forecast_all(
             f"{(horizon < 1).sum()} week(s) to forecast are not after the last week seen, "
             f"{context.cutoff:%Y-%m-%d}; the first is {forecast_index['week'].min():%Y-%m-%d}"
         )
-    cold = is_cold(context, forecast_index)
-    answer = forecast_index.assign(
+    cold = is_cold_start(context, forecast_index)
+    forecasts = forecast_index.assign(
         horizon=horizon, forecast=method.forecast(context, forecast_index, fitted), cold_start=cold
     )
     if cold.any():
-        like_others = like_peers(context, answer, cold)
-        answer["forecast"] = like_others.where(cold & like_others.notna(), answer["forecast"])
-    answer = _like_its_department(answer)
-    if answer["forecast"].isna().any():  # such as a department that is a few weeks old
-        repeated = repeat_last_year(context.raw, forecast_index, context.cutoff)
-        answer = _like_its_department(answer.fillna({"forecast": pd.Series(repeated, forecast_index.index)}))
-    answer["forecast"] = answer["forecast"].clip(lower=0)
-    if answer["forecast"].isna().any():
-        nameless = sorted(answer.loc[answer["forecast"].isna(), "department"].astype(str).unique())
+        from_peers = forecast_from_peers(context, forecasts, cold)
+        forecasts["forecast"] = from_peers.where(cold & from_peers.notna(), forecasts["forecast"])
+    forecasts = _fill_from_department(forecasts)
+    if forecasts["forecast"].isna().any():  # such as a department that is a few weeks old
+        repeated = pd.Series(repeat_last_year(context.raw, forecast_index, context.cutoff), forecasts.index)
+        forecasts = _fill_from_department(forecasts.fillna({"forecast": repeated}))
+    forecasts["forecast"] = forecasts["forecast"].clip(lower=0)
+    if (missing := forecasts["forecast"].isna()).any():
+        departments = sorted(forecasts.loc[missing, "department"].astype(str).unique())
         raise ShortHistoryError(
-            f"no forecast for department(s) {', '.join(nameless)}: no store has any history up to "
+            f"no forecast for department(s) {', '.join(departments)}: no store has any history up to "
             f"{context.cutoff:%Y-%m-%d}. Leave them out until one has."
         )
-    return answer
+    return forecasts
 
 
-def _like_its_department(answer: pd.DataFrame) -> pd.DataFrame:
-    """Fill missing forecasts with the mean of the department's in that week."""
-    usual = answer.groupby(["department", "week"])["forecast"].transform("mean")
-    return answer.assign(forecast=answer["forecast"].fillna(usual))
+def _fill_from_department(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Fill missing forecasts with the mean of the department's forecasts in that week."""
+    mean = forecasts.groupby(["department", "week"])["forecast"].transform("mean")
+    return forecasts.assign(forecast=forecasts["forecast"].fillna(mean))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import Generic
 
 import lightgbm as lgb
 import numpy as np
@@ -12,15 +13,15 @@ from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from sales_forecast.forecasting.features.groups import FeatureGroup, sum_by_group
-from sales_forecast.forecasting.methods.direct import DirectMethod
+from sales_forecast.forecasting.methods.direct import DirectMethod, Part
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
 ROWS_FOR_BINS = 20_000
-"""Enough rows to find the edges of at most 255 bins; LightGBM takes ten times as many, and half the fit."""
+"""Rows that LightGBM samples to find at most 255 bins; its default of ten times as many doubles the time."""
 
 
-class BoostedTrees(DirectMethod, frozen=True):
-    """What both libraries have in common."""
+class BoostedTrees(DirectMethod[Part], Generic[Part], frozen=True):
+    """The parameters that both libraries have in common."""
 
     trees: int = Field(gt=0)
     learning_rate: float = Field(gt=0, le=1)
@@ -32,8 +33,8 @@ class BoostedTrees(DirectMethod, frozen=True):
     seed: int = 42
 
 
-class LightGBM(BoostedTrees, frozen=True):
-    """LightGBM; fitted boosters are kept as its own text format."""
+class LightGBM(BoostedTrees[list[str]], frozen=True):
+    """LightGBM; fitted boosters are stored as the lines of its own text format."""
 
     bagging_fraction: float = Field(gt=0, le=1)
 
@@ -71,15 +72,15 @@ class LightGBM(BoostedTrees, frozen=True):
     ) -> FloatArray:
         """SHAP values of one booster."""
         booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
-        said = booster.predict(features.to_numpy(), pred_contrib=True, num_threads=1)
-        return sum_by_group(np.asarray(said, dtype=float), list(features.columns), groups)
+        shap = booster.predict(features.to_numpy(), pred_contrib=True, num_threads=1)
+        return sum_by_group(np.asarray(shap, dtype=float), list(features.columns), groups)
 
 
-class HistGradientBoosting(BoostedTrees, frozen=True):
-    """scikit-learn's histogram gradient boosting; fitted models are kept as skops files."""
+class HistGradientBoosting(BoostedTrees[str], frozen=True):
+    """scikit-learn's histogram gradient boosting; fitted models are stored as skops files in base64."""
 
     def fit_rows(self, features: pd.DataFrame, target: FloatArray, weight: FloatArray) -> str:
-        """Fit one model; without weights, with which scikit-learn 1.9 takes five times as long to bin."""
+        """Fit one model; without weights, because scikit-learn 1.9 bins five times as slowly with them."""
         import skops.io
 
         model = HistGradientBoostingRegressor(

@@ -1,15 +1,16 @@
-"""How parameters and model files declare a method, by a short name or a dotted path."""
+"""Declaration of methods in parameters and model files, by a short name or a dotted path."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from inspect import isabstract
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, RootModel, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, JsonValue, RootModel, SerializeAsAny, model_validator
+from pydantic_core import to_jsonable_python
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.methods.base import Method, Needs
+from sales_forecast.forecasting.methods.base import Method, Requirements
 
 _METHODS = "sales_forecast.forecasting.methods"
 
@@ -23,10 +24,14 @@ TYPES = {
     "by_history": f"{_METHODS}.blend.ByHistory",
     "prefitted": "sales_forecast.forecasting.distributed.Prefitted",
 }
-"""Short name of each method of this project -> where its class is. Models keep the name, so the class may move."""
+"""Short name of each method of this project -> its class. Models store the name, so the class may move."""
 
 
-def _load(declared: Any) -> Any:
+Declaration = dict[str, JsonValue]
+"""A method as parameters declare it: its ``type`` and its options, other methods among them."""
+
+
+def _load(declared: object) -> object:
     """Turn ``{type: name or dotted path, option: value}`` into the method that it declares."""
     if not isinstance(declared, dict):
         return declared
@@ -51,7 +56,7 @@ def _load(declared: Any) -> Any:
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ValueError(f"'{path}' is no subclass of {Method.__module__}.{Method.__name__}")
     if isabstract(found):
-        raise ValueError(f"'{path}' is what methods have in common; name one that can forecast")
+        raise ValueError(f"'{path}' is an abstract class; name a method that can forecast")
     return found(**options)
 
 
@@ -61,20 +66,21 @@ def _suggest(path: str) -> str:
     return next((short for short, where in TYPES.items() if where.rpartition(".")[2] == name), path)
 
 
-def declare(method: Method) -> dict[str, Any]:
-    """Write a method as parameters declare it."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Method):
-            return declare(value)
-        if isinstance(value, dict):
-            return {name: plain(one) for name, one in value.items()}
-        return value
-
+def declare(method: Method) -> Declaration:
+    """Write a method as parameters declare it, in values that JSON can hold."""
     cls = type(method)
     path = f"{cls.__module__}.{cls.__qualname__}"
     kind = next((short for short, where in TYPES.items() if where == path), path)
-    return {"type": kind} | {name: plain(getattr(method, name)) for name in cls.model_fields}
+    return {"type": kind} | {name: _declared(getattr(method, name)) for name in cls.model_fields}
+
+
+def _declared(option: object) -> JsonValue:
+    if isinstance(option, Method):
+        return declare(option)
+    if isinstance(option, dict):
+        return {name: _declared(one) for name, one in option.items()}
+    plain: JsonValue = to_jsonable_python(option)
+    return plain
 
 
 AnyMethod = Annotated[SerializeAsAny[Method], BeforeValidator(_load)]
@@ -82,11 +88,11 @@ AnyMethod = Annotated[SerializeAsAny[Method], BeforeValidator(_load)]
 
 
 RESERVED = {"selected", "headline"}
-"""Keys of ``metrics.json`` beside the methods."""
+"""Keys of ``metrics.json`` that are not names of methods."""
 
 
 class Methods(RootModel[dict[str, AnyMethod]], frozen=True):
-    """The candidates: a short name -> the method."""
+    """The candidate methods by their names."""
 
     @model_validator(mode="after")
     def _names_that_metrics_can_carry(self) -> Methods:
@@ -94,8 +100,11 @@ class Methods(RootModel[dict[str, AnyMethod]], frozen=True):
             raise ValueError(f"turnover.methods: a method cannot be called {', '.join(sorted(taken))}")
         return self
 
-    def refuse_problems(self, needs: Needs) -> None:
-        """Refuse what cannot work.
+    def refuse_problems(self, requirements: Requirements) -> None:
+        """Refuse options that cannot work.
+
+        Args:
+            requirements: Horizons and columns that the methods have to serve.
 
         Raises:
             InputError: Names each impossible option with its path in the parameters; the same one of several
@@ -103,7 +112,7 @@ class Methods(RootModel[dict[str, AnyMethod]], frozen=True):
         """
         paths: dict[tuple[str, str], list[str]] = {}
         for name, method in self.root.items():
-            for path, what in method.problems(needs):
+            for path, what in method.problems(requirements):
                 paths.setdefault((path.rpartition(".")[2], what), []).append(
                     f"turnover.methods.{name}.{path}"
                 )

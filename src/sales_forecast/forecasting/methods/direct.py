@@ -1,7 +1,7 @@
-"""Learning from ratios to a series' own scale, one direct model for all weeks ahead.
+"""Direct methods: one regression for all weeks ahead, on ratios to each series' own scale.
 
 The target is sqrt(turnover / scale), weighted by the scale: the model learns shapes, and errors count by the
-money they stand for. Rows come from past origins in the season that is to be forecast.
+turnover that they stand for. Rows come from past origins in the season that is to be forecast.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, takewhile
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +19,21 @@ import pandas as pd
 from joblib import Parallel, delayed
 from pydantic import Field
 from threadpoolctl import threadpool_limits
+from typing_extensions import TypeVar
 
 from sales_forecast.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.features.builder import FeatureBuilder, Rows
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
 from sales_forecast.forecasting.features.groups import FeatureGroup
-from sales_forecast.forecasting.methods.base import Fitted, Method, Needs
-from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, FloatArray
+from sales_forecast.forecasting.methods.base import Method, Requirements
+from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, BoolArray, FloatArray
+
+Part = TypeVar("Part", default=Any)
+"""The fitted regressor of one part of the series, as JSON can hold it."""
 
 
-class DirectMethod(Method, frozen=True):
-    """Everything but the regressor itself, which subclasses bring."""
+class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
+    """A direct method without its regressor, which subclasses add."""
 
     partition: tuple[str, ...] = ("department",)
     """One model for each combination of these columns; empty: one model for all."""
@@ -37,112 +41,113 @@ class DirectMethod(Method, frozen=True):
     max_horizon_weeks: int = Field(gt=0, le=50)
     origin_spacing_weeks: int = Field(gt=0)
     season_width_weeks: int = Field(ge=0, le=26)
-    """Origins lie within so many weeks of the cutoff's place in the year, in every past year."""
+    """Training origins lie within so many weeks of the cutoff's place in the year, in every past year."""
 
-    def problems(self, needs: Needs) -> Iterator[tuple[str, str]]:
-        """A horizon beyond the trained one, and a partition by a column that is not there."""
-        for who, weeks in needs.horizon_weeks.items():
+    def problems(self, requirements: Requirements) -> Iterator[tuple[str, str]]:
+        """Name a horizon beyond the trained one, and a partition by a column that does not exist."""
+        for parameter, weeks in requirements.horizon_weeks.items():
             if weeks > self.max_horizon_weeks:
-                yield "max_horizon_weeks", f"{self.max_horizon_weeks} is too few, {who} wants {weeks}"
-        if unknown := sorted(set(self.partition) - set(needs.columns)):
-            there = ", ".join(needs.columns)
-            yield "partition", f"{', '.join(unknown)} is no column of the series; there are {there}"
-        yield from super().problems(needs)
+                yield "max_horizon_weeks", f"{self.max_horizon_weeks} is too few, {parameter} wants {weeks}"
+        if unknown := sorted(set(self.partition) - set(requirements.columns)):
+            available = ", ".join(requirements.columns)
+            yield "partition", f"{', '.join(unknown)} is no column of the series; there are {available}"
+        yield from super().problems(requirements)
 
     def learners(self, weeks: int) -> Iterator[Method]:
         """Itself."""
         yield self
 
     @abstractmethod
-    def fit_rows(self, features: pd.DataFrame, target: FloatArray, weight: FloatArray) -> Any:
-        """Fit one regressor; return it as JSON can hold it."""
+    def fit_rows(self, features: pd.DataFrame, target: FloatArray, weight: FloatArray) -> Part:
+        """Fit the regressor of one part; return it as JSON can hold it."""
 
     @abstractmethod
-    def predict_rows(self, fitted: Any, features: pd.DataFrame) -> FloatArray:
-        """Predict with one regressor."""
-
-    def fit(self, context: ForecastContext) -> Fitted:
-        """Fit one regressor a part."""
-        source = context.features
-        part = self._part_of(source.matrix.series)
-        origins = self._training_origins(source)
-        trained = np.any([origin.known.any(axis=1) for origin in origins], axis=0)
-        names = sorted(set(part[trained]))
-        # Parts in parallel, each on one thread: a part is too small to share, and threads that wait for
-        # each other take twenty times as long on a busy machine. The result does not depend on the cores.
-        with threadpool_limits(1):
-            fitted = Parallel(n_jobs=-1, prefer="threads")(
-                delayed(self._fit_part)(origins, part == name, source.names) for name in names
-            )
-        return dict(zip(names, fitted, strict=True))
-
-    def _fit_part(self, origins: list[Origin], members: npt.NDArray[np.bool_], names: list[str]) -> Any:
-        rows = [origin.rows_of(members) for origin in origins]
-        features, target, weight = (np.concatenate(column) for column in zip(*rows, strict=True))
-        return self.fit_rows(pd.DataFrame(features, columns=names, copy=False), target, weight)
-
-    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> FloatArray:
-        """Forecast each row with the regressor of its part."""
-
-        def predict(regressor: Any, features: pd.DataFrame) -> FloatArray:
-            return self.predict_rows(regressor, features)[:, None]
-
-        root = self._per_part(context, forecast_index, fitted, predict, 1)
-        return np.maximum(root[:, 0], 0) ** 2
-
-    def contributions(
-        self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted
-    ) -> FloatArray:
-        """Split the square root of each forecast by feature group, as the regressor counts them."""
-        groups = context.features.groups
-
-        def contribute(regressor: Any, features: pd.DataFrame) -> FloatArray:
-            return self.contribute_rows(regressor, features, groups)
-
-        split = self._per_part(context, forecast_index, fitted, contribute, len(FeatureGroup))
-        return np.where(split.sum(axis=1, keepdims=True) < 0, 0, split)
+    def predict_rows(self, fitted: Part, features: pd.DataFrame) -> FloatArray:
+        """Predict with the regressor of one part."""
 
     def contribute_rows(
-        self, regressor: Any, features: pd.DataFrame, groups: Mapping[str, FeatureGroup]
+        self, fitted: Part, features: pd.DataFrame, groups: Mapping[str, FeatureGroup]
     ) -> FloatArray:
-        """Split predictions by feature group; a regressor that cannot leaves all to ``OTHER``.
+        """Split predictions by feature group; by default all of them belong to ``OTHER``.
 
         Returns:
             Shape ``(len(features), len(FeatureGroup))``; each row adds up to the prediction.
         """
         contributions = np.zeros((len(features), len(FeatureGroup)))
-        contributions[:, FeatureGroup.OTHER] = self.predict_rows(regressor, features)
+        contributions[:, FeatureGroup.OTHER] = self.predict_rows(fitted, features)
         return contributions
+
+    def fit(self, context: ForecastContext) -> dict[str, Part]:
+        """Fit one regressor per part."""
+        builder = context.features
+        part = self._part_of(builder.matrix.series)
+        origins = self._training_origins(builder)
+        trained = np.any([origin.known.any(axis=1) for origin in origins], axis=0)
+        names = sorted(set(part[trained]))
+        # Parts run in parallel, each on one thread: a part is too small to share, and threads that wait for
+        # each other take twenty times as long on a busy machine. The result does not depend on the cores.
+        with threadpool_limits(1):
+            fitted = Parallel(n_jobs=-1, prefer="threads")(
+                delayed(self._fit_part)(origins, part == name, builder.names) for name in names
+            )
+        return dict(zip(names, fitted, strict=True))
+
+    def _fit_part(self, origins: list[TrainingOrigin], members: BoolArray, names: list[str]) -> Part:
+        rows = [origin.rows_of(members) for origin in origins]
+        features, target, weight = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return self.fit_rows(pd.DataFrame(features, columns=names, copy=False), target, weight)
+
+    def forecast(
+        self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: dict[str, Part]
+    ) -> FloatArray:
+        """Forecast each row with the regressor of its part."""
+
+        def predict(regressor: Part, features: pd.DataFrame) -> FloatArray:
+            return self.predict_rows(regressor, features)[:, None]
+
+        roots = self._per_part(context, forecast_index, fitted, predict, 1)
+        return np.maximum(roots[:, 0], 0) ** 2
+
+    def contributions(
+        self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: dict[str, Part]
+    ) -> FloatArray:
+        """Split the square root of each forecast by feature group, as the regressor attributes it."""
+        groups = context.features.groups
+
+        def contribute(regressor: Part, features: pd.DataFrame) -> FloatArray:
+            return self.contribute_rows(regressor, features, groups)
+
+        contributions = self._per_part(context, forecast_index, fitted, contribute, len(FeatureGroup))
+        return np.where(contributions.sum(axis=1, keepdims=True) < 0, 0, contributions)
 
     def _per_part(
         self,
         context: ForecastContext,
         forecast_index: pd.DataFrame,
-        fitted: Fitted,
-        apply: Callable[[Any, pd.DataFrame], FloatArray],
-        width: int,
+        fitted: dict[str, Part],
+        apply: Callable[[Part, pd.DataFrame], FloatArray],
+        columns: int,
     ) -> FloatArray:
-        """Apply the regressor of each row's part; square roots of turnover, shape ``(rows, width)``."""
-        source = context.features
-        origin = len(source.matrix.weeks) - 1
-        ahead = weeks_ahead(forecast_index, context.cutoff)
-        self._refuse_beyond(int(ahead.max()))
-        features = source.rows(origin, int(ahead.max()))
-        scale = source.scale(origin)
-        part = self._part_of(source.matrix.series)
+        """Apply the regressor of each row's part; square roots of turnover, shape ``(rows, columns)``."""
+        builder = context.features
+        horizon = weeks_ahead(forecast_index, context.cutoff)
+        self._refuse_beyond(int(horizon.max()))
+        features = builder.rows(builder.matrix.last, int(horizon.max()))
+        scale = context.scale
+        part = self._part_of(builder.matrix.series)
 
-        roots = np.full((*features.shape[:2], width), np.nan)
+        roots = np.full((*features.shape[:2], columns), np.nan)
         for name, regressor in fitted.items():
             members = np.flatnonzero((part == name) & ~np.isnan(scale))
             if members.size:
                 rows = features[members].reshape(-1, features.shape[2])
                 with threadpool_limits(1):
-                    applied = apply(regressor, pd.DataFrame(rows, columns=source.names))
-                roots[members] = applied.reshape(len(members), -1, width)
+                    applied = apply(regressor, pd.DataFrame(rows, columns=builder.names))
+                roots[members] = applied.reshape(len(members), -1, columns)
         roots *= np.sqrt(scale)[:, None, None]
-        roots[source.inactive(origin)] = 0
-        series = source.matrix.position_of(forecast_index)
-        return np.where((series >= 0)[:, None], roots[series, ahead - 1], np.nan)
+        roots[builder.history.inactive(builder.matrix.last)] = 0
+        series = builder.matrix.position_of(forecast_index)
+        return np.where((series >= 0)[:, None], roots[series, horizon - 1], np.nan)
 
     def _refuse_beyond(self, horizon: int) -> None:
         if horizon > self.max_horizon_weeks:
@@ -167,22 +172,23 @@ class DirectMethod(Method, frozen=True):
                 yield gap
 
     def _origins(self, weeks: int) -> list[int]:
-        """Positions of training origins, newest first, whose last target is already known."""
-        reach = weeks - 1 - WEEKS_PER_YEAR  # before an origin lies a year
+        """Positions of training origins, newest first; each has a year before it and a week after it."""
+        reach = weeks - 1 - WEEKS_PER_YEAR
         return [weeks - 1 - gap for gap in takewhile(lambda gap: gap <= reach, self._gaps())]
 
-    def _training_origins(self, source: FeatureBuilder) -> list[Origin]:
-        """What was sold after each past origin, newest first.
+    def _training_origins(self, builder: FeatureBuilder) -> list[TrainingOrigin]:
+        """Features and turnover of each past origin, newest first.
 
         Raises:
             ShortHistoryError: There is not a single row to learn from.
         """
-        last = len(source.matrix.weeks) - 1
+        last = builder.matrix.last
         origins = []
         for position in self._origins(last + 1):
             horizons = np.arange(1, min(self.max_horizon_weeks, last - position) + 1)
-            sold = source.matrix.turnover[:, position + horizons]
-            origins.append(Origin(source.rows(position, len(horizons)), sold, source.scale(position)))
+            turnover = builder.matrix.turnover[:, position + horizons]
+            features = builder.rows(position, len(horizons))
+            origins.append(TrainingOrigin(features, turnover, builder.history.scale(position)))
         if not origins:
             needed = WEEKS_PER_YEAR + 1 + next(self._gaps())
             raise ShortHistoryError(
@@ -194,26 +200,26 @@ class DirectMethod(Method, frozen=True):
 
 
 @dataclass(frozen=True)
-class Origin:
-    """A past week, what was known at it and what came true.
+class TrainingOrigin:
+    """A past week with its features and the turnover of the weeks after it.
 
     Args:
         features: Shape ``(series, horizons, features)``.
-        sold: Currency units per week, NaN where unknown, shape ``(series, horizons)``.
-        scale: Of each series at that week.
+        turnover: Currency units per week, NaN where unknown, shape ``(series, horizons)``.
+        scale: Scale of each series at that week.
     """
 
     features: Rows
-    sold: FloatArray
+    turnover: FloatArray
     scale: FloatArray
 
     @cached_property
-    def known(self) -> npt.NDArray[np.bool_]:
-        """Where a row can be learnt from."""
-        return ~np.isnan(self.sold) & ~np.isnan(self.scale)[:, None]
+    def known(self) -> BoolArray:
+        """Rows that can be learned from."""
+        return ~np.isnan(self.turnover) & ~np.isnan(self.scale)[:, None]
 
-    def rows_of(self, members: npt.NDArray[np.bool_]) -> tuple[Rows, FloatArray, FloatArray]:
+    def rows_of(self, members: BoolArray) -> tuple[Rows, FloatArray, FloatArray]:
         """Features, target and weight of some series."""
-        chosen = self.known & members[:, None]
-        scale = np.broadcast_to(self.scale[:, None], chosen.shape)[chosen]
-        return self.features[chosen], np.sqrt(np.maximum(self.sold[chosen], 0) / scale), scale
+        selected = self.known & members[:, None]
+        scale = np.broadcast_to(self.scale[:, None], selected.shape)[selected]
+        return self.features[selected], np.sqrt(np.maximum(self.turnover[selected], 0) / scale), scale

@@ -1,9 +1,9 @@
-"""A straight line through the features, drawn close to what is usual for the week."""
+"""Ridge regression around the seasonal reference of the week."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -15,61 +15,71 @@ from sales_forecast.forecasting.features.groups import FeatureGroup, sum_by_grou
 from sales_forecast.forecasting.methods.direct import DirectMethod
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
-FARTHEST = 10.0
-"""A feature counts as no farther from its mean than so many standard deviations: where few weeks were seen,
-such as those of one season, the line is not drawn out to the next."""
+MAX_DEVIATIONS = 10.0
+"""A feature is clipped to so many standard deviations from its mean: where few weeks were seen, such as those
+of one season, the regression does not extrapolate to the next."""
 
-AVERAGE = 1.0
+AVERAGE_WEEK = 1.0
 """An average week, as a ratio to the series' own scale."""
 
 
-class Ridge(DirectMethod, frozen=True):
-    """Ridge regression of the difference to the usual: the same week of past years, grown.
+class RidgeFit(TypedDict):
+    """The regression of one part."""
 
-    Few coefficients, held back strongly: where trees learn the weather of single weeks by heart, this cannot.
+    features: list[str]
+    mean: list[float]
+    spread: list[float]
+    slopes: list[float]
+    intercept: float
+
+
+class Ridge(DirectMethod[RidgeFit], frozen=True):
+    """Ridge regression of the difference to the seasonal reference: the same week of past years, grown.
+
+    It has few coefficients, strongly penalised, so that it cannot fit the noise of single weeks as trees can.
     """
 
     penalty: float = Field(gt=0)
     """Ridge penalty in units of the rows' weight; features are scaled to a standard deviation of one."""
 
-    def fit_rows(self, features: pd.DataFrame, target: FloatArray, weight: FloatArray) -> dict[str, Any]:
-        """Draw the line of one part; a feature that is never known is left out."""
+    def fit_rows(self, features: pd.DataFrame, target: FloatArray, weight: FloatArray) -> RidgeFit:
+        """Fit the regression of one part; a feature that is never known is left out."""
         known = features.dropna(axis="columns", how="all")
         scaler = StandardScaler()
         scaled: FloatArray = np.nan_to_num(scaler.fit_transform(known.to_numpy(dtype=float)))
-        line = linear_model.Ridge(self.penalty)
-        line.fit(scaled, target - _seasonal_reference(features), sample_weight=weight / weight.sum())
+        regression = linear_model.Ridge(self.penalty)
+        regression.fit(scaled, target - _seasonal_reference(features), sample_weight=weight / weight.sum())
         return {
             "features": list(known.columns),
             "mean": scaler.mean_.tolist(),
             "spread": scaler.scale_.tolist(),
-            "slopes": line.coef_.tolist(),
-            "intercept": float(line.intercept_),
+            "slopes": regression.coef_.tolist(),
+            "intercept": float(regression.intercept_),
         }
 
-    def predict_rows(self, fitted: dict[str, Any], features: pd.DataFrame) -> FloatArray:
-        """Read the line."""
-        line = _scaled(fitted, features) @ np.array(fitted["slopes"]) + fitted["intercept"]
-        return np.asarray(_seasonal_reference(features) + line, dtype=float)
+    def predict_rows(self, fitted: RidgeFit, features: pd.DataFrame) -> FloatArray:
+        """Predict with the regression of one part."""
+        difference = _scaled(fitted, features) @ np.array(fitted["slopes"]) + fitted["intercept"]
+        return np.asarray(_seasonal_reference(features) + difference, dtype=float)
 
     def contribute_rows(
-        self, fitted: dict[str, Any], features: pd.DataFrame, groups: Mapping[str, FeatureGroup]
+        self, fitted: RidgeFit, features: pd.DataFrame, groups: Mapping[str, FeatureGroup]
     ) -> FloatArray:
-        """Slope times feature, beside an average week and how far the usual of this week is from it."""
+        """Slope times feature; the seasonal reference counts as the same week of past years."""
         known = _scaled(fitted, features) * np.array(fitted["slopes"])
-        average = np.full((len(features), 1), AVERAGE + fitted["intercept"])
+        average = np.full((len(features), 1), AVERAGE_WEEK + fitted["intercept"])
         contributions = sum_by_group(np.hstack([known, average]), fitted["features"], groups)
-        contributions[:, FeatureGroup.SAME_WEEK] += _seasonal_reference(features) - AVERAGE
+        contributions[:, FeatureGroup.SAME_WEEK] += _seasonal_reference(features) - AVERAGE_WEEK
         return contributions
 
 
-def _scaled(fitted: dict[str, Any], features: pd.DataFrame) -> FloatArray:
-    """What is unknown counts as average, and what is far out as far out."""
+def _scaled(fitted: RidgeFit, features: pd.DataFrame) -> FloatArray:
+    """Standardise features; an unknown one counts as its mean."""
     values = features[fitted["features"]].to_numpy(dtype=float)
     scaled: FloatArray = np.nan_to_num((values - np.array(fitted["mean"])) / np.array(fitted["spread"]))
-    return scaled.clip(-FARTHEST, FARTHEST)
+    return scaled.clip(-MAX_DEVIATIONS, MAX_DEVIATIONS)
 
 
 def _seasonal_reference(features: pd.DataFrame) -> FloatArray:
-    """What is usual for the week; an average week where no year is known."""
-    return np.asarray(features["seasonal_reference"].fillna(AVERAGE), dtype=float)
+    """The seasonal reference of each row; an average week where no year is known."""
+    return np.asarray(features["seasonal_reference"].fillna(AVERAGE_WEEK), dtype=float)

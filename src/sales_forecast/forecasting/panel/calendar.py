@@ -1,4 +1,4 @@
-"""Weeks with what is known about them ahead: public and school holidays, Easter, Christmas."""
+"""Calendar of past and future weeks: public and school holidays, Easter, Christmas."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from vacances_scolaires_france import SchoolHolidayDates
 from sales_forecast.errors import InputError
 
 NO_SCHOOL_ZONE = "none"
-"""Label of stores whose school holidays are not known."""
+"""School zone of stores whose school holidays are not known."""
 
 FRENCH_ZONES_REDRAWN = date(2015, 9, 1)
-"""From the school year 2015/16 on the academies belong to other zones (arrêté of 16 April 2015)."""
+"""Since the school year 2015/16 the academies belong to other zones (arrêté of 16 April 2015)."""
 
 
 @cache
@@ -75,7 +75,7 @@ def weekly_calendar(first: date, last: date, country: str, school_zones: list[st
         school_zones: Labels as in ``french_school_zones``; others have no school holidays.
 
     Returns:
-        One row a week and school zone: ``week, school_zone, public_holiday_days,
+        One row per week and school zone: ``week, school_zone, public_holiday_days,
         school_holiday_days`` (days, 0 to 7), ``weeks_from_easter, weeks_from_christmas``
         (signed weeks from the nearest one, positive after it).
 

@@ -1,4 +1,4 @@
-"""Find lasting jumps of a whole department's level, and bring history to today's level."""
+"""Level shifts: lasting jumps of a whole department, found and adjusted for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR
 
 SIZE_WEEKS = 26
-"""A jump is measured over half a year: its first weeks alone are noisy."""
+"""The size of a jump is measured over half a year, because its first weeks alone are noisy."""
 
 Ratios = npt.NDArray[np.float64]
 
@@ -18,7 +18,7 @@ Ratios = npt.NDArray[np.float64]
 class LevelShiftParams(BaseModel, frozen=True, extra="forbid"):
     """When a jump of the year-on-year ratio counts as a level shift.
 
-    The ratio is taken per department and week: the median over stores of log(week / same week a year
+    The ratio is computed per department and week: the median over stores of log(week / same week a year
     before). Weeks without enough stores, or off season, have no ratio.
     """
 
@@ -35,18 +35,18 @@ def year_on_year(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
     """Median over stores of the log ratio to the same week of the year before.
 
     Args:
-        panel: ``store, department, week, turnover``; weeks on one 7-day matrix.
-        params: ``min_stores`` and ``min_season_share`` say which weeks are comparable.
+        panel: ``store, department, week, turnover``; weeks that are 7 days apart.
+        params: ``min_stores`` and ``min_season_share`` define which weeks are comparable.
 
     Returns:
         Weeks x departments, NaN where nothing can be compared.
     """
-    sold = panel.loc[panel["turnover"] > 0, ["store", "department", "week", "turnover"]]
-    wide = sold.pivot(index="week", columns=["department", "store"], values="turnover")
+    positive = panel.loc[panel["turnover"] > 0, ["store", "department", "week", "turnover"]]
+    wide = positive.pivot(index="week", columns=["department", "store"], values="turnover")
     wide = wide.reindex(pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D"))
     ratio = pd.DataFrame(np.log(wide / wide.shift(WEEKS_PER_YEAR))).T.groupby(level="department")
     total = wide.T.groupby(level="department").sum().T
-    total = total.mask(total.cumsum() == 0)  # weeks before the department began are no weeks without sales
+    total = total.mask(total.cumsum() == 0)  # weeks before the department began have no total
     share = total / total.rolling(WEEKS_PER_YEAR, min_periods=WEEKS_PER_YEAR // 2).mean()
     in_season = (share >= params.min_season_share) & (share.shift(WEEKS_PER_YEAR) >= params.min_season_share)
     comparable: pd.DataFrame = (params.min_stores <= ratio.count().T) & in_season
@@ -57,13 +57,13 @@ def find_level_shifts(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataF
     """Find the weeks at which a department's level jumped in most of its stores, and by how much.
 
     Args:
-        panel: ``store, department, week, turnover`` up to the last week that may be seen.
+        panel: ``store, department, week, turnover`` up to the last week that may be used.
         params: Thresholds.
 
     Returns:
-        ``department, week, factor``: the week that the new level began, and what brings the weeks before it
-        to that level, which is the median year-on-year ratio of the half year after. Empty if there is
-        none, or if ``enabled`` is false.
+        ``department, week, factor``: the first week of the new level, and the factor that scales the weeks
+        before it to that level, which is the median year-on-year ratio of the half year after. Empty if
+        there is none, or if ``enabled`` is false.
     """
     found = []
     if params.enabled and not panel.empty:
@@ -81,16 +81,16 @@ def find_level_shifts(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataF
 def find_jumps(ratio: Ratios, params: LevelShiftParams) -> list[tuple[int, float]]:
     """Find the lasting jumps in one department's year-on-year ratio.
 
-    A shift lifts the ratio for a year only: after that the comparison week is shifted too. So once a shift
-    is found its jump is taken out of the year that follows, and the search goes on.
+    A shift raises the ratio for a year only: after that the comparison week is shifted too. Therefore, once
+    a shift is found, its jump is subtracted from the year that follows, and the search continues.
 
     Args:
-        ratio: One log ratio a week, NaN where there is none, shape ``(weeks,)``.
+        ratio: One log ratio per week, NaN where there is none, shape ``(weeks,)``.
         params: Thresholds.
 
     Returns:
-        Position and log size of each jump, oldest first. The size is the ratio itself, not its change: what
-        brings last year's weeks to today's level, whatever the year before was like.
+        Position and log size of each jump, oldest first. The size is the ratio itself, not its change: it
+        scales last year's weeks to the new level, whatever the year before was like.
     """
     ratio = ratio.copy()
     jumps: list[tuple[int, float]] = []
@@ -108,7 +108,7 @@ def find_jumps(ratio: Ratios, params: LevelShiftParams) -> list[tuple[int, float
             continue
         start = _sharpest(ratio, position, params.hold_weeks, np.sign(jump))
         size = float(np.nanmedian(ratio[start : start + SIZE_WEEKS]))
-        if (size - level) * np.sign(jump) < threshold:  # a few odd weeks, as the rest of the year tells
+        if (size - level) * np.sign(jump) < threshold:  # a few odd weeks only, as the rest of the year shows
             continue
         jumps.append((start, size))
         ratio[start : start + WEEKS_PER_YEAR] -= size - level
@@ -123,7 +123,7 @@ def _around(ratio: Ratios, position: int, params: LevelShiftParams) -> tuple[Rat
 
 
 def _sharpest(ratio: Ratios, position: int, hold_weeks: int, sign: float) -> int:
-    """The week of the largest single step near a detection: medians see a jump a week early or late."""
+    """The week of the largest single step near a detection; medians may place a jump a week early or late."""
     first = max(1, position - 2)
     steps = sign * np.diff(ratio[first - 1 : position + hold_weeks])
     return first + int(np.nanargmax(steps)) if np.isfinite(steps).any() else position
@@ -139,14 +139,14 @@ def _noise(ratio: Ratios) -> float:
 
 
 def adjust_levels(panel: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
-    """Multiply history before each level shift by its factor, so that old weeks compare with new ones.
+    """Multiply the history before each level shift by its factor, so that old and new weeks are comparable.
 
     Args:
         panel: ``store, department, week, turnover``.
-        shifts: As ``find_level_shifts`` gives them.
+        shifts: As ``find_level_shifts`` returns them.
 
     Returns:
-        The panel with ``turnover`` rescaled; all else unchanged.
+        The panel with rescaled ``turnover``; all other columns are unchanged.
     """
     factor = np.ones(len(panel))
     for department, week, size in shifts[["department", "week", "factor"]].to_numpy():

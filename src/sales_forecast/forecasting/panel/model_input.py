@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from sales_forecast.forecasting.panel.matrix import KEYS
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
+
+LOCATION_COLUMNS = ("postcode", "latitude", "longitude", "region", "zone")
+"""Attributes of stores that a retailer's file may give; every table of stores has these columns."""
+
+STANDARD_ATTRIBUTES = (*LOCATION_COLUMNS, "school_zone")
+"""Attributes of every table of stores. All others are the retailer's own."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,11 @@ class ModelInput:
     @property
     def covariate_columns(self) -> list[str]:
         """Names of the retailer's own future covariates, in alphabetical order."""
-        return list(self.future_covariates.columns.difference([*KEYS, "week"]))
+        return list(self.future_covariates.columns.difference(ROW_KEYS))
 
     def until(self, cutoff: pd.Timestamp) -> ModelInput:
         """Return the same tables without turnover after the cutoff."""
-        past = self.panel.loc[self.panel["week"] <= cutoff, [*KEYS, "week", "turnover"]]
+        past = self.panel.loc[self.panel["week"] <= cutoff, [*ROW_KEYS, "turnover"]]
         return replace(self, panel=past)
 
     def write(self, folder: Path) -> None:
@@ -62,4 +68,10 @@ class ModelInput:
 
 def no_future_covariates() -> pd.DataFrame:
     """Return the table of a retailer without future covariates."""
-    return pd.DataFrame(columns=[*KEYS, "week"])
+    return pd.DataFrame(columns=ROW_KEYS)
+
+
+def own_attributes(table: pd.DataFrame) -> list[str]:
+    """Name the retailer's own attributes in a table of stores or series, in the order of its columns."""
+    standard = {*SERIES_KEYS, *STANDARD_ATTRIBUTES}
+    return [name for name in table.columns if name not in standard]

@@ -16,7 +16,7 @@ from sales_forecast.forecasting.evaluation.backtest import (
 )
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
 from sales_forecast.forecasting.intervals.conformal import IntervalParams, origins, refuse_origins_before
-from sales_forecast.forecasting.methods.base import Needs
+from sales_forecast.forecasting.methods.base import Requirements
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
@@ -49,7 +49,7 @@ def check_plan(
         horizon_weeks["the file of weeks to forecast"] = int(
             weeks_ahead(forecast_index, weeks["week"].max()).max()
         )
-    methods.refuse_problems(Needs(horizon_weeks, ["department", *stores.columns]))
+    methods.refuse_problems(Requirements(horizon_weeks, ["department", *stores.columns]))
     refuse_origins_before(weeks["week"].min(), plan_cutoffs(weeks, backtest)[0], intervals)
 
 

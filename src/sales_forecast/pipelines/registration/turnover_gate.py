@@ -10,7 +10,7 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import backtest_fold
 from sales_forecast.forecasting.evaluation.gate import GateParams, judge, same_rows
 from sales_forecast.forecasting.features.context import actuals_after, weeks_ahead
-from sales_forecast.forecasting.methods.base import Needs
+from sales_forecast.forecasting.methods.base import Requirements
 from sales_forecast.forecasting.methods.declare import Methods, declare
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
@@ -58,7 +58,7 @@ def backtest_champion(
     if len(forecast_index):
         wanted["the file of weeks to forecast"] = int(weeks_ahead(forecast_index, today.cutoff).max())
     try:
-        methods.refuse_problems(Needs(wanted, ["department", *model_input.stores.columns]))
+        methods.refuse_problems(Requirements(wanted, ["department", *model_input.stores.columns]))
         if same_rows(package.backtest, wanted_rows):
             return package.backtest
         folds = [
@@ -123,11 +123,11 @@ def decide_deployment(
     own = backtest[backtest["method"] == model.name]
     found = judge(own, champion_backtest, stores, gate)
     decision = TurnoverGateDecision(
-        decision="better" if found["promote"] else "refused",
+        decision="better" if found.promote else "refused",
         champion=version,
         data=data,
         method=model.name,
-        **found,
+        **found.model_dump(mode="json"),
     )
     newer = is_newer(model, champion, data_version)
     if not decision.promote and newer and declare(model.method) == declare(served.method):
