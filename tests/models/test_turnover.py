@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from pydantic import ValidationError
 
 from contexts import NO_CALENDAR, NO_SHIFTS
 from sales_forecast.errors import InputError
@@ -13,7 +14,7 @@ from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
-from sales_forecast.models.turnover import ANSWER, TurnoverForecaster, TurnoverPackage, _load_pyfunc
+from sales_forecast.models.turnover import FORECAST_COLUMNS, TurnoverForecaster, TurnoverPackage, _load_pyfunc
 
 WEEKS = pd.date_range("2016-08-06", periods=53, freq="7D")
 AHEAD = WEEKS[-1] + pd.to_timedelta([7, 14], unit="D")
@@ -62,6 +63,12 @@ def _ask(package: TurnoverPackage, **columns) -> pd.DataFrame:
     return TurnoverForecaster(package).predict(pd.DataFrame(columns))
 
 
+def test_a_fitted_state_that_json_cannot_hold_is_refused(package):
+    content = package.model.model_dump(mode="json") | {"fitted": {"slopes": np.ones(3)}}
+    with pytest.raises(ValidationError, match=r"fitted\.slopes"):
+        TurnoverModel(**content)
+
+
 def test_what_is_written_is_read_and_answers_the_same(package, tmp_path: Path):
     package.write(tmp_path)
     question = pd.DataFrame({"store": [9, 7], "department": "bikes"})
@@ -72,7 +79,7 @@ def test_what_is_written_is_read_and_answers_the_same(package, tmp_path: Path):
 
 def test_without_a_horizon_every_week_is_answered_in_the_order_asked(package):
     answer = _ask(package, store=[9, 7], department="bikes")
-    assert list(answer.columns) == ANSWER
+    assert list(answer.columns) == FORECAST_COLUMNS
     assert answer["store"].tolist() == [9, 9, 7, 7]
     assert answer["week"].tolist() == [*AHEAD, *AHEAD]
     assert answer["forecast"].tolist() == [100, 100, 100, 150]
@@ -93,7 +100,7 @@ def test_what_if_takes_the_place_of_the_plan_in_the_weeks_asked_about(package):
 def test_what_if_leaves_the_plan_where_nothing_is_said(package):
     answer = _ask(package, store=[7, 7], department="bikes", horizon=[1, 2], promotion=[1.0, np.nan])
     assert answer["forecast"].tolist() == [200, 150]
-    with pytest.raises(InputError, match=r"1 question.* again about the same store"):
+    with pytest.raises(InputError, match=r"1 row.* of the request repeat a store"):
         _ask(package, store=[7, 7], department="bikes", horizon=[1, 1], promotion=[0.0, 1.0])
 
 

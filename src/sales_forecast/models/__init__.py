@@ -1,4 +1,4 @@
-"""What the model registry holds: one module a domain, each with what MLflow needs to load and ask a model.
+"""Packages of the model registry: one module per domain, with what MLflow needs to load and call a model.
 
-Loading runs no pickle and needs none of Kedro: only ``forecasting`` and the libraries it stands on.
+Loading unpickles nothing and imports nothing of Kedro: only ``forecasting`` and the libraries that it uses.
 """

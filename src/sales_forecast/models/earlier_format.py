@@ -1,12 +1,13 @@
-"""Reads turnover packages that were written before parts of a model got their present names."""
+"""Earlier format of turnover packages, from before parts of a model got their present names."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 TABLES = {"known_ahead": "future_covariates", "targets": "forecast_index"}
-"""Name of a table's file then -> its name now."""
+"""Earlier name of a table -> its present name."""
 
 FIELDS = {
     "ranges": "intervals",
@@ -14,7 +15,7 @@ FIELDS = {
     "cold_widths": "cold_start_half_widths",
     "level_widths": "level_half_widths",
 }
-"""Key of ``model.json`` then -> its name now."""
+"""Earlier key of ``model.json`` -> its present name."""
 
 CLASSES = {
     "naive.SeasonalNaive": "seasonal_naive",
@@ -26,29 +27,29 @@ CLASSES = {
     "blend.ByHistory": "by_history",
     "workers.FittedAhead": "prefitted",
 }
-"""Class below ``sales_forecast.forecasting`` then -> type of method now."""
+"""Earlier class below ``sales_forecast.forecasting`` -> present type of method."""
 
 
-def is_earlier(content: dict[str, Any]) -> bool:
+def is_earlier(content: dict[str, JsonValue]) -> bool:
     """Return whether the content of a ``model.json`` is in the earlier format."""
     return "widths" in content
 
 
 def table_file(folder: Path, table: str) -> Path:
-    """Return where a table of a package lies, under its present or its earlier name."""
-    earlier = {now: then for then, now in TABLES.items()}.get(table, table)
-    present = folder / f"{table}.parquet"
-    return present if present.exists() else folder / f"{earlier}.parquet"
+    """Return the file of a table in a package, which has its present or its earlier name."""
+    earlier = {present: earlier for earlier, present in TABLES.items()}.get(table, table)
+    file = folder / f"{table}.parquet"
+    return file if file.exists() else folder / f"{earlier}.parquet"
 
 
-def to_present(content: dict[str, Any]) -> dict[str, Any]:
+def to_present(content: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Rewrite the content of a ``model.json`` with the present names."""
     renamed = {FIELDS.get(key, key): value for key, value in content.items()}
     return renamed | {"method": _method(renamed["method"]), "fitted": _fitted(renamed["fitted"])}
 
 
-def _method(declared: Any) -> Any:
-    """A declared method with its type instead of the path of its class, and so all methods in it."""
+def _method(declared: JsonValue) -> JsonValue:
+    """A declared method, and all methods in it, with ``type`` instead of the path of the class."""
     if isinstance(declared, list):
         return [_method(one) for one in declared]
     if not isinstance(declared, dict):
@@ -56,14 +57,14 @@ def _method(declared: Any) -> Any:
     options = {key: _method(value) for key, value in declared.items() if key != "class"}
     if not isinstance(path := declared.get("class"), str):
         return options
-    return {"type": CLASSES.get(path.removeprefix("sales_forecast.forecasting."), path)} | options
+    return {"type": CLASSES.get(path.removeprefix("sales_forecast.forecasting."), path), **options}
 
 
-def _fitted(state: Any) -> Any:
-    """What was fitted, with the present names of the features that it lists."""
+def _fitted(state: JsonValue) -> JsonValue:
+    """A fitted state with the present names of the features that it lists."""
     if isinstance(state, dict):
         return {
-            key: [_feature(name) for name in value]
+            key: [_feature(str(name)) for name in value]
             if key == "features" and isinstance(value, list)
             else _fitted(value)
             for key, value in state.items()

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from pydantic import JsonValue
 
 from sales_forecast.errors import InputError
+from sales_forecast.forecasting.panel.matrix import FloatArray
 
 LIBRARIES = ("pandas", "pyarrow", "scikit-learn", "skops")
 
 
+class Regressor(Protocol):
+    """A fitted regressor of scikit-learn."""
+
+    def predict(self, rows: pd.DataFrame, /) -> FloatArray:
+        """Predict one value per row."""
+
+
 @dataclass(frozen=True)
 class BudgetPackage:
-    """A model and the campaigns it was made from.
+    """A model and the campaigns that it was fitted on.
 
     Args:
         model: A fitted scikit-learn pipeline from ``tv`` to sales.
-        train: ``tv, sales`` of the campaigns it has learnt from, in units of the file.
-        settings: What was chosen for it.
+        train: ``tv, sales`` of the campaigns that it was fitted on, in units of the file.
+        settings: Settings that were selected for it.
     """
 
-    model: Any
+    model: Regressor
     train: pd.DataFrame
-    settings: dict[str, Any]
+    settings: dict[str, JsonValue]
 
     def write(self, folder: Path) -> None:
         """Write ``model.skops`` and the campaigns."""
@@ -51,93 +60,93 @@ class BudgetPackage:
         )
 
     def options(self) -> dict[str, str]:
-        """Columns that a question may have beside: none."""
+        """Return the optional columns of a request: there are none."""
         return {}
 
     def example(self) -> pd.DataFrame:
-        """A question that it can answer."""
+        """Return a request that the model can answer."""
         return self.train[["tv"]].head(2).reset_index(drop=True)
 
 
-SMALLEST_SPREAD = 0.1
-"""Of the mean spread: where the line through the errors would fall to zero, the range must not."""
+MIN_SPREAD_SHARE = 0.1
+"""Lower bound of the spread, as a share of the mean absolute error: the fitted line may fall to zero."""
 
 
 @dataclass(frozen=True)
 class BudgetInterval:
-    """How far sales stray from the line, which changes with the budget.
+    """Prediction intervals of sales, whose size changes with the budget.
 
     Args:
-        spread: A line from ``tv`` to the size of errors.
-        floor: The least spread.
-        low: Where the range begins, in spreads from the prediction; below zero.
-        high: Where it ends.
+        spread: Linear regression of the size of errors on ``tv``.
+        floor: Lower bound of the spread.
+        low: Lower end of the interval, in spreads from the prediction; below zero.
+        high: Upper end of the interval, in spreads from the prediction.
     """
 
-    spread: Any
+    spread: Regressor
     floor: float
     low: float
     high: float
 
     @classmethod
     def learn(cls, package: BudgetPackage, share: float, folds: int) -> BudgetInterval:
-        """Learn from errors on campaigns that a model had not seen.
+        """Learn from errors on campaigns that a model was not fitted on.
 
-        Each fold of the training campaigns is predicted by a line fitted on the others. How the size of these
-        errors changes with the budget is estimated by a line of its own; errors divided by that size are
-        comparable, and their quantiles times the size at a budget make the range there.
+        Each fold of the training campaigns is predicted by a model fitted on the others. A second regression
+        estimates how the size of these errors changes with the budget. Errors divided by that size are
+        comparable; their quantiles, multiplied by the size at a budget, are the ends of the interval there.
 
         Args:
             package: Model and campaigns, in random order.
-            share: Of campaigns that the range should hold.
-            folds: How many parts are held out, one at a time.
+            share: Share of campaigns that should lie inside the interval.
+            folds: Number of folds, held out one at a time.
         """
         from sklearn.linear_model import LinearRegression
         from sklearn.model_selection import cross_val_predict
 
         train = package.train
         # scikit-learn fits a copy of the model on each fold; the one passed in stays as it is
-        seen_by_none = cross_val_predict(package.model, train[["tv"]], train["sales"], cv=folds)
-        errors = train["sales"] - seen_by_none
+        held_out = cross_val_predict(package.model, train[["tv"]], train["sales"], cv=folds)
+        errors = train["sales"] - held_out
         spread = LinearRegression().fit(train[["tv"]], errors.abs())
-        floor = float(max(SMALLEST_SPREAD * errors.abs().mean(), np.finfo(float).tiny))
+        floor = float(max(MIN_SPREAD_SHARE * errors.abs().mean(), np.finfo(float).tiny))
         relative = errors / np.maximum(spread.predict(train[["tv"]]), floor)
-        beyond = (1 - share) / 2
-        low, high = np.quantile(relative, [beyond, 1 - beyond])
+        tail = (1 - share) / 2
+        low, high = np.quantile(relative, [tail, 1 - tail])
         return cls(spread, floor, float(low), float(high))
 
     def around(self, predicted: pd.DataFrame) -> pd.DataFrame:
         """Add ``sales_low, sales_high``, not below zero, to ``tv, sales``."""
-        width = np.maximum(self.spread.predict(predicted[["tv"]]), self.floor)
+        spread = np.maximum(self.spread.predict(predicted[["tv"]]), self.floor)
         return predicted.assign(
-            sales_low=np.maximum(predicted["sales"] + self.low * width, 0),
-            sales_high=np.maximum(predicted["sales"] + self.high * width, 0),
+            sales_low=np.maximum(predicted["sales"] + self.low * spread, 0),
+            sales_high=np.maximum(predicted["sales"] + self.high * spread, 0),
         )
 
 
 class BudgetForecaster:
-    """Answers questions about budgets; what MLflow calls a pyfunc model."""
+    """Predicts sales from budgets, as a pyfunc model of MLflow."""
 
     def __init__(self, package: BudgetPackage) -> None:
         self._model = package.model
 
-    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, model_input: pd.DataFrame, params: dict[str, object] | None = None) -> pd.DataFrame:
         """Predict sales.
 
         Args:
             model_input: ``tv`` in units of the file.
-            params: None.
+            params: Not used; part of MLflow's interface.
 
         Returns:
-            ``tv, sales``, in the order asked.
+            ``tv, sales``, in the order of the input.
 
         Raises:
             InputError: There is no column ``tv``.
         """
         if "tv" not in model_input:
             raise InputError("column(s) missing: tv")
-        asked = model_input[["tv"]]
-        return asked.assign(sales=self._model.predict(asked))
+        budgets = model_input[["tv"]]
+        return budgets.assign(sales=self._model.predict(budgets))
 
 
 def score_budgets(actual: pd.Series[float], predicted: pd.Series[float]) -> dict[str, float]:
@@ -145,7 +154,7 @@ def score_budgets(actual: pd.Series[float], predicted: pd.Series[float]) -> dict
 
     Args:
         actual: Sales of campaigns, in units of the file.
-        predicted: The same campaigns.
+        predicted: Predicted sales of the same campaigns.
 
     Returns:
         ``mae`` and ``rmse`` in units of sales, ``r2``, and ``mape``: the mean of |error| / sales as a ratio,
@@ -171,9 +180,9 @@ def score_budgets(actual: pd.Series[float], predicted: pd.Series[float]) -> dict
 
 
 forecaster = BudgetForecaster
-"""What answers, whatever the domain."""
+"""The class that predicts; every domain's module has one of this name."""
 
 
 def _load_pyfunc(path: str) -> BudgetForecaster:
-    """MLflow calls this by name."""
+    """Load a package; MLflow calls this function by its name."""
     return BudgetForecaster(BudgetPackage.read(Path(path)))
