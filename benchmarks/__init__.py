@@ -1,1 +1,1 @@
-"""Accuracy, honesty, speed and memory, measured side by side: ``make bench`` writes docs/benchmarks.md."""
+"""Benchmarks of accuracy, coverage, speed and memory: ``make bench`` writes docs/benchmarks.md."""

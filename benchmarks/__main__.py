@@ -23,7 +23,7 @@ SAMPLE = ROOT / "data/01_raw"
 
 
 def _kept(path: Path, fresh: Any) -> Any:
-    """What was measured before, or else measure it now."""
+    """Return what was measured before, or else measure it now."""
     if not path.exists():
         path.with_suffix(".tmp").write_text(json.dumps(fresh() | {"code": code_version()}))
         path.with_suffix(".tmp").rename(path)
@@ -32,7 +32,7 @@ def _kept(path: Path, fresh: Any) -> Any:
 
 @dataclass(frozen=True)
 class Backtest:
-    """One method over some windows; the tag names what is kept of it."""
+    """One method over some windows; the tag names its files."""
 
     tag: str
     method: str
@@ -68,7 +68,7 @@ def main() -> None:
     """Read the command line, measure, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--raw", type=Path, default=SAMPLE, help="folder of raw files")
-    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
+    parser.add_argument("--fresh", action="store_true", help="measure everything anew")
     options = parser.parse_args()
     work = ROOT / "build/bench" / ("sample" if options.raw.resolve() == SAMPLE else "own")
     if options.fresh:
@@ -76,15 +76,15 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
 
     wanted = plan()
-    champion = wanted["champion"]
+    project_method = wanted["project_method"]
     shown, chosen = list(wanted["windows"].values()), list(wanted["chosen_on"].values())
     short = wanted["short_histories"]
     _kept(work / "run.json", lambda: whole_run(options.raw, work / "project"))
     _kept(work / "sample.json", lambda: whole_run(SAMPLE, work / "sample"))
-    jobs = [Backtest("intervals", champion, shown, with_intervals=True)]
+    jobs = [Backtest("intervals", project_method, shown, with_intervals=True)]
     jobs += [Backtest("shown", name, shown) for name in wanted["methods"]]
-    jobs += [Backtest(f"seed{seed}", champion, shown, seed=seed) for seed in wanted["seeds"]]
-    jobs += [Backtest("chosen", name, chosen) for name in ("seasonal_naive", "growth_naive", champion)]
+    jobs += [Backtest(f"seed{seed}", project_method, shown, seed=seed) for seed in wanted["seeds"]]
+    jobs += [Backtest("chosen", name, chosen) for name in ("seasonal_naive", "growth_naive", project_method)]
     jobs += [
         Backtest(f"{project}{weeks}", name, shown[:4], weeks, project=project)
         for project in ("project", "sample")
@@ -96,7 +96,7 @@ def main() -> None:
     for factor in track(wanted["processing_factors"], description="Processing"):
         _kept(work / f"processing.{factor}.json", partial(processing, options.raw, work, factor))
     for factor in track(wanted["series_factors"], description="Series"):
-        _scaled(work, champion, factor)
+        _scaled(work, project_method, factor)
     write_page(work, wanted, pd.Timestamp.today(), sample=work.name == "sample")
 
 

@@ -1,6 +1,6 @@
-"""Call the real service over HTTP, and write what it took into docs/benchmarks.md.
+"""Load test of the service over HTTP, whose results are written to docs/benchmarks.md.
 
-Every answer goes into the audit log; therefore the service runs on a copy of the database, unless
+Every response is written to the audit log; therefore the service runs on a copy of the database, unless
 SALES_FORECAST_DATABASE_URL names one.
 """
 
@@ -34,7 +34,7 @@ from sales_forecast.storage.database import open_database
 from sales_forecast.storage.queries import newest_run
 from sales_forecast.storage.schema import forecasts, weekly_turnover
 
-CALLERS = Path(__file__).with_name("callers.py")
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 DATABASE = "SALES_FORECAST_DATABASE_URL"
 SECONDS_TO_START = 180
 SECONDS_TO_FINISH = 10
@@ -44,18 +44,18 @@ WEEKS_OF_A_NEW_STORE = 30
 MEGABYTE = 1024**2
 
 PACE_SECONDS = {"StoredForecasts": 0.5, "OneSeries": 1.0, "HundredSeries": 5.0, "NewStore": 20.0}
-"""How often one caller asks: longer than an answer takes, or it would be late for its next question."""
+"""Seconds between requests of one user: more than a response takes, or the next request would be late."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Some time of one kind of load.
+    """A period with one kind of load.
 
     Args:
-        title: For people.
-        seconds: How long.
-        rates: Caller -> requests a second.
-        aim_ms: What 95 % of answers should stay below.
+        title: Title on the page.
+        seconds: Duration.
+        rates: Class of user -> requests per second.
+        aim_ms: Milliseconds that 95 % of responses should stay below.
     """
 
     title: str
@@ -74,14 +74,14 @@ MIXED = {"StoredForecasts": 50.0, "OneSeries": 4.0, "HundredSeries": 0.4, "NewSt
 
 
 @dataclass(frozen=True)
-class Running:
-    """A service under way.
+class RunningService:
+    """A service that is ready.
 
     Args:
-        process: Its process.
-        address: Where it answers.
-        seconds: From its start until it was ready.
-        status: ``green``, or ``yellow`` if somebody should look.
+        process: Process of the service.
+        address: URL of the service.
+        seconds: Seconds from its start until it was ready.
+        status: ``green``, or ``yellow`` if something needs attention.
     """
 
     process: psutil.Process
@@ -91,8 +91,8 @@ class Running:
 
 
 @contextmanager
-def serving(project: Path, work: Path, environment: dict[str, str]) -> Iterator[Running]:
-    """Start the service and wait until it can answer; stop it in the end."""
+def serving(project: Path, work: Path, environment: dict[str, str]) -> Iterator[RunningService]:
+    """Start the service, wait until it is ready, and stop it in the end."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -103,7 +103,7 @@ def serving(project: Path, work: Path, environment: dict[str, str]) -> Iterator[
     try:
         address = f"http://127.0.0.1:{port}"
         status = _wait_until_ready(process, address, work / "service.log")
-        yield Running(psutil.Process(process.pid), address, monotonic() - start, status)
+        yield RunningService(psutil.Process(process.pid), address, monotonic() - start, status)
     finally:
         process.terminate()
         process.wait()
@@ -114,13 +114,13 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> str:
-    last = "no answer"
+    last = "no response"
     for _ in range(round(SECONDS_TO_START / 0.05)):
         if process.poll() is not None:
             raise SystemExit(f"the service ended; see {log}")
         try:
-            with urlopen(f"{address}/ready", timeout=SECONDS_TO_START) as answer:
-                return str(json.load(answer)["status"])
+            with urlopen(f"{address}/ready", timeout=SECONDS_TO_START) as response:
+                return str(json.load(response)["status"])
         except HTTPError as error:
             last = error.read().decode()
         except URLError:
@@ -155,7 +155,7 @@ def _key(project: Path, environment: dict[str, str]) -> str:
     return made.stdout.strip()
 
 
-def _what_to_ask(url: str) -> dict[str, Any]:
+def _requestable(url: str) -> dict[str, Any]:
     """Series whose forecasts are stored, and weeks that the model has seen."""
     engine = open_database(url)
     with engine.connect() as connection:
@@ -173,30 +173,30 @@ def _what_to_ask(url: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a phase has shown.
+class Measurements:
+    """What was measured in a phase.
 
     Args:
-        answers: ``caller, ms, problem`` of each.
-        memory: Of the service in MB, by seconds since the start.
-        late: Milliseconds that a sleeping process was woken too late: when the machine stalls, all are.
+        responses: ``user, ms, problem``, one row per response.
+        memory: Memory of the service in MB, by seconds since the start.
+        late: Milliseconds that a sleeping process was woken too late, which shows when the machine stalls.
     """
 
-    answers: pd.DataFrame
+    responses: pd.DataFrame
     memory: pd.Series
     late: pd.Series
 
 
-def call(phase: Phase, running: Running, plan: dict[str, Any], work: Path) -> Seen:
-    """Let callers loose on the service."""
-    plan = plan | {"pace": PACE_SECONDS, "answers": str(work / "answers.json")}
+def run_phase(phase: Phase, running: RunningService, plan: dict[str, Any], work: Path) -> Measurements:
+    """Run one phase against the service."""
+    plan = plan | {"pace": PACE_SECONDS, "responses": str(work / "responses.json")}
     (work / "plan.json").write_text(json.dumps(plan))
     users = {name: max(1, round(rate * PACE_SECONDS[name])) for name, rate in phase.rates.items()}
     fixed = [json.dumps({"user_class_name": name, "fixed_count": count}) for name, count in users.items()]
-    everybody = str(sum(users.values()))
+    total = str(sum(users.values()))
     command = [
-        *(sys.executable, "-m", "locust", "-f", str(CALLERS), "--headless", "--host", running.address),
-        *("-u", everybody, "-r", everybody, "-t", f"{phase.seconds:.0f}s", "-s", str(SECONDS_TO_FINISH)),
+        *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--host", running.address),
+        *("-u", total, "-r", total, "-t", f"{phase.seconds:.0f}s", "-s", str(SECONDS_TO_FINISH)),
         *("--exit-code-on-error", "0", "--only-summary", "--config-users", *fixed, "--", *users),
     ]
     environment = os.environ | {"LOAD_PLAN": str(work / "plan.json")}
@@ -218,39 +218,39 @@ def call(phase: Phase, running: Running, plan: dict[str, Any], work: Path) -> Se
         progress.update(bar, completed=phase.seconds)
     if locust.returncode:
         raise SystemExit(f"locust failed; see {work / 'locust.log'}")
-    rows = json.loads((work / "answers.json").read_text())
-    answers = pd.DataFrame(rows, columns=["caller", "ms", "problem"])
-    return Seen(answers, pd.Series(memory), pd.Series(late))
+    rows = json.loads((work / "responses.json").read_text())
+    responses = pd.DataFrame(rows, columns=["user", "ms", "problem"])
+    return Measurements(responses, pd.Series(memory), pd.Series(late))
 
 
 def _late() -> float:
-    """Sleep a moment; how many milliseconds too long it was."""
+    """Sleep, and return how many milliseconds too long it was."""
     start = monotonic()
     sleep(NAP_SECONDS)
     return 1000 * (monotonic() - start - NAP_SECONDS)
 
 
-def times(phase: Phase, seen: Seen) -> dict[str, Any]:
-    """One row of the page: how many, how long they took, how many failed."""
-    answers = seen.answers
-    p50, p95, p99 = np.quantile(answers["ms"], [0.5, 0.95, 0.99]) if len(answers) else [np.nan] * 3
-    problems = answers["problem"].dropna()
+def response_times(phase: Phase, measured: Measurements) -> dict[str, Any]:
+    """One row of the page: number, times and failures of responses."""
+    responses = measured.responses
+    p50, p95, p99 = np.quantile(responses["ms"], [0.5, 0.95, 0.99]) if len(responses) else [np.nan] * 3
+    problems = responses["problem"].dropna()
     if len(problems):
         print(f"  {len(problems)} failed, the first with {problems.iloc[0]}")
     return {
         "requests": phase.title,
-        "a second": len(answers) / phase.seconds,
+        "a second": len(responses) / phase.seconds,
         "p50": p50,
         "p95": p95,
         "p99": p99,
         "aim for p95": phase.aim_ms,
-        "sleeper's p95": seen.late.quantile(0.95),
+        "sleeper's p95": measured.late.quantile(0.95),
         "failed": len(problems),
     }
 
 
 def growth(memory: pd.Series) -> dict[str, float]:
-    """What memory did: MB at the start, after a minute and at the end, and MB a minute from then on."""
+    """Memory of the service: MB at the start, after a minute and at the end, and MB a minute from then on."""
     settled = memory[memory.index >= 60] if memory.index.max() > 120 else memory
     slope = np.polyfit(settled.index / 60, settled, 1)[0] if len(settled) > 1 else np.nan
     return {
@@ -262,11 +262,11 @@ def growth(memory: pd.Series) -> dict[str, float]:
 
 
 def main() -> None:
-    """Read the command line, call, write."""
+    """Read the command line, run all phases, write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--project", type=Path, default=ROOT, help="folder that has had its make run")
-    parser.add_argument("--minutes", type=float, default=10, help="of mixed load, for memory")
-    parser.add_argument("--quick", action="store_true", help="a try of a minute, which writes nothing")
+    parser.add_argument("--project", type=Path, default=ROOT, help="project folder after make run")
+    parser.add_argument("--minutes", type=float, default=10, help="minutes of mixed load, to measure memory")
+    parser.add_argument("--quick", action="store_true", help="run for a minute and write nothing")
     options = parser.parse_args()
     shrink = 6 if options.quick else 1
     minutes = 0.1 if options.quick else options.minutes
@@ -275,20 +275,22 @@ def main() -> None:
 
     url = _database(options.project, work)
     environment = os.environ | {DATABASE: url}
-    plan = {"key": _key(options.project, environment)} | _what_to_ask(url)
+    plan = {"key": _key(options.project, environment)} | _requestable(url)
     print("Starting the service ...")
     with serving(options.project, work, environment) as running:
         print(f"Ready ({running.status}) after {running.seconds:.1f} s")
         rows = []
         for phase in PHASES:
             shorter = replace(phase, seconds=phase.seconds / shrink)
-            rows.append(times(shorter, call(shorter, running, plan, work)))
+            rows.append(response_times(shorter, run_phase(shorter, running, plan, work)))
         mixed = Phase(f"all of these mixed, {minutes:g} minutes", minutes * 60, MIXED)
-        seen = call(mixed, running, plan, work)
-        rows.append(times(mixed, seen))
-    asked = f"{len(plan['series']):,} series, {url.partition(':')[0]}"
+        measured = run_phase(mixed, running, plan, work)
+        rows.append(response_times(mixed, measured))
+    setting = f"{len(plan['series']):,} series, {url.partition(':')[0]}"
     ready = (running.seconds, running.status)
-    section = service_section(pd.DataFrame(rows), growth(seen.memory), ready, asked, pd.Timestamp.today())
+    section = service_section(
+        pd.DataFrame(rows), growth(measured.memory), ready, setting, pd.Timestamp.today()
+    )
     print(f"\n{section}\n")
     if not options.quick:
         write_section("service", section)

@@ -1,4 +1,4 @@
-"""One measurement each, in a process of its own, so that its memory is its own."""
+"""Measurements, each in a process of its own so that its memory can be measured."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals, learn_half_widths
+from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals
 from sales_forecast.forecasting.methods.base import forecast_all
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
-from sales_forecast.forecasting.panel.matrix import KEYS
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput, no_future_covariates
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,13 +36,13 @@ GIGABYTE = 1024**2  # ru_maxrss counts kilobytes
 
 
 def code_version() -> str:
-    """The commit that is checked out, with a plus if files differ from it."""
+    """Return the commit that is checked out, with a plus if files differ from it."""
     command = ["git", "describe", "--always", "--exclude=*", "--abbrev=7", "--dirty=+"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def parameters() -> dict[str, Any]:
-    """The turnover domain's parameters, as they stand."""
+    """Return the parameters of the turnover domain."""
     text = (ROOT / "conf/base/parameters/turnover.yml").read_text()
     found: dict[str, Any] = yaml.safe_load(text)["turnover"]
     return found
@@ -51,22 +52,22 @@ HORIZON_WEEKS: int = parameters()["backtest"]["horizon_weeks"]
 
 
 def plan() -> dict[str, Any]:
-    """What to measure, with the blend of the champion and MSTL filled in."""
+    """Return what to measure, with the blend of the project's method and MSTL filled in."""
     wanted: dict[str, Any] = yaml.safe_load((ROOT / "benchmarks/plan.yml").read_text())
     wanted["methods"] = parameters()["methods"] | wanted["methods"]
-    pair = {name: wanted["methods"][name] for name in (wanted["champion"], "mstl_repaired")}
+    pair = {name: wanted["methods"][name] for name in (wanted["project_method"], "mstl_repaired")}
     wanted["methods"]["blend_with_mstl"]["members"] = pair
     return wanted
 
 
 def with_seed(declared: Any, seed: int) -> Any:
-    """A method as parameters declare it, with another seed wherever it has one."""
+    """Return a declared method with another seed wherever it has one."""
     if not isinstance(declared, dict):
         return declared
     return {key: seed if key == "seed" else with_seed(value, seed) for key, value in declared.items()}
 
 
-def _answer(function: Callable[..., Any], arguments: tuple[Any, ...], pipe: Any) -> None:
+def _send_result(function: Callable[..., Any], arguments: tuple[Any, ...], pipe: Any) -> None:
     result = function(*arguments)
     own, children = (
         resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -78,7 +79,7 @@ def alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     """Call a function in a fresh process; return its result and peak memory in GB."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(function, arguments, sender))
+    process = context.Process(target=_send_result, args=(function, arguments, sender))
     process.start()
     sender.close()
     try:
@@ -90,7 +91,7 @@ def alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
 
 
 def whole_run(raw: Path, project: Path, *options: str) -> dict[str, float]:
-    """``kedro run`` in a copy of the project; return seconds and peak memory in GB."""
+    """Execute ``kedro run`` in a copy of the project; return seconds and peak memory in GB."""
     shutil.rmtree(project, ignore_errors=True)
     for name in ("conf/base", "src"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -109,7 +110,7 @@ def whole_run(raw: Path, project: Path, *options: str) -> dict[str, float]:
 
 
 def processing(raw: Path, work: Path, factor: int) -> dict[str, float]:
-    """Process raw files in which every store stands so many times; return seconds and peak memory in GB."""
+    """Process raw files in which every store is repeated; return seconds and peak memory in GB."""
     names = yaml.safe_load((ROOT / "conf/base/globals.yml").read_text())["turnover"]
     with TemporaryDirectory(dir=work) as scratch:
         for kind, name in names["files"].items():
@@ -139,10 +140,10 @@ def _tables(project: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 def backtest(
     project: Path, name: str, cutoffs: list[Any], weeks: int | None, with_intervals: bool, seed: int | None
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Forecast each window with one method, on so many weeks of history or all.
+    """Forecast each window with one method, on so many weeks of history or on all.
 
     Returns:
-        Forecasts beside turnover, and seconds by cutoff for fit and forecast.
+        Forecasts with actual turnover, and seconds by cutoff for fit and forecast.
     """
     panel, stores, calendar = _tables(project)
     options = parameters()
@@ -150,27 +151,26 @@ def backtest(
     method = Methods({name: declared if seed is None else with_seed(declared, seed)}).root[name]
     intervals = IntervalParams(**options["intervals"])
     level_shifts = LevelShiftParams(**options["level_shifts"])
-    answers, seconds = [], {}
+    forecasts, seconds = [], {}
     for cutoff in map(pd.Timestamp, cutoffs):
         kept = panel if weeks is None else panel[panel["week"] > cutoff - pd.Timedelta(weeks=weeks)]
-        forecast_index = actuals_after(kept, cutoff, HORIZON_WEEKS)
+        actuals = actuals_after(kept, cutoff, HORIZON_WEEKS)
         start = perf_counter()
         context = ForecastContext.latest(
             ModelInput(kept, stores, calendar, no_future_covariates()), level_shifts
         ).as_of(cutoff)
         half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS) if with_intervals else None
-        answer = forecast_all(method, context, forecast_index[[*KEYS, "week"]], method.fit(context))
+        made = forecast_all(method, context, actuals[ROW_KEYS], method.fit(context))
         if half_widths:
-            answer = add_intervals(answer, context, half_widths, intervals)
+            made = add_intervals(made, context, half_widths, intervals)
         seconds[f"{cutoff:%Y-%m-%d}"] = perf_counter() - start
-        answers.append(
-            answer.assign(method=name, cutoff=cutoff, turnover=forecast_index["turnover"].to_numpy())
-        )
-    return pd.concat(answers, ignore_index=True), seconds
+        turnover = actuals["turnover"].to_numpy()
+        forecasts.append(made.assign(method=name, cutoff=cutoff, turnover=turnover))
+    return pd.concat(forecasts, ignore_index=True), seconds
 
 
 def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
-    """Fit and forecast after the last week, intervals included, with every store so many times.
+    """Fit and forecast after the last week, intervals included, with every store repeated.
 
     Returns:
         Number of series, and seconds: the median of three runs, or of one where stores are repeated.
@@ -193,7 +193,7 @@ def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
         ignore_index=True,
     )
     cutoff = panel["week"].max() - pd.Timedelta(weeks=HORIZON_WEEKS)  # the calendar reaches no further
-    forecast_index = actuals_after(panel, cutoff, HORIZON_WEEKS)[[*KEYS, "week"]]
+    forecast_index = actuals_after(panel, cutoff, HORIZON_WEEKS)[ROW_KEYS]
     method = Methods({name: plan()["methods"][name]}).root[name]
     intervals = IntervalParams(**options["intervals"])
     level_shifts = LevelShiftParams(**options["level_shifts"])
@@ -215,4 +215,4 @@ def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
 
     repeats = 3 if factor == 1 else 1  # other work on the machine disturbs short runs most
     seconds = median([run() for _ in range(repeats)])
-    return {"series": float(len(panel[KEYS].drop_duplicates())), "seconds": seconds}
+    return {"series": float(len(panel[SERIES_KEYS].drop_duplicates())), "seconds": seconds}

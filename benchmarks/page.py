@@ -1,4 +1,4 @@
-"""What was measured, as docs/benchmarks.md with two charts."""
+"""Write what was measured to docs/benchmarks.md, with two charts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 LIBRARIES = ("lightgbm", "scikit-learn", "statsforecast", "mlforecast", "pandas", "numpy", "kedro")
-OF_THE_SERVICE = ("fastapi", "uvicorn", "sqlalchemy", "pydantic", "pandas", "numpy", "locust")
+SERVICE_LIBRARIES = ("fastapi", "uvicorn", "sqlalchemy", "pydantic", "pandas", "numpy", "locust")
 PAGE = ROOT / "docs/benchmarks.md"
 PICTURES = ROOT / "docs/pictures"
 GREY, ORANGE = "#8a8f98", "#d1603d"
@@ -82,33 +82,33 @@ def _accuracy(work: Path, wanted: dict[str, Any]) -> str:
 
 
 def _differences(work: Path, wanted: dict[str, Any]) -> str:
-    champion = wanted["champion"]
-    others = [name for name in wanted["methods"] if name != champion]
-    rows = _rows(work, "shown", [champion, *others])
+    project_method = wanted["project_method"]
+    others = [name for name in wanted["methods"] if name != project_method]
+    rows = _rows(work, "shown", [project_method, *others])
     wape = _wape(rows, wanted["windows"])
     found = {}
     for other in others:
-        pair = rows[rows["method"].isin([champion, other])]
-        difference = compare(pair, champion, other, draws=2000, seed=42)
-        ratio = wape.loc[champion] / wape.loc[other]
+        pair = rows[rows["method"].isin([project_method, other])]
+        difference = compare(pair, project_method, other, draws=2000, seed=42)
+        ratio = wape.loc[project_method] / wape.loc[other]
         found[other] = {
             "difference": difference.wape,
             "low": difference.low,
             "high": difference.high,
             "verdict": difference.verdict,
         } | {f"{letter} ratio": value for letter, value in ratio.items()}
-    table = pd.DataFrame(found).T.rename_axis(f"{champion} against").sort_values("difference")
+    table = pd.DataFrame(found).T.rename_axis(f"{project_method} against").sort_values("difference")
     signed = dict.fromkeys(("difference", "low", "high"), "+.3f")
     return _markdown(table, {"": ".2f", "verdict": ""} | signed)
 
 
 def _seeds(work: Path, wanted: dict[str, Any]) -> str:
-    champion = wanted["champion"]
+    project_method = wanted["project_method"]
     tags = {"as shown": "shown"} | {f"seed {seed}": f"seed{seed}" for seed in wanted["seeds"]}
-    rows = [_rows(work, tag, [champion]).assign(method=name) for name, tag in tags.items()]
+    rows = [_rows(work, tag, [project_method]).assign(method=name) for name, tag in tags.items()]
     table = _wape(pd.concat(rows), wanted["windows"])
     table["mean"] = table.mean(axis=1)
-    return _markdown(table.rename_axis(champion), {"": ".4f"})
+    return _markdown(table.rename_axis(project_method), {"": ".4f"})
 
 
 def _short(work: Path, wanted: dict[str, Any], tag: str) -> str:
@@ -119,18 +119,18 @@ def _short(work: Path, wanted: dict[str, Any], tag: str) -> str:
 
 
 def _coverage(work: Path, wanted: dict[str, Any]) -> str:
-    rows = _rows(work, "intervals", [wanted["champion"]])
+    rows = _rows(work, "intervals", [wanted["project_method"]])
     table = measure_coverage(rows).drop(columns="method").set_index("by")
     return _markdown(table, {"rows": ",d", "value": "", "": ".3f"})
 
 
 def _speed(work: Path, wanted: dict[str, Any]) -> str:
-    champion = wanted["champion"]
+    project_method = wanted["project_method"]
     whole = json.loads((work / "run.json").read_text())
-    backtest = json.loads((work / f"intervals.{champion}.json").read_text())
+    backtest = json.loads((work / f"intervals.{project_method}.json").read_text())
     found = {"a whole `kedro run`": (whole["seconds"], whole["memory"])}
     windows = len(backtest["seconds"])
-    found[f"backtest of {champion}, {windows} windows, with intervals"] = (
+    found[f"backtest of {project_method}, {windows} windows, with intervals"] = (
         sum(backtest["seconds"].values()),
         backtest["memory"],
     )
@@ -148,12 +148,12 @@ def _speed(work: Path, wanted: dict[str, Any]) -> str:
 
 
 def _charts(work: Path, wanted: dict[str, Any]) -> None:
-    names, champion = list(wanted["methods"]), wanted["champion"]
+    names, project_method = list(wanted["methods"]), wanted["project_method"]
     wape = _wape(_rows(work, "shown", names), wanted["windows"]).mean(axis=1)
     costs = _costs(work, "shown", names)
     figure, axes = plt.subplots(figsize=(8, 4.5))
     for name in names:
-        colour = ORANGE if name == champion else GREY
+        colour = ORANGE if name == project_method else GREY
         axes.scatter(costs.loc[name, "seconds"], wape[name], color=colour, s=45)
         beside = costs["seconds"].between(costs.loc[name, "seconds"] * 1.001, costs.loc[name, "seconds"] * 3)
         crowded = (beside & wape.sub(wape[name]).abs().lt(0.015).reindex(costs.index)).any()
@@ -192,7 +192,7 @@ def _save(figure: Any, name: str) -> None:
 
 
 def _series(work: Path, wanted: dict[str, Any]) -> int:
-    rows = _rows(work, "shown", [wanted["champion"]])
+    rows = _rows(work, "shown", [wanted["project_method"]])
     return len(rows[["store", "department"]].drop_duplicates())
 
 
@@ -215,8 +215,8 @@ def _versions(libraries: tuple[str, ...]) -> str:
 
 
 def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: bool) -> None:
-    """Write docs/benchmarks.md and its charts from what lies in the work folder."""
-    chosen = ["seasonal_naive", "growth_naive", wanted["champion"]]
+    """Write docs/benchmarks.md and its charts from the measurements in the work folder."""
+    chosen = ["seasonal_naive", "growth_naive", wanted["project_method"]]
     parts = {
         "accuracy": _accuracy(work, wanted),
         "differences": _differences(work, wanted),
@@ -244,13 +244,13 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: 
 
 
 def _section(name: str, page: str) -> str:
-    """What stands between a section's marks, these included."""
+    """Return a section of the page with its marks."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     return page[page.index(begin) : page.index(end) + len(end)]
 
 
 def write_section(name: str, text: str) -> None:
-    """Put a section in the place of the one on the page."""
+    """Replace a section of the page."""
     page = PAGE.read_text()
     marked = f"<!-- {name}: begin -->\n\n{text}\n\n<!-- {name}: end -->"
     PAGE.write_text(page.replace(_section(name, page), marked))
@@ -258,23 +258,23 @@ def write_section(name: str, text: str) -> None:
 
 
 def service_section(
-    times: pd.DataFrame, memory: dict[str, float], ready: tuple[float, str], asked: str, today: pd.Timestamp
+    times: pd.DataFrame, memory: dict[str, float], ready: tuple[float, str], setting: str, today: pd.Timestamp
 ) -> str:
-    """What calling the service has shown, as Markdown.
+    """Write the results of the load test as Markdown.
 
     Args:
         times: ``requests, a second, p50, p95, p99, aim for p95, sleeper's p95, failed``; milliseconds.
         memory: ``start, after_a_minute, end`` in MB, ``slope`` in MB a minute.
         ready: Seconds from start until the service could answer, and its status then.
-        asked: Of what, on which database.
-        today: When.
+        setting: Number of series, and the database.
+        today: Date of the measurement.
     """
     formats = {"": ",.1f", "a second": ",.4g", "aim for p95": ",.0f", "failed": ",.0f"}
     parts = {
-        "asked": asked,
+        "asked": setting,
         "today": f"{today:%Y-%m-%d}",
         "machine": _machine(),
-        "libraries": _versions(OF_THE_SERVICE),
+        "libraries": _versions(SERVICE_LIBRARIES),
         "code": code_version(),
         "times": _markdown(times.set_index("requests"), formats),
         "seconds": f"{ready[0]:.1f}",

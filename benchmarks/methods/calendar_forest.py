@@ -1,10 +1,10 @@
-"""The calendar-and-store forest of public contest solutions, and how places become numbers."""
+"""The random forest on calendar and store of public contest solutions, with its encoding of stores."""
 
 from __future__ import annotations
 
 import base64
 import zipfile
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -12,37 +12,50 @@ from pydantic import Field
 from sklearn.ensemble import RandomForestRegressor
 
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.methods.base import Fitted, Method
+from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
+Codes = dict[str, list[str]]
+"""Column -> its values; the code of a value is its position."""
 
-class CalendarForest(Method, frozen=True):
-    """A random forest of calendar and store, as public solutions of sales contests use; it sees no lags."""
+
+class CalendarForestFit(TypedDict):
+    """A fitted forest."""
+
+    codes: Codes
+    forest: str
+    """skops file in base64."""
+
+
+class CalendarForest(Method[CalendarForestFit], frozen=True):
+    """A random forest on calendar and store, as public solutions of sales contests use; it has no lags."""
 
     trees: int = Field(gt=0)
     min_rows_per_leaf: int = Field(gt=0)
-    """Also what keeps the fitted forest small: it is written down leaf by leaf."""
+    """Also keeps the fitted forest small, which is stored leaf by leaf."""
 
     seed: int = 42
 
-    def fit(self, context: ForecastContext) -> Fitted:
-        """Grow one forest on every week sold so far; it is kept as a skops file."""
+    def fit(self, context: ForecastContext) -> CalendarForestFit:
+        """Fit one forest on every known week."""
         import skops.io
 
         codes = codes_of(context)
-        sold = context.data.panel.dropna(subset="turnover")
+        known = context.data.panel.dropna(subset="turnover")
         forest = RandomForestRegressor(
             n_estimators=self.trees,
             min_samples_leaf=self.min_rows_per_leaf,
             random_state=self.seed,
             n_jobs=-1,
         )
-        forest.fit(_place_and_time(context, sold, codes), sold["turnover"].to_numpy())
+        forest.fit(_place_and_time(context, known, codes), known["turnover"].to_numpy())
         packed = skops.io.dumps(forest, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         return {"codes": codes, "forest": base64.b64encode(packed).decode("ascii")}
 
-    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> FloatArray:
-        """Look up each target's place and time; a department the forest never saw has no answer."""
+    def forecast(
+        self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: CalendarForestFit
+    ) -> FloatArray:
+        """Predict from store and calendar; a department that the forest was not fitted on has no forecast."""
         import skops.io
 
         # Its node indices are not bounds-checked, so a hostile file could crash the process, not run code.
@@ -53,8 +66,8 @@ class CalendarForest(Method, frozen=True):
         return np.where(features["department"] >= 0, forest.predict(features), np.nan)
 
 
-def codes_of(context: ForecastContext) -> dict[str, list[str]]:
-    """Number what has no number: column -> its values, numbers in their order."""
+def codes_of(context: ForecastContext) -> Codes:
+    """List the values of each column that needs a code; numbers are in their order."""
     columns = {name: context.data.panel[name] for name in ("store", "department")}
     columns |= {name: context.data.stores[name] for name in ("region", "zone")}
     return {
@@ -63,8 +76,8 @@ def codes_of(context: ForecastContext) -> dict[str, list[str]]:
     }
 
 
-def place_of(context: ForecastContext, rows: pd.DataFrame, codes: dict[str, list[str]]) -> pd.DataFrame:
-    """Where each row's department stands, in numbers; a store without a place is put amid the others."""
+def place_of(context: ForecastContext, rows: pd.DataFrame, codes: Codes) -> pd.DataFrame:
+    """Encode series and location of each row; a store without a location is put at the mean of all stores."""
     stores = context.data.stores.set_index("store")
     place = {name: _coded(rows[name], codes[name]).to_numpy() for name in ("store", "department")}
     for name in ("region", "zone"):
@@ -74,13 +87,11 @@ def place_of(context: ForecastContext, rows: pd.DataFrame, codes: dict[str, list
     return pd.DataFrame(place)
 
 
-def _coded(values: pd.Series[Any], known: list[str]) -> pd.Series[int]:
+def _coded(values: pd.Series[str], known: list[str]) -> pd.Series[int]:
     return pd.Series(pd.Index(known).get_indexer(pd.Index(values.astype(str))), index=values.index)
 
 
-def _place_and_time(
-    context: ForecastContext, rows: pd.DataFrame, codes: dict[str, list[str]]
-) -> pd.DataFrame:
+def _place_and_time(context: ForecastContext, rows: pd.DataFrame, codes: Codes) -> pd.DataFrame:
     week = rows["week"].dt
     return place_of(context, rows, codes).assign(
         month=week.month.to_numpy(),

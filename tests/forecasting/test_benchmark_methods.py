@@ -1,4 +1,4 @@
-"""What others would pick instead: they answer every target, see no future, and do what their options say."""
+"""Benchmark methods: they forecast every row, see no future, and follow their options."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.methods.calendar_forest import CalendarForest
-from benchmarks.methods.nixtla import NEEDED, RecursiveLightGBM, Statistical
+from benchmarks.methods.nixtla import MIN_RECURSIVE_WEEKS, RecursiveLightGBM, Statistical
 
 from contexts import with_tables
 from sales_forecast.errors import InputError
@@ -41,7 +41,7 @@ def competitor(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def usual(context, forecast_index):
+def original(context, forecast_index):
     """The forecasts of one of them, made once."""
     made = {}
 
@@ -68,51 +68,53 @@ def _last_weeks(panel: pd.DataFrame, cutoff: pd.Timestamp, weeks: int) -> pd.Dat
     return panel[panel["week"] > cutoff - pd.Timedelta(weeks=weeks)]
 
 
-# --- what every method owes ------------------------------------------------------------------
+# --- what holds for every one -----------------------------------------------------------------
 
 
-def test_every_target_has_an_answer(usual, forecast_index, competitor):
-    assert usual(competitor).shape == (len(forecast_index),)
-    assert np.isfinite(usual(competitor)).all()
-    assert (usual(competitor) >= 0).all()
+def test_every_row_has_a_forecast(original, forecast_index, competitor):
+    assert original(competitor).shape == (len(forecast_index),)
+    assert np.isfinite(original(competitor)).all()
+    assert (original(competitor) >= 0).all()
 
 
-def test_nothing_after_the_cutoff_matters(usual, context_of, panel, forecast_index, cutoff, competitor):
+def test_nothing_after_the_cutoff_matters(original, context_of, panel, forecast_index, cutoff, competitor):
     rewritten = panel.assign(turnover=panel["turnover"].where(panel["week"] <= cutoff, 1e6))
     forecast = _forecast(COMPETITORS[competitor], context_of(rewritten), forecast_index)
-    np.testing.assert_array_equal(forecast, usual(competitor))
+    np.testing.assert_array_equal(forecast, original(competitor))
 
 
-def test_what_was_learnt_survives_being_written_down(usual, context_of, panel, forecast_index, competitor):
+def test_the_fitted_state_survives_json(original, context_of, panel, forecast_index, competitor):
     """In another process, where the context is built anew; the fit is repeated on the way."""
     method, context = COMPETITORS[competitor], context_of(panel)
     read = json.loads(json.dumps(method.fit(context)))
     np.testing.assert_array_equal(
-        forecast_all(method, context, forecast_index, read)["forecast"], usual(competitor)
+        forecast_all(method, context, forecast_index, read)["forecast"], original(competitor)
     )
 
 
-def test_the_order_of_the_targets_does_not_matter(usual, context, forecast_index, competitor):
+def test_the_order_of_the_forecast_index_does_not_matter(original, context, forecast_index, competitor):
     method = COMPETITORS[competitor]
     shuffled = forecast_index.sample(frac=1, random_state=1)
     forecast = forecast_all(method, context, shuffled, method.fit(context))["forecast"]
-    np.testing.assert_allclose(forecast.reindex(forecast_index.index), usual(competitor), rtol=1e-12)
+    np.testing.assert_allclose(forecast.reindex(forecast_index.index), original(competitor), rtol=1e-12)
 
 
 @pytest.mark.parametrize("weeks", [1, 30, 55, 56, 60, 91])
 def test_young_chains_are_forecast_or_refused(context_of, panel, forecast_index, cutoff, competitor, weeks):
     young = context_of(_last_weeks(panel, cutoff, weeks))
-    if competitor == "recursive" and weeks < NEEDED:
-        with pytest.raises(InputError, match=rf"{weeks} weeks of history are too few: .* of {NEEDED}"):
+    if competitor == "recursive" and weeks < MIN_RECURSIVE_WEEKS:
+        with pytest.raises(
+            InputError, match=rf"{weeks} weeks of history are too few: .* of {MIN_RECURSIVE_WEEKS}"
+        ):
             COMPETITORS[competitor].fit(young)
     else:
         assert np.isfinite(_forecast(COMPETITORS[competitor], young, forecast_index)).all()
 
 
-def test_a_store_nobody_described_is_forecast_all_the_same(context, forecast_index, competitor):
-    nameless = context.data.stores.assign(region=None, latitude=np.nan)
-    undescribed = with_tables(context, stores=nameless)
-    assert np.isfinite(_forecast(COMPETITORS[competitor], undescribed, forecast_index)).all()
+def test_a_store_without_attributes_is_forecast(context, forecast_index, competitor):
+    bare = context.data.stores.assign(region=None, latitude=np.nan)
+    without_attributes = with_tables(context, stores=bare)
+    assert np.isfinite(_forecast(COMPETITORS[competitor], without_attributes, forecast_index)).all()
 
 
 @pytest.mark.parametrize(
@@ -128,10 +130,10 @@ def test_a_store_nobody_described_is_forecast_all_the_same(context, forecast_ind
         _if_installed("recursive", "seed", 43),
     ],
 )
-def test_each_option_moves_the_forecasts(usual, context, forecast_index, name, option, value):
+def test_each_option_moves_the_forecasts(original, context, forecast_index, name, option, value):
     assert getattr(COMPETITORS[name], option) != value
     changed = COMPETITORS[name].model_copy(update={option: value})
-    assert not np.allclose(_forecast(changed, context, forecast_index), usual(name), rtol=1e-4)
+    assert not np.allclose(_forecast(changed, context, forecast_index), original(name), rtol=1e-4)
 
 
 def test_parameters_can_name_them():
@@ -186,12 +188,12 @@ def test_a_store_too_young_for_a_season_repeats_its_own_past(context, forecast_i
     assert own[young] == pytest.approx(forecast_index.loc[young, "department"].map(latest))
 
 
-def test_the_forest_knows_nothing_but_place_and_time(usual, context, context_of, panel, forecast_index):
+def test_the_forest_knows_nothing_but_place_and_time(original, context, context_of, panel, forecast_index):
     method = COMPETITORS["forest"]
     since_rewritten = context_of(panel.assign(turnover=7.0))
-    answer = forecast_all(method, since_rewritten, forecast_index, method.fit(context))
-    warm = ~answer["cold_start"]  # others sell as their peers do
-    np.testing.assert_array_equal(answer.loc[warm, "forecast"], usual("forest")[warm])
+    forecasts = forecast_all(method, since_rewritten, forecast_index, method.fit(context))
+    warm = ~forecasts["cold_start"]  # others sell as their peers do
+    np.testing.assert_array_equal(forecasts.loc[warm, "forecast"], original("forest")[warm])
 
 
 def test_the_forest_leaves_a_department_it_never_saw_to_its_own_past(
@@ -218,12 +220,14 @@ def test_a_fitted_forest_is_no_pickle(context, forecast_index):
 
 
 @needs_recursive
-def test_the_recursion_goes_on_from_the_past_it_is_shown(usual, context, context_of, panel, forecast_index):
+def test_the_recursion_goes_on_from_the_past_it_is_shown(
+    original, context, context_of, panel, forecast_index
+):
     method = COMPETITORS["recursive"]
     doubled = context_of(panel.assign(turnover=2 * panel["turnover"]))
     forecast = forecast_all(method, doubled, forecast_index, method.fit(context))["forecast"]
     known = forecast_index["store"] != 109  # a single week has no scale
-    np.testing.assert_allclose(forecast[known], 2 * usual("recursive")[known])
+    np.testing.assert_allclose(forecast[known], 2 * original("recursive")[known])
 
 
 @needs_recursive
