@@ -15,7 +15,6 @@ from sales_forecast.forecasting.features.builder import (
     YEARLY_LAGS,
     FeatureBuilder,
 )
-from sales_forecast.forecasting.features.history import MIN_KNOWN_WEEKS
 from sales_forecast.forecasting.panel.calendar import weekly_calendar
 from sales_forecast.forecasting.panel.matrix import PanelMatrix
 from sales_forecast.forecasting.panel.model_input import ModelInput
@@ -74,10 +73,6 @@ def test_where_history_is_short_a_lag_is_a_year_or_two_nearer(rising):
 
 def test_a_lag_before_the_first_week_is_missing(rising):
     assert np.isnan(_at(rising, 51, 1)["lag_54"]).all()
-
-
-def test_the_scale_is_the_mean_of_the_last_year(rising):
-    assert rising.history.scale(179).item() == np.arange(129, 181).mean()
 
 
 def test_recent_weeks_are_averaged_and_compared_with_the_year(rising):
@@ -209,51 +204,12 @@ def test_place_and_age_are_those_of_the_store():
     assert features["age_weeks"][:, 0].tolist() == [170, 20]
 
 
-def test_a_scale_needs_five_weeks_and_something_sold():
-    opened = np.r_[np.full(100, np.nan), np.full(100, 80.0)]
-    builder = _builder([opened, 0, -5, [np.nan] * 200])
-    assert np.isnan(builder.history.scale(100 + MIN_KNOWN_WEEKS - 2)).all()
-    np.testing.assert_array_equal(
-        builder.history.scale(100 + MIN_KNOWN_WEEKS - 1), [80, np.nan, np.nan, np.nan]
-    )
-
-
-def test_a_series_is_inactive_once_it_has_sold_nothing_for_a_year():
-    closed = np.r_[np.full(100, 80.0), np.zeros(100)]
-    opened = np.r_[np.full(196, np.nan), np.zeros(4)]  # four weeks: too early to tell
-    gone = np.r_[np.full(100, 80.0), np.full(100, np.nan)]  # unknown is not nothing
-    builder = _builder([100, closed, opened, gone])
-    assert builder.history.inactive(150).tolist() == [
-        False,
-        False,
-        False,
-        False,
-    ]  # it sold something 52 weeks ago
-    assert builder.history.inactive(151).tolist() == [False, True, False, False]
-    assert builder.history.inactive(199).tolist() == [False, True, False, False]
-
-
 def test_a_week_of_returns_counts_as_nothing_sold():
     returns = np.full(200, 100.0)
     returns[199] = -500
     builder = _builder([returns])
     assert builder.history.scale(199).item() == pytest.approx(100 * 51 / 52)
     assert _at(builder, 199, 1)["mean_1"].item() == 0
-
-
-def test_a_store_that_opened_late_gets_its_departments_last_year_at_its_own_size():
-    season = 100 + 50 * np.sin(np.arange(200))
-    opened = np.r_[np.full(150, np.nan), season[150:]]
-    builder = _builder([season, opened])
-    np.testing.assert_allclose(builder.history.filled[1], season)
-
-
-def test_filling_leaves_known_weeks_alone(context):
-    matrix = context.level_adjusted
-    known = ~np.isnan(matrix.turnover)
-    filled = FeatureBuilder(matrix, context.data).history.filled
-    np.testing.assert_array_equal(filled[known], np.maximum(matrix.turnover[known], 0))
-    assert np.isfinite(filled).all()
 
 
 def test_features_at_an_origin_do_not_see_what_comes_after_it():

@@ -35,10 +35,10 @@ def _forecast(method: Method, context, forecast_index: pd.DataFrame) -> pd.DataF
 
 
 def test_every_row_has_a_forecast_and_none_is_negative(forecasts, forecast_index, name):
-    forecasts_again = forecasts[name]
-    assert_frame_equal(forecasts_again[["store", "department", "week"]], forecast_index)
-    assert forecasts_again["forecast"].ge(0).all()
-    assert sorted(forecasts_again["horizon"].unique()) == list(range(1, 9))
+    result = forecasts[name]
+    assert_frame_equal(result[["store", "department", "week"]], forecast_index)
+    assert result["forecast"].ge(0).all()
+    assert sorted(result["horizon"].unique()) == list(range(1, 9))
 
 
 def test_every_method_is_in_the_right_order_of_magnitude(forecasts, panel, name):
@@ -65,33 +65,31 @@ def test_the_order_of_the_forecast_index_does_not_matter(
     methods, forecasts, context, forecast_index, fitted, name
 ):
     shuffled = forecast_index.sample(frac=1, random_state=1)
-    forecasts_again = forecast_all(methods.root[name], context, shuffled, fitted[name]).sort_index()
-    assert_frame_equal(forecasts_again, forecasts[name])
+    result = forecast_all(methods.root[name], context, shuffled, fitted[name]).sort_index()
+    assert_frame_equal(result, forecasts[name])
 
 
 def test_one_row_alone_has_the_forecast_it_has_among_others(
     methods, forecasts, context, forecast_index, fitted, name
 ):
     alone = forecast_index[(forecast_index["store"] == 101) & (forecast_index["department"] == 127)].tail(1)
-    forecasts_again = forecast_all(methods.root[name], context, alone, fitted[name])
-    assert_frame_equal(forecasts_again, forecasts[name].loc[alone.index])
+    result = forecast_all(methods.root[name], context, alone, fitted[name])
+    assert_frame_equal(result, forecasts[name].loc[alone.index])
 
 
 def test_ten_times_the_turnover_is_ten_times_the_forecast(
     methods, forecasts, context_of, panel, forecast_index, name
 ):
     tenfold = context_of(panel.assign(turnover=10 * panel["turnover"]))
-    forecasts_again = _forecast(methods.root[name], tenfold, forecast_index)
+    result = _forecast(methods.root[name], tenfold, forecast_index)
     # lambda_l2 weighs a little against the rows' weights, which are in currency units
-    np.testing.assert_allclose(
-        forecasts_again["forecast"], 10 * forecasts[name]["forecast"], rtol=1e-3, atol=1
-    )
+    np.testing.assert_allclose(result["forecast"], 10 * forecasts[name]["forecast"], rtol=1e-3, atol=1)
 
 
 def test_the_fitted_state_survives_json(methods, forecasts, context, forecast_index, fitted, name):
     restored = json.loads(json.dumps(fitted[name]))
-    forecasts_again = forecast_all(methods.root[name], context, forecast_index, restored)
-    assert_frame_equal(forecasts_again, forecasts[name])
+    result = forecast_all(methods.root[name], context, forecast_index, restored)
+    assert_frame_equal(result, forecasts[name])
 
 
 def test_fitting_twice_gives_the_same_forecasts_twice(methods, forecasts, context, forecast_index, name):
@@ -102,10 +100,10 @@ def test_a_series_without_history_gets_the_mean_of_its_departments_older_ones(
     methods, context, forecast_index, fitted, name
 ):
     new = forecast_index.query("store == 101 and department == 88").assign(store=999)
-    forecasts_again = forecast_all(
+    result = forecast_all(
         methods.root[name], context, pd.concat([forecast_index, new], ignore_index=True), fitted[name]
     )
-    unknown = forecasts_again[forecasts_again["store"] == 999].set_index("week")["forecast"]
+    unknown = result[result["store"] == 999].set_index("week")["forecast"]
     own = methods.root[name].forecast(context, forecast_index, fitted[name])
     older = (forecast_index["department"] == 88) & (forecast_index["store"] != 109)
     department = forecast_index.assign(forecast=own)[older]
@@ -138,8 +136,8 @@ def test_a_negative_forecast_becomes_zero_and_a_missing_one_the_departments_mean
             "week": context.cutoff + pd.Timedelta(weeks=1),
         }
     )
-    forecasts_again = forecast_all(Scripted(values=(10, 30, np.nan, -7, np.nan)), context, forecast_index, {})
-    assert forecasts_again["forecast"].to_list() == [10, 30, 20, 0, 0]
+    result = forecast_all(Scripted(values=(10, 30, np.nan, -7, np.nan)), context, forecast_index, {})
+    assert result["forecast"].to_list() == [10, 30, 20, 0, 0]
 
 
 def test_a_department_that_cannot_be_forecast_is_named(context, forecast_index):

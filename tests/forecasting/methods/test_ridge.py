@@ -32,10 +32,10 @@ def _predict(ridge: Ridge, penalty: float, rows, features_of_week: pd.DataFrame)
     return method.predict_rows(method.fit_rows(*rows), features_of_week)
 
 
-def _least_squares(columns: np.ndarray, features_of_week: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _least_squares(columns: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """In-sample predictions of numpy's least squares."""
     root = np.sqrt(weight)
-    slopes, *_ = np.linalg.lstsq(columns * root[:, None], features_of_week * root)
+    slopes, *_ = np.linalg.lstsq(columns * root[:, None], target * root)
     return columns @ slopes
 
 
