@@ -27,8 +27,11 @@ def load_configuration(env: str) -> OmegaConfigLoader:
         raise InputError("there is no project here, and no conf folder; go there first")
     configure_project("sales_forecast")
     logging.disable(logging.NOTSET)
+    from sales_forecast.renamed import refuse_old_names
     from sales_forecast.settings import CONFIG_LOADER_ARGS
 
     if not (project / "conf" / env).is_dir():
         raise InputError(f"there is no environment conf/{env}")
-    return OmegaConfigLoader(str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
+    loader = OmegaConfigLoader(str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
+    refuse_old_names(loader)
+    return loader

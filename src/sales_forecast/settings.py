@@ -10,6 +10,7 @@ from omegaconf.resolvers import oc
 
 from sales_forecast.hooks import ProjectHooks
 from sales_forecast.progress import ProgressHooks
+from sales_forecast.renamed import RenamedHooks
 from sales_forecast.run_logs import make_log_folders
 from sales_forecast.spark import SparkHooks
 from sales_forecast.tracking import TrackingHooks
@@ -37,7 +38,7 @@ make_log_folders()
 # MLflow would write to the screen past conf/logging.yml.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 
-HOOKS = (SparkHooks(), ProjectHooks(), TrackingHooks(), ProgressHooks())
+HOOKS = (SparkHooks(), ProjectHooks(), TrackingHooks(), ProgressHooks(), RenamedHooks())  # the last one is called first
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
