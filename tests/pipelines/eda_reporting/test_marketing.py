@@ -6,17 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sales_forecast.pipelines.eda_reporting.marketing import (
-    answer_marketing,
-    densest_range,
-    draw_distributions,
-    draw_scatter,
-    write_budget_facts,
-)
+from sales_forecast.pipelines.eda_reporting.marketing_answers import answer_marketing, densest_range
+from sales_forecast.pipelines.eda_reporting.marketing_charts import draw_distributions, draw_scatter
+from sales_forecast.pipelines.eda_reporting.marketing_section import write_budget_facts
 from sales_forecast.pipelines.eda_reporting.params import HighSpendLowSalesParams
 from sales_forecast.reporting import Table, Text
 
-USUAL = HighSpendLowSalesParams(spending_above_quantile=0.75, sales_below_quantile=0.5)
+LIMITS = HighSpendLowSalesParams(spending_above_quantile=0.75, sales_below_quantile=0.5)
 
 
 def _line(count: int = 20, step: float = 2.0) -> pd.DataFrame:
@@ -25,8 +21,8 @@ def _line(count: int = 20, step: float = 2.0) -> pd.DataFrame:
     return pd.DataFrame({"tv": tv, "sales": 100 + step * np.arange(count)})
 
 
-def _told(budgets: pd.DataFrame) -> str:
-    answers = answer_marketing(budgets, USUAL)
+def _words(budgets: pd.DataFrame) -> str:
+    answers = answer_marketing(budgets, LIMITS)
     charts = (*draw_distributions(budgets, answers), draw_scatter(budgets, answers))
     section = write_budget_facts(budgets, answers, *charts)
     return " ".join([*section.answers, *(block.words for block in section.blocks if isinstance(block, Text))])
@@ -34,7 +30,7 @@ def _told(budgets: pd.DataFrame) -> str:
 
 def test_five_campaigns_can_be_described_in_the_head():
     budgets = pd.DataFrame({"tv": [0.0, 10, 20, 30, 40], "sales": [1.0, 2, 3, 4, 5]})
-    answers = answer_marketing(budgets, USUAL)
+    answers = answer_marketing(budgets, LIMITS)
     assert answers["tv"] == {"mean": 20, "min": 0, "max": 40, "densest": [0, 20]}
     assert answers["sales"]["mean"] == 3
     assert answers["correlation"] == pytest.approx(1)
@@ -60,7 +56,7 @@ def test_the_densest_range_holds_half_of_the_campaigns_and_is_no_wider_than_the_
 def test_a_campaign_that_spent_much_and_sold_little_is_listed_and_marked():
     budgets = _line()
     budgets.loc[18, "sales"] = 5.0  # budget 180
-    answers = answer_marketing(budgets, USUAL)
+    answers = answer_marketing(budgets, LIMITS)
     assert answers["high_spend_low_sales"] == [{"tv": 180, "sales": 5}]
     marked = draw_scatter(budgets, answers).data[-1]
     assert (list(marked.x), list(marked.y)) == ([180], [5])
@@ -70,20 +66,20 @@ def test_a_campaign_that_spent_much_and_sold_little_is_listed_and_marked():
 def test_the_quantiles_decide_who_spent_much_and_sold_little(change):
     budgets = _line()
     budgets.loc[18, "sales"] = 5.0
-    assert answer_marketing(budgets, USUAL.model_copy(update=change))["high_spend_low_sales"] == []
+    assert answer_marketing(budgets, LIMITS.model_copy(update=change))["high_spend_low_sales"] == []
 
 
 def test_the_order_of_the_campaigns_does_not_matter():
     budgets = _line()
     shuffled = budgets.sample(frac=1, random_state=1)
-    one, other = answer_marketing(budgets, USUAL), answer_marketing(shuffled, USUAL)
+    one, other = answer_marketing(budgets, LIMITS), answer_marketing(shuffled, LIMITS)
     assert one.pop("correlation") == pytest.approx(other.pop("correlation"))
     assert one == other
 
 
 def test_the_charts_shade_the_densest_range():
     budgets = _line()
-    answers = answer_marketing(budgets, USUAL)
+    answers = answer_marketing(budgets, LIMITS)
     for chart, column in zip(draw_distributions(budgets, answers), ["tv", "sales"], strict=True):
         band = chart.layout.shapes[0]
         assert [band.x0, band.x1] == answers[column]["densest"]
@@ -91,38 +87,38 @@ def test_the_charts_shade_the_densest_range():
 
 def test_a_steady_line_is_told_as_such():
     noise = np.tile([0.5, -0.5], 10)
-    told = _told(_line().assign(sales=lambda table: table["sales"] + noise))
+    told = _words(_line().assign(sales=lambda table: table["sales"] + noise))
     assert "rise together" in told
     assert "no proof of diminishing returns" in told
     assert "no less certain" in told
 
 
-def test_a_return_that_diminishes_is_told():
-    told = _told(_line(40).assign(sales=lambda table: np.sqrt(table["tv"])))
+def test_a_return_that_diminishes_is_words():
+    told = _words(_line(40).assign(sales=lambda table: np.sqrt(table["tv"])))
     assert "the return diminishes" in told
     assert "it promises too much" in told
 
 
-def test_sales_that_grow_uncertain_with_the_budget_are_told():
+def test_sales_that_grow_uncertain_with_the_budget_are_words():
     noise = np.tile([0.3, -0.3], 20) * np.arange(40)
-    told = _told(_line(40).assign(sales=lambda table: table["sales"] + noise))
+    told = _words(_line(40).assign(sales=lambda table: table["sales"] + noise))
     assert "the larger the budget, the less certain its sales" in told
 
 
 def test_falling_sales_are_not_sold_as_a_success():
-    told = _told(_line(step=-2.0))
+    told = _words(_line(step=-2.0))
     assert "do not rise together" in told
     assert "more budget does not go with more sales" in told
 
 
 def test_two_different_budgets_are_enough_for_a_section():
     budgets = pd.DataFrame({"tv": [10.0] * 9 + [20.0], "sales": np.arange(10.0)})
-    assert "goes with" in _told(budgets)
+    assert "goes with" in _words(budgets)
 
 
 def test_weak_campaigns_get_a_table_only_if_there_are_any():
     def tables(budgets):
-        answers = answer_marketing(budgets, USUAL)
+        answers = answer_marketing(budgets, LIMITS)
         charts = (*draw_distributions(budgets, answers), draw_scatter(budgets, answers))
         section = write_budget_facts(budgets, answers, *charts)
         return [block for block in section.blocks if isinstance(block, Table)]

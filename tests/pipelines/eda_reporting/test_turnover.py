@@ -12,26 +12,28 @@ from hypothesis import strategies as st
 
 from projects import REPOSITORY
 from sales_forecast.pipelines.eda_reporting.params import QuestionParams, SportParams, SportRule
-from sales_forecast.pipelines.eda_reporting.turnover import (
-    answer_questions,
-    describe_season,
-    find_best_weeks,
-    guess_sports,
-    index_seasons,
-    list_repairs,
-    peak_months,
-    rank_stores,
-    spread_over_years,
-    sum_by_department,
-    sum_weeks,
-)
+from sales_forecast.pipelines.eda_reporting.turnover_answers import answer_questions
 from sales_forecast.pipelines.eda_reporting.turnover_charts import (
     draw_best_stores,
     draw_seasons,
     draw_weeks,
     draw_years,
 )
+from sales_forecast.pipelines.eda_reporting.turnover_seasons import (
+    describe_season,
+    guess_sports,
+    index_seasons,
+    peak_months,
+)
 from sales_forecast.pipelines.eda_reporting.turnover_section import write_section
+from sales_forecast.pipelines.eda_reporting.turnover_tables import (
+    find_best_weeks,
+    list_repairs,
+    rank_stores,
+    spread_over_years,
+    sum_by_department,
+    sum_weeks,
+)
 from sales_forecast.reporting import Chart, Section, Table, render_section
 
 QUESTIONS = QuestionParams(

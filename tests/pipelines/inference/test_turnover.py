@@ -31,7 +31,7 @@ from sales_forecast.pipelines.inference.turnover import (
 )
 from sales_forecast.pipelines.inference.turnover_attributions import chart_attributions, explain_forecasts
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
-from sales_forecast.pipelines.registration.turnover import fit_selected
+from sales_forecast.pipelines.registration.turnover_submission import fit_selected
 from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import Table, render_section
 

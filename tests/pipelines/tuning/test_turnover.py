@@ -15,7 +15,7 @@ from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.handovers import DataVersion, TunedOptions, TuningErrors, TuningJudgement
 from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
-from sales_forecast.pipelines.tuning.turnover import judge_tuning, write_parameters
+from sales_forecast.pipelines.tuning.turnover_judgement import judge_tuning, write_parameters
 from sales_forecast.pipelines.tuning.turnover_options import check_tuning
 from sales_forecast.pipelines.tuning.turnover_search import tune
 

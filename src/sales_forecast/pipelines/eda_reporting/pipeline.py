@@ -4,29 +4,25 @@ from kedro.pipeline import Pipeline
 
 from sales_forecast.forecasting.panel.level_shifts import find_level_shifts
 from sales_forecast.pipelines import domain_stage, step
-from sales_forecast.pipelines.eda_reporting.marketing import (
-    answer_marketing,
-    draw_distributions,
-    draw_scatter,
-    write_budget_facts,
-)
-from sales_forecast.pipelines.eda_reporting.turnover import (
-    answer_questions,
-    find_best_weeks,
-    guess_sports,
-    index_seasons,
-    list_repairs,
-    rank_stores,
-    sum_by_department,
-    sum_weeks,
-)
+from sales_forecast.pipelines.eda_reporting.marketing_answers import answer_marketing
+from sales_forecast.pipelines.eda_reporting.marketing_charts import draw_distributions, draw_scatter
+from sales_forecast.pipelines.eda_reporting.marketing_section import write_budget_facts
+from sales_forecast.pipelines.eda_reporting.turnover_answers import answer_questions
 from sales_forecast.pipelines.eda_reporting.turnover_charts import (
     draw_best_stores,
     draw_seasons,
     draw_weeks,
     draw_years,
 )
+from sales_forecast.pipelines.eda_reporting.turnover_seasons import guess_sports, index_seasons
 from sales_forecast.pipelines.eda_reporting.turnover_section import write_section
+from sales_forecast.pipelines.eda_reporting.turnover_tables import (
+    find_best_weeks,
+    list_repairs,
+    rank_stores,
+    sum_by_department,
+    sum_weeks,
+)
 
 TURNOVER = [
     step(sum_weeks, "weekly_table"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.pipelines.eda_reporting.turnover import MONTHS, mean_season
+from sales_forecast.pipelines.eda_reporting.turnover_seasons import MONTHS, mean_season
 from sales_forecast.reporting import COLOURS, new_figure, small_multiples
 
 INK = "#1f2933"

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sales_forecast.pipelines.eda_reporting.params import QuestionParams
-from sales_forecast.pipelines.eda_reporting.turnover import MONTHS, mean_season
+from sales_forecast.pipelines.eda_reporting.turnover_seasons import MONTHS, mean_season
 from sales_forecast.reporting import Chart, Section, Table, Text
 
 AMOUNT = ",.0f"

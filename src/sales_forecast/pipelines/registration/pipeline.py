@@ -3,17 +3,17 @@
 from kedro.pipeline import Pipeline
 
 from sales_forecast.pipelines import domain_stage, step
-from sales_forecast.pipelines.registration import marketing, turnover, turnover_gate
+from sales_forecast.pipelines.registration import marketing, turnover_gate, turnover_submission
 from sales_forecast.pipelines.registration.gate_report import (
     report_budget_gate,
     report_turnover_gate,
 )
 
 TURNOVER = [
-    step(turnover.fit_selected, "model"),
+    step(turnover_submission.fit_selected, "model"),
     step(turnover_gate.backtest_champion, "champion_backtest"),
     step(turnover_gate.decide_deployment, "gate_decision"),
-    step(turnover.submit, "serving"),
+    step(turnover_submission.submit, "serving"),
     step(report_turnover_gate, "registration_report"),
 ]
 

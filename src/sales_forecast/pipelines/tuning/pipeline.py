@@ -4,7 +4,7 @@ from kedro.pipeline import Pipeline
 
 from sales_forecast.hooks import CHECKED_FIRST
 from sales_forecast.pipelines import domain_stage, step
-from sales_forecast.pipelines.tuning.turnover import judge_tuning, write_parameters
+from sales_forecast.pipelines.tuning.turnover_judgement import judge_tuning, write_parameters
 from sales_forecast.pipelines.tuning.turnover_options import check_tuning
 from sales_forecast.pipelines.tuning.turnover_report import report_tuning
 from sales_forecast.pipelines.tuning.turnover_search import tune
