@@ -38,7 +38,13 @@ make_log_folders()
 # MLflow would write to the screen past conf/logging.yml.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 
-HOOKS = (SparkHooks(), ProjectHooks(), TrackingHooks(), ProgressHooks(), RenamedHooks())  # the last one is called first
+HOOKS = (
+    SparkHooks(),
+    ProjectHooks(),
+    TrackingHooks(),
+    ProgressHooks(),
+    RenamedHooks(),
+)  # the last one is called first
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",

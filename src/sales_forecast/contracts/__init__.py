@@ -1,0 +1,36 @@
+"""What a table must look like when it crosses a boundary; the validators that the catalog names."""
+
+from sales_forecast.contracts.raw import DataContractError, RawTable
+from sales_forecast.contracts.tables import (
+    Attributions,
+    Backtest,
+    BudgetCurve,
+    BudgetPredictions,
+    Budgets,
+    Calendar,
+    ForecastIndex,
+    Forecasts,
+    ForecastsByLevel,
+    FutureCovariates,
+    Panel,
+    Sales,
+    Stores,
+)
+
+__all__ = [
+    "Attributions",
+    "Backtest",
+    "BudgetCurve",
+    "BudgetPredictions",
+    "Budgets",
+    "Calendar",
+    "DataContractError",
+    "ForecastIndex",
+    "Forecasts",
+    "ForecastsByLevel",
+    "FutureCovariates",
+    "Panel",
+    "RawTable",
+    "Sales",
+    "Stores",
+]
