@@ -1,4 +1,4 @@
-"""Processes of their own that write to a database, and may die while they do."""
+"""Processes of their own that write to a database or a registry, and may die while they do."""
 
 import multiprocessing
 import os
@@ -8,13 +8,15 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
+from mlflow import MlflowClient
 from sqlalchemy import event
 
+from sales_forecast.registry.store import Registry
 from sales_forecast.storage.database import open_database, upgrade
 from sales_forecast.storage.publications import Publication, publish
 
 START = multiprocessing.get_context("forkserver")  # imports what it forks once, in a process without threads
-START.set_forkserver_preload(["sales_forecast.storage.publications"])
+START.set_forkserver_preload(["mlflow", "sales_forecast.storage.publications"])
 
 
 def together(database_url: str, work: Any, *arguments: Any) -> list[int | None]:
@@ -62,3 +64,23 @@ def _publish_and_die(statement: str, database_url: str, publication: Publication
     event.listen(database, "before_cursor_execute", die)
     event.listen(database, "commit", die)
     publish(database, publication, now)
+
+
+def killed_while_promoting(uri: str, name: str, version: str, moment: str, call: str) -> int | None:
+    """Promote in a process that is killed ``before`` or ``after`` a call to MLflow; how it ended."""
+    process = START.Process(target=_promote_and_die, args=(uri, name, version, moment, call))
+    process.start()
+    return _ended(process)
+
+
+def _promote_and_die(uri: str, name: str, version: str, moment: str, call: str) -> None:
+    client = MlflowClient(tracking_uri=uri)
+    usual = getattr(client, call)
+
+    def die(*arguments: Any) -> None:
+        if moment == "after":
+            usual(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(client, call, die)
+    Registry(client, name).promote(version, "in the middle of a power cut")

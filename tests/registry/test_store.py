@@ -1,17 +1,17 @@
 """Which version serves: exactly one, at any time, and who decided so."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from processes import killed_while_promoting
 from sales_forecast.errors import InputError
 from sales_forecast.registry.store import Registry
+
+pytestmark = pytest.mark.xdist_group("database")  # one server to fork from, one store of MLflow
 
 
 @pytest.fixture(scope="module")
@@ -93,25 +93,6 @@ def test_what_cannot_be_promoted_changes_nothing(
     assert registry.history() == before
 
 
-KILLED = """
-import os, signal, sys
-from mlflow import MlflowClient
-from sales_forecast.registry.store import Registry
-
-uri, name, moment, call = sys.argv[1:]
-client = MlflowClient(tracking_uri=uri)
-usual = getattr(client, call)
-
-def die(*arguments):
-    if moment == "after":
-        usual(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-setattr(client, call, die)
-Registry(client, name).promote("3", "in the middle of a power cut")
-"""
-
-
 @pytest.mark.parametrize(
     ("moment", "call", "serves"),
     [
@@ -124,9 +105,7 @@ Registry(client, name).promote("3", "in the middle of a power cut")
 def test_killed_in_between_exactly_one_version_serves_and_the_next_command_works(
     registry: Registry, uri: str, moment: str, call: str, serves: str
 ) -> None:
-    command = [sys.executable, "-c", KILLED, uri, registry.name, moment, call]
-    died = subprocess.run(command, check=False, capture_output=True, env=os.environ)
-    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    assert killed_while_promoting(uri, registry.name, "3", moment, call) == -signal.SIGKILL
     assert _champion(registry) == serves
     if serves == "2":
         registry.promote("3", "once more")
