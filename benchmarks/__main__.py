@@ -18,6 +18,7 @@ from rich.progress import track
 
 from benchmarks.measure import ROOT, alone, backtest, code_version, plan, processing, scaled, whole_run
 from benchmarks.page import write_page
+from sales_forecast.atomic import whole_file
 
 SAMPLE = ROOT / "data/01_raw"
 
@@ -25,8 +26,8 @@ SAMPLE = ROOT / "data/01_raw"
 def _kept(path: Path, fresh: Any) -> Any:
     """Return what was measured before, or else measure it now."""
     if not path.exists():
-        path.with_suffix(".tmp").write_text(json.dumps(fresh() | {"code": code_version()}))
-        path.with_suffix(".tmp").rename(path)
+        with whole_file(path) as part:
+            part.write_text(json.dumps(fresh() | {"code": code_version()}))
     return json.loads(path.read_text())
 
 

@@ -21,7 +21,14 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from sales_forecast.errors import InputError
-from sales_forecast.hooks import CHECKED_FIRST, ProjectHooks, check_inputs, check_load_versions, summarise
+from sales_forecast.hooks import (
+    CHECKED_FIRST,
+    ProjectHooks,
+    SaveHooks,
+    check_inputs,
+    check_load_versions,
+    summarise,
+)
 from sales_forecast.progress import ProgressHooks
 from sales_forecast.tracking import code_version, does_not_answer, flatten
 
@@ -38,6 +45,7 @@ class Shop:
         self._temporary = temporary
         self.hooks = _create_hook_manager()
         self.hooks.register(ProjectHooks())
+        self.hooks.register(SaveHooks())
 
     def catalog(self, **formats: str) -> DataCatalog:
         """Make a catalog: name of a dataset -> its format."""
@@ -247,7 +255,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
-from sales_forecast.hooks import ProjectHooks
+from sales_forecast.hooks import SaveHooks
 
 def die(unknown):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -256,7 +264,7 @@ model = {"trees": list(range(200_000)), "more": object(), "rest": list(range(200
 catalog = DataCatalog({"model": JSONDataset(filepath=sys.argv[1], save_args={"default": die})})
 hooks = _create_hook_manager()
 if sys.argv[2] == "with hooks":
-    hooks.register(ProjectHooks())
+    hooks.register(SaveHooks())
 SequentialRunner().run(Pipeline([Node(lambda: model, None, "model", name="fit")]), catalog, hooks)
 """
 
@@ -281,7 +289,9 @@ def test_a_process_killed_in_the_middle_of_a_large_save_leaves_the_old_file(shop
 
 def test_after_a_run_files_are_written_as_usual(shop):
     shop.run(shop.catalog(panel="parquet"), _make("panel", NEW))
-    assert not fsspec.filesystem("file", auto_mkdir=True)._intrans
+    with fsspec.filesystem("file", auto_mkdir=True).open(str(shop.path("by_hand", "csv")), "wb") as file:
+        file.write(b"turnover")
+    assert shop.path("by_hand", "csv").read_bytes() == b"turnover"
 
 
 # --- before a run ------------------------------------------------------------------------------------
@@ -329,6 +339,50 @@ def test_good_raw_files_are_checked_without_a_trace(shop):
     assert shop.files() == ["other_raw.csv", "raw.csv"]
 
 
+def test_what_is_checked_is_not_made_twice(shop):
+    calls: list[str] = []
+
+    def counted(name, function):
+        def call(*tables):
+            calls.append(name)
+            return function(*tables)
+
+        return call
+
+    pipeline = Pipeline(
+        [
+            Node(counted("read", _read), "raw", "sales", name="read_sales", tags=CHECKED_FIRST),
+            Node(counted("build", _read), "sales", "panel", name="build_panel"),
+        ]
+    )
+    for value in (1.0, 2.0):  # all runs of a process share the nodes
+        catalog = _raw_files(shop, raw=value, other_raw=1.0)
+        shop.hooks.hook.before_pipeline_run(run_params={}, pipeline=pipeline, catalog=catalog)
+        assert calls == ["read"]
+        shop.run(catalog, *pipeline.nodes)
+        assert calls == ["read", "build"]
+        assert catalog.load("panel")["turnover"].item() == value
+        calls.clear()
+
+
+def test_what_was_checked_for_a_run_that_failed_is_not_taken_by_the_next(shop):
+    def fail() -> int:
+        raise ValueError("the lights went out")
+
+    nodes = [
+        Node(fail, None, "light", name="a_fail"),
+        Node(lambda light, raw: _read(raw), ["light", "raw"], "sales", name="read_sales"),
+    ]
+    read = Node(lambda raw: raw["turnover"].item(), "raw", "seen", name="read_seen", tags=CHECKED_FIRST)
+    catalog = _raw_files(shop, raw=1.0, other_raw=1.0)
+    shop.hooks.hook.before_pipeline_run(run_params={}, pipeline=Pipeline([*nodes, read]), catalog=catalog)
+    shop.hooks.hook.on_pipeline_error(
+        error=ValueError(), run_params={}, pipeline=Pipeline([*nodes, read]), catalog=catalog
+    )
+    catalog = _raw_files(shop, raw=2.0, other_raw=1.0)
+    assert read.run({"raw": catalog.load("raw")}) == {"seen": 2.0}
+
+
 def test_a_stage_that_reads_no_raw_file_needs_none(shop):
     check_inputs(READING.only_nodes("build_panel"), _raw_files(shop))
 
@@ -371,13 +425,12 @@ def test_nested_metrics_become_names_with_dots():
     }
 
 
-def test_a_run_ends_with_a_table_and_the_place_of_the_report(tmp_path, capsys):
-    report = tmp_path / "report.html"
-    report.touch()
+def test_a_run_ends_with_a_table_and_the_place_of_the_report(capsys):
+    report = "s3://shop/report.html"
     headline = {"best": "lightgbm", "error": "WAPE 21.1%", "baseline": "WAPE 55.0% (naive)"}
     summarise({"turnover": {"lightgbm": {}, "headline": headline}, "marketing": {}}, report)
     printed = capsys.readouterr().out
-    for words in ("turnover", *headline.values(), str(report)):
+    for words in ("turnover", *headline.values(), report):
         assert words in printed
     assert "marketing" not in printed
 
@@ -387,13 +440,13 @@ def test_a_terminal_that_knows_links_gets_one_to_the_report(tmp_path, capsys, mo
     report.touch()
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
-    summarise({}, report)
+    summarise({}, str(report))
     printed = capsys.readouterr().out
     assert f";{report.as_uri()}\x1b\\{report}\x1b]8;;" in printed
 
 
-def test_a_run_without_metrics_ends_without_a_table(tmp_path, capsys):
-    summarise({"marketing": {}}, tmp_path / "report.html")
+def test_a_run_without_metrics_ends_without_a_table(capsys):
+    summarise({"marketing": {}}, None)
     assert capsys.readouterr().out == ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from kedro.validation.exceptions import ParameterValidationError
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from sales_forecast.compat import complaints
 from sales_forecast.errors import InputError
 from sales_forecast.run_logs import log_as_configured_in
 from sales_forecast.selection import check_selection
@@ -46,33 +46,8 @@ def message_of(error: BaseException) -> str:
         if isinstance(cause, InputError):
             return str(cause)
     if isinstance(error, ParameterValidationError):
-        return _in_plain_words(str(error))
+        return complaints(str(error))
     return str(error)
-
-
-_COMPLAINT = re.compile(
-    r"  (?! )(?:Value error, )?(?P<what>.+?)"
-    r"(?: \[type=(?P<type>\w+), input_value=(?P<given>.*), input_type=\w+\])?"
-)
-
-
-def _in_plain_words(report: str) -> str:
-    """Leave of pydantic's report what the reader can act on: which option, what is wrong, what was given."""
-    group = option = ""
-    lines = []
-    for line in report.splitlines():
-        if named := re.match(r"- Parameter '(.+?)'", line):
-            group, option = named[1], ""
-            lines += [] if "validation error" in line else [line.removeprefix("- ")]
-        elif re.fullmatch(r"[\w.]+", line):
-            option = f"{group}.{line}"
-        elif said := _COMPLAINT.fullmatch(line):
-            what = said["what"].replace("Input should be", "must be")
-            what = what.replace("Extra inputs are not permitted", "there is no such option")
-            if said["type"] not in {"value_error", "missing", "extra_forbidden", None}:
-                what += f", not {said['given']}"
-            lines.append(what if group in what else f"{option or group}: {what}")
-    return "\n".join(lines) or report
 
 
 @contextmanager

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
 from kedro.io import AbstractDataset, DatasetError
 
+from sales_forecast.atomic import whole_file, whole_folder
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.reporting import Section, render_page, render_section
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file completely or not at all: to a temporary name first, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a text file completely or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _locked(path: Path) -> FileLock:
@@ -164,18 +158,8 @@ class ModelInputDataset(AbstractDataset[ModelInput, ModelInput]):
 
     def save(self, data: ModelInput) -> None:
         """Write all tables beside the old ones, then take their place."""
-        part, old = (
-            self._folder.with_name(f".{self._folder.name}.{os.getpid()}.{end}") for end in ("part", "old")
-        )
-        try:
-            part.mkdir(parents=True)
+        with whole_folder(self._folder) as part:
             data.write(part)
-            if self._exists():
-                self._folder.replace(old)
-            part.replace(self._folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
 
     def _exists(self) -> bool:
         return self._folder.is_dir()
@@ -214,13 +198,8 @@ class SkopsDataset(AbstractDataset[Any, Any]):
         """Write the model."""
         import skops.io
 
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.part")
-        try:
-            skops.io.dump(data, temporary)
-            temporary.replace(self._filepath)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(self._filepath) as part:
+            skops.io.dump(data, part)
 
     def _exists(self) -> bool:
         return self._filepath.exists()
@@ -265,20 +244,8 @@ class SparkParquetDataset(AbstractDataset[Any, Any]):
 
     def save(self, data: Any) -> None:
         """Write beside the old folder, then take its place."""
-        part = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.part")
-        old = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.old")
-        try:
+        with whole_folder(self._filepath) as part:
             data.write.mode("overwrite").parquet(part.absolute().as_uri())
-            if self._exists():
-                self._filepath.replace(old)
-            try:
-                part.replace(self._filepath)
-            except OSError:
-                old.replace(self._filepath)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import gc
-import os
-import shutil
-import threading
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import fsspec
-from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, DatasetError
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Node, Pipeline
 from kedro.validation.exceptions import DataValidationError
 from rich.console import Console
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from sales_forecast.atomic import WholeSaves
+from sales_forecast.datasets import ReportSectionDataset
 from sales_forecast.errors import InputError
 from sales_forecast.raw_files import why_unreadable
-from sales_forecast.tracking import read_metrics
+from sales_forecast.tracking import load_metrics
 
 READ_ELSEWHERE = {"raw_folder", "mlflow.required"}
 """Parameters that no node reads, but the catalog or the tracking."""
@@ -82,16 +79,46 @@ def check_load_versions(wanted: Mapping[str, str], pipeline: Pipeline, catalog: 
             raise InputError(f"--load-versions: no node of this run loads '{name}'.")
 
 
+class _Kept:
+    """A node's function that has been called already: the run takes what it gave."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self._results: list[Any] = []
+
+    def __call__(self, *tables: Any, **named: Any) -> Any:
+        """Call the function; the second time, give what it gave the first time."""
+        if self._results:
+            return self._results.pop()
+        self._results.append(self.function(*tables, **named))
+        return self._results[0]
+
+
 def check_inputs(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Run the checking nodes once in memory, so that bad input stops the run before any output changes.
+    """Run the checking nodes in memory, so that bad input stops the run before any output changes.
+
+    The run itself calls them again, which then give the tables they have made here.
 
     Raises:
         InputError: A raw file cannot be read or breaks its contract, or parameters cannot work together.
     """
     tables: dict[str, Any] = {}
-    for node in pipeline.only_nodes_with_tags(CHECKED_FIRST).nodes:
-        tables |= {name: _load(name, catalog) for name in node.inputs if name not in tables}
-        tables |= node.run({name: tables[name] for name in node.inputs})
+    try:
+        for node in pipeline.only_nodes_with_tags(CHECKED_FIRST).nodes:
+            tables |= {name: _load(name, catalog) for name in node.inputs if name not in tables}
+            node.func = _Kept(node.func)
+            tables |= node.run({name: tables[name] for name in node.inputs})
+    except Exception:
+        forget_kept(pipeline.nodes)
+        raise
+
+
+def forget_kept(nodes: Iterable[Node]) -> None:
+    """Let nodes call their functions again: all runs of a process share them."""
+    for node in nodes:
+        if isinstance(node.func, _Kept):
+            node.func = node.func.function
 
 
 def _load(name: str, catalog: DataCatalog) -> Any:
@@ -123,72 +150,35 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-class _Saves(threading.local):
-    """What this thread is saving: its files get their names when all of it is complete.
+class SaveHooks:
+    """Outputs are written whole. Kedro calls these by name."""
 
-    Kedro's file datasets write through fsspec's local file system, of which each thread has one. Inside
-    its transaction they write under temporary names. ``kedro run --async`` saves all outputs of a node at
-    the same time; with the ThreadRunner datasets belong to another thread than the one that saves, and
-    are written as Kedro does it.
-    """
+    def __init__(self) -> None:
+        self._saves = WholeSaves()
 
-    under_way = 0
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Drop what an interrupted run left half written in this process."""
+        self._saves.drop()
 
-    @property
-    def _files(self) -> Any:
-        return fsspec.filesystem("file", auto_mkdir=True)
+    @hook_impl
+    def before_dataset_saved(self) -> None:
+        """Begin to write under temporary names."""
+        self._saves.begin()
 
-    def begin(self) -> None:
-        """Write under temporary names from now on."""
-        if not self.under_way:
-            self._files.start_transaction()
-        self.under_way += 1
+    @hook_impl
+    def after_dataset_saved(self) -> None:
+        """Give the complete files their names."""
+        self._saves.complete()
 
-    def complete(self) -> None:
-        """Give the files their names, if no other save is under way."""
-        self.under_way -= 1
-        if not self.under_way:
-            for file in self._forget_appended():
-                _move_beside(file)
-            self._files.end_transaction()
-
-    def drop(self) -> None:
-        """Forget what is half written, and write as usual."""
-        self.under_way = 0
-        if self._files._intrans:
-            self._forget_appended()
-            self._files.transaction.complete(commit=False)
-
-    def _forget_appended(self) -> Iterable[Any]:
-        """Keep to files under temporary names; one that is appended to never had one."""
-        transaction = self._files.transaction
-        transaction.files = deque(file for file in transaction.files if hasattr(file, "temp"))
-        return list(transaction.files)
-
-
-def _move_beside(file: Any) -> None:
-    """Bring a temporary file into the folder it is for, so that giving it its name is a mere rename."""
-    target = Path(file.path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        shutil.move(file.temp, beside)
-    except OSError:  # such as a full disk
-        beside.unlink(missing_ok=True)
-        raise
-    file.temp = str(beside)
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Drop what was half written: Kedro reports an error while saving only here."""
+        self._saves.drop()
 
 
 class ProjectHooks:
     """Kedro calls these by name."""
-
-    def __init__(self) -> None:
-        self._reporting = Path()
-        self._saves = _Saves()
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Remember where the project is."""
-        self._reporting = Path(context.project_path) / "data" / "08_reporting"
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -208,37 +198,40 @@ class ProjectHooks:
 
     @hook_impl
     def before_node_run(self) -> None:
-        """Drop what an interrupted run left half written in this process, and what earlier nodes left behind.
+        """Drop what earlier nodes left behind.
 
-        Tables of finished nodes hang in reference cycles of the libraries that checked them: without a
-        collection they stay in memory until the next one happens to come.
+        Their tables hang in reference cycles of the libraries that checked them: without a collection they
+        stay in memory until the next one happens to come.
         """
-        self._saves.drop()
         gc.collect()
 
     @hook_impl
-    def before_dataset_saved(self) -> None:
-        """Begin to write under temporary names."""
-        self._saves.begin()
+    def after_node_run(self, node: Node) -> None:
+        """Keep nothing of a node that is done."""
+        forget_kept([node])
 
     @hook_impl
-    def after_dataset_saved(self) -> None:
-        """Give the complete files their names."""
-        self._saves.complete()
+    def on_pipeline_error(self, pipeline: Pipeline) -> None:
+        """Keep nothing of nodes that the run has not come to."""
+        forget_kept(pipeline.nodes)
 
     @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Drop what was half written: Kedro reports an error while saving only here."""
-        self._saves.drop()
-
-    @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """End with a short table of what this run measured."""
         gc.unfreeze()
-        summarise(read_metrics(self._reporting, pipeline), self._reporting / "report.html")
+        forget_kept(pipeline.nodes)
+        summarise(load_metrics(pipeline, catalog), _report(pipeline, catalog))
 
 
-def summarise(metrics: dict[str, Any], report: Path) -> None:
+def _report(pipeline: Pipeline, catalog: DataCatalog) -> str | None:
+    """Where the report is that this run has written a section of."""
+    for name in sorted(pipeline.all_outputs()):
+        if isinstance(catalog.get(name), ReportSectionDataset):
+            return str(catalog.config_resolver.resolve_pattern(name)["filepath"])
+    return None
+
+
+def summarise(metrics: dict[str, Any], report: str | None) -> None:
     """Print the best method of each domain, its error against the simplest one's, and the report's place."""
     table = Table("domain", "best", "error", "simplest method's error", title="Where this leaves us")
     for domain, words in metrics.items():
@@ -248,8 +241,8 @@ def summarise(metrics: dict[str, Any], report: Path) -> None:
     console = Console()
     if table.row_count:
         console.print(table)
-    if report.exists():
+    if report:
         place = Text(
-            str(report), style=Style(link=report.absolute().as_uri())
+            str(report), style=Style(link=Path(report).absolute().as_uri())
         )  # where a terminal knows links
         console.print(Text("Report: ") + place, soft_wrap=True)

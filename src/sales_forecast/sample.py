@@ -11,7 +11,6 @@ per week, and a week carries the date of its first day, a Saturday.
 import argparse
 import gzip
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from sales_forecast.atomic import whole_file
 
 SEED = 3494  # one for which chance leaves the published facts where they are
 WEEKS = pd.date_range("2012-12-29", "2017-09-30", freq="7D")
@@ -318,10 +319,8 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
         with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
             file.write(content)
         content = packed.getvalue()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    with whole_file(path) as part:
+        part.write_bytes(content)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

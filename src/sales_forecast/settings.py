@@ -8,7 +8,7 @@ from typing import Any
 from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
-from sales_forecast.hooks import ProjectHooks
+from sales_forecast.hooks import ProjectHooks, SaveHooks
 from sales_forecast.progress import ProgressHooks
 from sales_forecast.renamed import RenamedHooks
 from sales_forecast.run_logs import make_log_folders
@@ -41,6 +41,7 @@ os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 HOOKS = (
     SparkHooks(),
     ProjectHooks(),
+    SaveHooks(),
     TrackingHooks(),
     ProgressHooks(),
     RenamedHooks(),

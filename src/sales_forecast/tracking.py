@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import subprocess
 from collections.abc import Iterator
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from sales_forecast.artifacts import layer_of, log_files
 from sales_forecast.errors import InputError
 from sales_forecast.unfinished_runs import end_killed_runs, this_process
 
@@ -61,11 +62,10 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{key}", value
 
 
-def read_metrics(reporting: Path, pipeline: Pipeline) -> dict[str, Any]:
-    """Metrics of the domains that this run has evaluated; older ones are another run's."""
-    path = reporting / "metrics.json"
-    content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return {domain: part for domain, part in content.items() if f"{domain}.metrics" in pipeline.all_outputs()}
+def load_metrics(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
+    """Metrics of the domains that this run has evaluated, by domain; older ones are another run's."""
+    made = sorted(name for name in pipeline.all_outputs() if name.endswith(".metrics"))
+    return {name.removesuffix(".metrics"): catalog.load(name) for name in made}
 
 
 def code_version(project: Path) -> dict[str, str]:
@@ -127,10 +127,6 @@ class TrackingHooks:
         self._project = Path()
         self._parameters: dict[str, Any] = {}
 
-    @property
-    def _reporting(self) -> Path:
-        return self._project / "data" / "08_reporting"
-
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Take the parameters as written, and see that the tracking server is there before anything is done.
@@ -179,7 +175,7 @@ class TrackingHooks:
         mlflow.set_tags(code_version(self._project))
 
     @hook_impl(tryfirst=True)
-    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Log metrics, charts, answers and the report before kedro-mlflow ends the run."""
         import mlflow
 
@@ -187,24 +183,20 @@ class TrackingHooks:
             return
         numbers = {
             name: value
-            for name, value in flatten(read_metrics(self._reporting, pipeline))
+            for name, value in flatten(load_metrics(pipeline, catalog))
             if isinstance(value, int | float) and not isinstance(value, bool)
         }
         mlflow.log_metrics(numbers)
         if "turnover.scores" in pipeline.all_outputs():
-            import pandas as pd
-
-            _log_parts(pd.read_parquet(self._project / "data/06_models/turnover/scores.parquet"))
+            _log_parts(catalog.load("turnover.scores"))
         if "turnover.backtest" in pipeline.all_outputs():
-            mlflow.log_artifact(str(self._project / "data/07_model_output/turnover/backtest.parquet"))
-        for path in sorted((self._project / "data/02_intermediate").glob("*/data_version.json")):
-            domain = path.parent.name
-            mlflow.log_artifact(str(path), f"data/{domain}")
-            mlflow.set_tag(f"data_version.{domain}", json.loads(path.read_text("utf-8"))["version"])
-        for path in sorted(self._reporting.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                folder = Path("reporting") / path.parent.relative_to(self._reporting)
-                mlflow.log_artifact(str(path), folder.as_posix())
+            log_files(["turnover.backtest"], catalog)
+        made = pipelines["__default__"].all_outputs()
+        for name in sorted(name for name in made if name.endswith(".data_version") and catalog.exists(name)):
+            domain = name.removesuffix(".data_version")
+            log_files([name], catalog, f"data/{domain}")
+            mlflow.set_tag(f"data_version.{domain}", catalog.load(name)["version"])
+        log_files([name for name in made if layer_of(name, catalog) == "reporting"], catalog, "reporting")
 
 
 def _log_parts(scores: pd.DataFrame) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
-import shutil
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from kedro.io import AbstractDataset
 
 from sales_forecast import tracking
+from sales_forecast.atomic import whole_folder
 from sales_forecast.errors import InputError
 from sales_forecast.registry.packages import Package, log_package, open_package
 from sales_forecast.registry.records import METRIC
@@ -204,18 +203,9 @@ class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Pa
         return Registry(MlflowClient(), self._name)
 
     def _keep(self, submission: Submission[Package]) -> None:
-        part, old = (
-            self._folder.with_name(f".{self._folder.name}.{os.getpid()}.{end}") for end in ("part", "old")
-        )
-        try:
+        with whole_folder(self._folder) as part:
             submission.package.write(part)
             (part / "stamp.json").write_text(json.dumps({"data_version": submission.data_version}))
-            if self._folder.exists():
-                self._folder.replace(old)
-            part.replace(self._folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
 
     def _exists(self) -> bool:
         return self._folder.exists() if tracking.is_off() else self._registry().champion() is not None

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
+from sales_forecast.atomic import whole_file
 from sales_forecast.errors import InputError
 from sales_forecast.storage.schema import audit_log
 
@@ -134,14 +135,14 @@ def export(engine: Engine, path: Path, since: datetime | None, until: datetime |
     Raises:
         InputError: The file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(b"")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
     count = 0
     try:
-        with engine.connect() as connection, pq.ParquetWriter(part, EXPORTED) as writer:
+        path.parent.stat()  # a folder that is not there is a slip of the keyboard
+        with (
+            whole_file(path) as part,
+            engine.connect() as connection,
+            pq.ParquetWriter(part, EXPORTED) as writer,
+        ):
             rows: list[dict[str, object]] = []
             for found in read(connection, since, until):
                 row = vars(found)
@@ -151,9 +152,8 @@ def export(engine: Engine, path: Path, since: datetime | None, until: datetime |
                     writer.write_table(pa.Table.from_pylist(rows, EXPORTED))
                     rows.clear()
             writer.write_table(pa.Table.from_pylist(rows, EXPORTED))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
     return count
 
 
