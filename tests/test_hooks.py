@@ -484,5 +484,5 @@ def test_progress_is_told_when_a_stage_of_a_domain_is_done(shop, caplog):
             pipeline.filter(from_nodes=[node.name for node in reading.nodes]), shop.catalog(), shop.hooks
         )
     told = [record.getMessage() for record in caplog.records if record.name == "sales_forecast.progress"]
-    assert told[0] == "The input is checked; running 4 nodes in 2 stages."
+    assert told[0] == "The input is checked. Nodes: 4, stages: 2."
     assert [line.split()[:5] for line in told[1:]] == [["1/2", "turnover", "data_processing", "2", "nodes"]]
