@@ -159,6 +159,7 @@ class ModelInputDataset(AbstractDataset[ModelInput, ModelInput]):
     def save(self, data: ModelInput) -> None:
         """Write all tables beside the old ones, then take their place."""
         with whole_folder(self._folder) as part:
+            part.mkdir()
             data.write(part)
 
     def _exists(self) -> bool:
