@@ -19,7 +19,7 @@ from sales_forecast.forecasting.distributed import (
     prefit,
 )
 from sales_forecast.forecasting.methods.blend import ByHistory
-from sales_forecast.forecasting.panel.matrix import KEYS
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
 
 def _on_a_worker(rows: pd.DataFrame, context, method) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def test_a_prefitted_method_forecasts_as_itself(context, forecast_index, methods
     state = method.fit(context)
     prefitted = Prefitted(method=method, states={"2017-08-05": state, "2016-01-02": None})
     assert prefitted.fit(context) == state
-    keys = forecast_index[[*KEYS, "week"]]
+    keys = forecast_index[ROW_KEYS]
     np.testing.assert_array_equal(
         prefitted.forecast(context, keys, state), method.forecast(context, keys, state)
     )
