@@ -23,7 +23,7 @@ from sales_forecast.configuration import load_configuration
 from sales_forecast.registry.cli import open_tracking
 from sales_forecast.registry.store import Registry
 from sales_forecast.service.app import create_app
-from sales_forecast.service.settings import BudgetIntervalSettings, read_settings
+from sales_forecast.service.settings import read_budget_interval, read_settings
 from sales_forecast.storage.database import open_database, upgrade, writing
 from sales_forecast.storage.keys import Scope, create_key
 from sales_forecast.storage.schema import audit_log, metadata
@@ -105,7 +105,7 @@ def opened(project: Project, database_url: str, **changes: Any) -> Iterator[Shop
         client = open_tracking(configuration)
         content = {"check_registry_seconds": 0.2, "max_seconds": 300, **changes}
         settings = read_settings(configuration["service"], **content)
-        curve = BudgetIntervalSettings.model_validate(configuration["parameters"]["marketing"]["curve"])
+        curve = read_budget_interval(configuration["parameters"]["marketing"]["curve"])
     engine = open_database(database_url, pool_size=20)
     upgrade(engine)
     app = create_app(settings, engine, client, curve)

@@ -108,7 +108,7 @@ def test_a_stored_answer_names_model_run_and_data(shop: Shop) -> None:
     }
 
 
-def test_one_may_ask_what_was_known_then(shop: Shop) -> None:
+def test_as_of_returns_what_was_known_then(shop: Shop) -> None:
     then = datetime(2017, 10, 2, 6, tzinfo=UTC)
     publish(shop.engine, publication(123.25, weekly_turnover=None), then)
 
@@ -131,7 +131,7 @@ def test_one_may_ask_what_was_known_then(shop: Shop) -> None:
 
 @pytest.fixture(scope="session")
 def deployed(shop: Shop) -> pd.DataFrame:
-    """What MLflow's own way to the champion says of every series."""
+    """Predictions of every series by the champion as MLflow loads it."""
     mlflow.set_tracking_uri(f"sqlite:///{shop.project.folder}/mlflow.db")
     model = mlflow.pyfunc.load_model("models:/sales_forecast.turnover@champion")
     return pd.DataFrame(model.predict(pd.DataFrame(series_of(shop))))
@@ -246,7 +246,7 @@ def test_an_answer_can_be_looked_up_by_its_request_id(shop: Shop) -> None:
         ("/predict_8_weeks/", {"but_num_business_unit": 105, "dpt_num_department": 117}),
     ],
 )
-def test_every_answer_is_on_record(shop: Shop, path: str, body: Any) -> None:
+def test_every_response_is_in_the_audit_log(shop: Shop, path: str, body: Any) -> None:
     answer = shop.get(path) if body is None else shop.post(path, body)
     assert answer.status_code == 200, answer.text
     (record,) = shop.audited(answer.headers["X-Request-ID"])
@@ -274,6 +274,17 @@ def test_prometheus_reads_latency_version_and_age(shop: Shop) -> None:
     assert 'sales_forecast_serving_version{arm="champion",model="sales_forecast.turnover"} 1.0' in numbers
     assert 'sales_forecast_forecast_age_seconds{domain="turnover"}' in numbers
     assert "sales_forecast_ready 1.0" in numbers
+
+
+def test_the_documentation_says_what_each_route_does(shop: Shop) -> None:
+    paths = shop.client.get("/openapi.json").json()["paths"]
+    summaries = {
+        path: operation["summary"] for path, methods in paths.items() for operation in methods.values()
+    }
+    assert summaries["/health"] == "Check whether the process runs"
+    assert len(summaries) == 12
+    assert all(summary.split()[0] in ("Read", "Predict", "Check") for summary in summaries.values())
+    assert all(len(summary.split()) > 3 for summary in summaries.values()), summaries
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
@@ -310,7 +321,7 @@ def test_a_new_store_is_forecast_as_its_peers_are_and_says_so(shop: Shop) -> Non
     assert len(shop.predict(NEW | {"place": where})) == 8
 
 
-def test_five_weeks_of_its_own_are_a_past(shop: Shop) -> None:
+def test_five_weeks_of_turnover_are_enough_history(shop: Shop) -> None:
     young = shop.predict(NEW | {"recent_weeks": weeks_before(shop, 4, 500.0)})
     grown = shop.predict(NEW | {"recent_weeks": weeks_before(shop, 5, 500.0)})
     assert young["cold_start"].all()

@@ -1,4 +1,4 @@
-"""What cannot be answered is refused with the field and a remedy, and never with our insides."""
+"""What cannot be answered is refused with the field and a remedy, and reveals nothing of the implementation."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SATURDAY = {"week": "2017-09-30", "turnover": 1.0}
 
 
 def problem(answer: httpx.Response, shop: Shop) -> dict[str, Any]:
-    """The problem, which may be reported but tells nothing about the machine or the key."""
+    """The problem details, which reveal nothing about the machine or the key."""
     assert answer.headers["Content-Type"] == "application/problem+json"
     for ours in ("Traceback", ".py", "site-packages", "sqlalchemy", str(shop.project.folder), shop.key):
         assert ours not in answer.text
@@ -289,7 +289,7 @@ def test_what_is_no_finite_number_is_refused(shop: Shop, number: str) -> None:
     ],
     ids=range(10),
 )
-def test_what_is_no_json_of_ours_is_refused(shop: Shop, body: bytes) -> None:
+def test_an_invalid_body_is_refused(shop: Shop, body: bytes) -> None:
     found = problem(shop.send(PREDICT, body), shop)
     assert found["status"] == 422
     assert found["errors"][0]["field"].startswith("body")
@@ -305,7 +305,7 @@ def test_only_some_of_thousands_of_mistakes_are_listed(shop: Shop) -> None:
 @pytest.mark.parametrize(
     "words", ["' OR '1'='1", "105'; drop table forecasts; --", "%", "\x00", "105\x00", "{{7*7}}", "../../etc"]
 )
-def test_what_looks_like_code_is_a_name_that_nobody_has(shop: Shop, words: str) -> None:
+def test_text_that_looks_like_code_is_an_unknown_label(shop: Shop, words: str) -> None:
     assert shop.get("/v1/turnover/forecasts", store=words).status_code == 404
     assert shop.get("/v1/turnover/forecasts/levels/total", key=words).status_code == 404
     assert shop.post(PREDICT, body_of({"store": words, "department": 117})).status_code == 404
@@ -331,7 +331,9 @@ def test_a_body_that_is_too_large_is_refused_whether_it_tells_its_size_or_not(sh
     ("method", "path", "status"),
     [("PUT", PREDICT, 405), ("GET", "/predict/", 405), ("GET", "/v2/forecasts", 404)],
 )
-def test_what_there_is_not_is_a_problem_too(shop: Shop, method: str, path: str, status: int) -> None:
+def test_unknown_routes_and_methods_are_answered_with_problem_details(
+    shop: Shop, method: str, path: str, status: int
+) -> None:
     answer = shop.client.request(method, path)
     assert problem(answer, shop)["status"] == status
     assert "See /docs" in answer.json()["detail"]

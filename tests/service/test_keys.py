@@ -1,4 +1,4 @@
-"""Who may call: each way to be refused has its status, its reason and its remedy."""
+"""Authentication: each refusal has its status, its reason and its remedy."""
 
 import re
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def refused(shop: Shop, key: str | None, scope: Scope = "read") -> tuple[int, st
     return answer.status_code, problem["detail"]
 
 
-def test_without_a_key_one_is_told_how_to_send_one(shop: Shop) -> None:
+def test_a_request_without_key_is_told_how_to_send_one(shop: Shop) -> None:
     assert refused(shop, None) == (401, "send an API key: Authorization: Bearer sf_...")
 
 
@@ -60,7 +60,7 @@ def test_what_is_no_key_is_refused(shop: Shop, key: str) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_key_stops_at_its_end_and_when_it_is_revoked(shop: Shop) -> None:
+def test_a_key_is_refused_after_it_expires_or_is_revoked(shop: Shop) -> None:
     now = datetime.now(UTC)
     over = new_key(shop.engine, expires_at=now - timedelta(seconds=1))
     valid = new_key(shop.engine, expires_at=now + timedelta(hours=1))
@@ -74,7 +74,7 @@ def test_a_key_stops_at_its_end_and_when_it_is_revoked(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("scope", ["read", "predict", "admin"])
-def test_a_key_is_for_what_it_was_made_for(shop: Shop, scope: Scope) -> None:
+def test_a_key_is_accepted_for_its_scope_only(shop: Shop, scope: Scope) -> None:
     key = new_key(shop.engine, [scope])
     for other, (method, path) in CALLS.items():
         if other == scope:
@@ -94,7 +94,7 @@ def test_the_database_holds_no_secret(shop: Shop) -> None:
     assert secret not in repr(rows)
 
 
-def test_a_key_that_asks_too_often_waits_and_others_do_not(
+def test_a_key_over_the_rate_limit_waits_and_others_do_not(
     shop_project: Project, new_database: Callable[[str], str]
 ) -> None:
     with opened(shop_project, new_database("sqlite"), requests_per_minute=3) as strict:

@@ -1,4 +1,4 @@
-"""Another champion under way, one that cannot be loaded, and champion and challenger side by side."""
+"""A new champion while requests run, a version that cannot be loaded, and an experiment with two arms."""
 
 import contextlib
 import re
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("service alone")
 
 @pytest.fixture(scope="module")
 def rivals(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Version 1 serves; 2 has other numbers and asks to serve, and 3 lacks its model."""
+    """Version 1 is champion, 2 is challenger and predicts other figures, and 3 lacks its model."""
     project = copy_finished(small, tmp_path_factory.mktemp("rivals") / "project")
     assert another_version(project, twice_the_turnover) == "2"
     assert another_version(project, damaged) == "3"
@@ -115,7 +115,7 @@ def every_series(shop: Shop) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_each_store_has_one_arm_and_the_record_has_both(
+def test_each_store_has_one_arm_and_the_audit_log_has_both(
     rivals: Project, new_database: Callable[[str], str], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = new_database(kind)

@@ -1,4 +1,4 @@
-"""Thousands of made-up requests find no answer that the OpenAPI page does not promise."""
+"""Generated requests get only responses that the OpenAPI schema documents."""
 
 import threading
 from collections.abc import Iterator

@@ -41,7 +41,7 @@ def test_a_missing_column_would_be_noticed(engine: Engine) -> None:
     assert len(differences(engine)) == 1
 
 
-def test_the_way_back_leaves_no_table_of_ours(engine: Engine) -> None:
+def test_a_downgrade_to_the_beginning_leaves_no_table(engine: Engine) -> None:
     with writing(engine) as connection:
         command.downgrade(configuration(connection), "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]

@@ -116,7 +116,7 @@ def test_going_back_to_the_former_forecasts_is_a_new_run(engine: Engine) -> None
     assert first_forecast(engine) == 100.0
 
 
-def test_one_may_ask_what_was_known_then(engine: Engine) -> None:
+def test_as_of_returns_what_was_known_then(engine: Engine) -> None:
     publish(engine, publication(100.0), MONDAY)
     publish(engine, publication(200.0), WEDNESDAY)
     assert run_of(engine, as_of=MONDAY - timedelta(seconds=1)) is None

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from sales_forecast.registry.store import Registry
@@ -64,10 +63,15 @@ def create_app(
     )
     for tag, module in ROUTERS.items():
         app.include_router(module.router, tags=[tag])
-    for route in app.routes:
-        if isinstance(route, APIRoute):  # the page shows what a route does instead of its function's name
-            route.summary, route.description = route.description.removesuffix("."), ""
     add_error_handlers(app)
+    _summarize_routes(app)
     document_errors(app)
     app.add_middleware(RequestMiddleware, settings=settings)
     return app
+
+
+def _summarize_routes(app: FastAPI) -> None:
+    """Show on the documentation page what a route does, where FastAPI shows the name of its function."""
+    for path in app.openapi()["paths"].values():
+        for operation in path.values():
+            operation["summary"] = operation.pop("description").removesuffix(".")

@@ -58,11 +58,12 @@ def serve(
     from sales_forecast.registry.store import Registry
     from sales_forecast.service.app import create_app
     from sales_forecast.service.logs import log_as_json
-    from sales_forecast.service.settings import BudgetIntervalSettings, read_settings
+    from sales_forecast.service.settings import read_budget_interval, read_settings
 
     try:
         configuration = load_configuration(env)
         settings = read_settings(configuration["service"], host=host, port=port, production=production)
+        budget_interval = read_budget_interval(configuration["parameters"]["marketing"]["curve"])
         _check_address(settings.host, settings.port)
         engine = open_database(configuration["globals"]["database_url"], pool_size=CONNECTIONS)
         upgrade(engine)
@@ -71,8 +72,7 @@ def serve(
     except InputError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
-    curve = configuration["parameters"]["marketing"]["curve"]
-    app = create_app(settings, engine, client, BudgetIntervalSettings.model_validate(curve))
+    app = create_app(settings, engine, client, budget_interval)
     if key is not None:
         has_champion = Registry(client, "sales_forecast.turnover").champion() is not None
         _print_examples(engine, f"http://{settings.host}:{settings.port}", key, has_champion=has_champion)

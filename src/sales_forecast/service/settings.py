@@ -70,8 +70,26 @@ def read_settings(content: Mapping[str, object], **changes: object) -> ServiceSe
     try:
         return ServiceSettings.model_validate({**content, **given})
     except ValidationError as error:
-        errors = "; ".join(
-            f"{'.'.join(map(str, details['loc']))}: {details['msg']}".removeprefix(": Value error, ")
-            for details in error.errors()
-        )
-        raise InputError(f"service.yml: {errors}") from error
+        raise InputError(f"service.yml: {_describe(error)}") from error
+
+
+def read_budget_interval(curve: Mapping[str, object]) -> BudgetIntervalSettings:
+    """Validate the parameters of the prediction interval of budgets.
+
+    Args:
+        curve: Content of ``marketing.curve`` in the parameters.
+
+    Raises:
+        InputError: A parameter is missing or invalid.
+    """
+    try:
+        return BudgetIntervalSettings.model_validate(curve)
+    except ValidationError as error:
+        raise InputError(f"marketing.curve in the parameters: {_describe(error)}") from error
+
+
+def _describe(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, details['loc']))}: {details['msg']}".removeprefix(": Value error, ")
+        for details in error.errors()
+    )
