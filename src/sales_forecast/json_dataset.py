@@ -6,7 +6,6 @@ import json
 import os
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from pydantic import BaseModel, ValidationError
@@ -23,7 +22,7 @@ class ModelJSONDataset(AbstractDataset[BaseModel, BaseModel]):
     """
 
     def __init__(
-        self, *, filepath: str, model: str, indent: int = 2, metadata: dict[str, Any] | None = None
+        self, *, filepath: str, model: str, indent: int = 2, metadata: dict[str, object] | None = None
     ) -> None:
         self._filepath, self._model, self._indent = Path(filepath), model, indent
         self.metadata = metadata
@@ -68,5 +67,5 @@ class ModelJSONDataset(AbstractDataset[BaseModel, BaseModel]):
     def _exists(self) -> bool:
         return self._filepath.exists()
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> dict[str, str]:
         return {"filepath": self._filepath.as_posix(), "model": self._model}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self
+from typing import Literal, Self, TypedDict
 
 from pydantic import BaseModel
 
@@ -72,6 +72,26 @@ class SelectedMethod(HandOver):
     chosen_on: tuple[date, ...]
     """Cutoffs of the backtest windows."""
 
+
+class Headline(TypedDict):
+    """The best method, its error and the simplest method's, in words."""
+
+    best: str
+    error: str
+    baseline: str
+
+
+class BudgetMetrics(TypedDict):
+    """Metric -> value of every method on the test campaigns; see ``models.marketing.score_budgets``."""
+
+    default: dict[str, float]
+    tuned: dict[str, float]
+    mean: dict[str, float]
+    headline: Headline
+
+
+TurnoverMetrics = dict[str, str | Headline | dict[str, dict[str, float]]]
+"""Method -> window -> metric -> value, beside ``selected`` and ``headline``."""
 
 # --- registration --------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from sales_forecast.errors import InputError
 from sales_forecast.registry.store import CHALLENGER, CHAMPION, Registry
 
 if TYPE_CHECKING:
+    from kedro.config import OmegaConfigLoader
     from mlflow import MlflowClient
 
 DOMAINS = ("turnover", "marketing")
@@ -98,7 +99,7 @@ def _client(env: str) -> MlflowClient:
     return open_tracking(load_configuration(env))
 
 
-def open_tracking(configuration: Any) -> MlflowClient:
+def open_tracking(configuration: OmegaConfigLoader) -> MlflowClient:
     """A client of the tracking server that ``mlflow.yml`` names.
 
     Raises:

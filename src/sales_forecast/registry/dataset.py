@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kedro.io import AbstractDataset
 
@@ -125,7 +125,7 @@ class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Pa
         package: str,
         folder: str,
         required: bool = False,
-        metadata: dict[str, Any] | None = None,
+        metadata: dict[str, object] | None = None,
     ) -> None:
         module, _, kind = package.rpartition(".")
         self._name, self._module, self._kind = model, module, kind
@@ -210,5 +210,5 @@ class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Pa
     def _exists(self) -> bool:
         return self._folder.exists() if tracking.is_off() else self._registry().champion() is not None
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> dict[str, str]:
         return {"model": self._name, "package": f"{self._module}.{self._kind}"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from sales_forecast.registry.store import Event
 
@@ -13,6 +13,40 @@ if TYPE_CHECKING:
 
 METRIC = "metric."
 """Tags of a version that say how good it was begin so; then come window and metric."""
+
+
+class ModelRow(TypedDict):
+    """A version."""
+
+    name: str
+    version: str
+    run_id: str
+    data_version: str
+    made_at: datetime | None
+    decision: str
+    card: str
+
+
+class MetricRow(TypedDict):
+    """A metric of a version in one window."""
+
+    name: str
+    version: str
+    window: str
+    metric: str
+    value: float
+
+
+class ChampionChangeRow(TypedDict):
+    """A change of the champion."""
+
+    name: str
+    happened_at: datetime
+    action: str
+    version: str
+    previous: str | None
+    who: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -25,9 +59,9 @@ class Records:
         champion_changes: Every change of the champion.
     """
 
-    models: list[dict[str, Any]]
-    metrics: list[dict[str, Any]]
-    champion_changes: list[dict[str, Any]]
+    models: list[ModelRow]
+    metrics: list[MetricRow]
+    champion_changes: list[ChampionChangeRow]
 
 
 def records_of(name: str, versions: tuple[ModelVersion, ...], events: tuple[Event, ...]) -> Records:
@@ -45,7 +79,7 @@ def records_of(name: str, versions: tuple[ModelVersion, ...], events: tuple[Even
     )
 
 
-def _version(found: ModelVersion) -> dict[str, Any]:
+def _version(found: ModelVersion) -> ModelRow:
     return {
         "name": found.name,
         "version": str(found.version),
@@ -57,16 +91,28 @@ def _version(found: ModelVersion) -> dict[str, Any]:
     }
 
 
-def _metrics(found: ModelVersion) -> list[dict[str, Any]]:
+def _metrics(found: ModelVersion) -> list[MetricRow]:
     """From tags such as ``metric.2016-10-01.wape``."""
     measured = [(tag.split(".", 2)[1:], value) for tag, value in found.tags.items() if tag.startswith(METRIC)]
-    version = {"name": found.name, "version": str(found.version)}
     return [
-        version | {"window": window, "metric": metric, "value": float(value)}
+        {
+            "name": found.name,
+            "version": str(found.version),
+            "window": window,
+            "metric": metric,
+            "value": float(value),
+        }
         for (window, metric), value in measured
     ]
 
 
-def _champion_change(name: str, event: Event) -> dict[str, Any]:
-    told = {field: value for field, value in asdict(event).items() if field != "when"}
-    return told | {"name": name, "happened_at": datetime.fromisoformat(event.when)}
+def _champion_change(name: str, event: Event) -> ChampionChangeRow:
+    return {
+        "name": name,
+        "happened_at": datetime.fromisoformat(event.when),
+        "action": event.action,
+        "version": event.version,
+        "previous": event.previous,
+        "who": event.who,
+        "why": event.why,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import holidays
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
@@ -25,7 +25,7 @@ class TurnoverFiles(Params):
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-def _without_absent(columns: Any) -> Any:
+def _without_absent(columns: object) -> object:
     if not isinstance(columns, dict):
         return columns
     return {name: given for name, given in columns.items() if given is not None}

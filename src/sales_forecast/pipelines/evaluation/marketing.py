@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,11 @@ import plotly.graph_objects as go
 from sklearn.pipeline import Pipeline
 
 from sales_forecast.models.marketing import score_budgets
-from sales_forecast.pipelines.handovers import BudgetSettings
+from sales_forecast.pipelines.handovers import BudgetMetrics, BudgetSettings
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
-METHODS = {
+MethodName = Literal["default", "tuned", "mean"]
+METHODS: dict[MethodName, str] = {
     "default": "linear regression, default",
     "tuned": "linear regression, tuned",
     "mean": "mean of the training sales",
@@ -43,7 +44,7 @@ def predict_test_campaigns(
     )
 
 
-def score_budget_models(predictions: pd.DataFrame) -> dict[str, Any]:
+def score_budget_models(predictions: pd.DataFrame) -> BudgetMetrics:
     """Measure every method on the test campaigns.
 
     Args:
@@ -58,17 +59,22 @@ def score_budget_models(predictions: pd.DataFrame) -> dict[str, Any]:
     Raises:
         InputError: No test campaign sold anything.
     """
-    metrics: dict[str, Any] = {
-        method: score_budgets(predictions["sales"], predictions[method]) for method in METHODS
-    }
-    in_use = "default" if tuning_changed_nothing(predictions) else "tuned"
-    return metrics | {
+    errors = {method: score_budgets(predictions["sales"], predictions[method]) for method in METHODS}
+    in_use = _in_use(predictions)
+    return {
+        "default": errors["default"],
+        "tuned": errors["tuned"],
+        "mean": errors["mean"],
         "headline": {
             "best": METHODS[in_use],
-            "error": f"MAPE {metrics[in_use]['mape']:.1%}",
-            "baseline": f"MAPE {metrics['mean']['mape']:.1%}",
-        }
+            "error": f"MAPE {errors[in_use]['mape']:.1%}",
+            "baseline": f"MAPE {errors['mean']['mape']:.1%}",
+        },
     }
+
+
+def _in_use(predictions: pd.DataFrame) -> MethodName:
+    return "default" if tuning_changed_nothing(predictions) else "tuned"
 
 
 def tuning_changed_nothing(predictions: pd.DataFrame) -> bool:
@@ -85,7 +91,8 @@ def draw_predictions(predictions: pd.DataFrame) -> tuple[go.Figure, go.Figure]:
     Returns:
         Both charts. If tuning changed nothing they show one line's points, not the same points twice.
     """
-    methods = ["default"] if tuning_changed_nothing(predictions) else ["default", "tuned"]
+    once = tuning_changed_nothing(predictions)
+    methods: list[MethodName] = ["default"] if once else ["default", "tuned"]
     against = new_figure(
         "Predicted and actual sales, test campaigns",
         "actual sales, units of the file",
@@ -102,21 +109,25 @@ def draw_predictions(predictions: pd.DataFrame) -> tuple[go.Figure, go.Figure]:
         x=ends, y=ends, mode="lines", line={"color": COLOURS[-1], "dash": "dot"}, name="exactly right"
     )
     for method, colour in zip(methods, COLOURS, strict=False):
-        style: dict[str, Any] = {
-            "mode": "markers",
-            "marker": {"color": colour, "opacity": 0.7, "size": 8},
-            "name": METHODS[method],
-        }
         error = predictions[method] - predictions["sales"]
-        against.add_scatter(x=predictions["sales"].tolist(), y=predictions[method].tolist(), **style)
-        errors.add_scatter(x=predictions["tv"].tolist(), y=error.tolist(), **style)
+        for figure, x, y in (
+            (against, predictions["sales"], predictions[method]),
+            (errors, predictions["tv"], error),
+        ):
+            figure.add_scatter(
+                x=x.tolist(),
+                y=y.tolist(),
+                mode="markers",
+                marker={"color": colour, "opacity": 0.7, "size": 8},
+                name=METHODS[method],
+            )
     errors.add_hline(y=0, line={"color": COLOURS[-1], "dash": "dot"})
     return against, errors
 
 
 def write_budget_evaluation(
     predictions: pd.DataFrame,
-    metrics: dict[str, Any],
+    metrics: BudgetMetrics,
     best_settings: BudgetSettings,
     prediction_chart: go.Figure,
     residual_chart: go.Figure,
@@ -130,7 +141,7 @@ def write_budget_evaluation(
         prediction_chart: Predicted against actual.
         residual_chart: Errors over budget.
     """
-    in_use = "default" if tuning_changed_nothing(predictions) else "tuned"
+    in_use = _in_use(predictions)
     mae, simple = metrics[in_use]["mae"], metrics["mean"]["mae"]
     better, word = abs(1 - mae / simple), "smaller" if mae <= simple else "larger"
     return Section(
@@ -159,7 +170,7 @@ def write_budget_evaluation(
     )
 
 
-def _side_by_side(metrics: dict[str, Any]) -> Table:
+def _side_by_side(metrics: BudgetMetrics) -> Table:
     rows = [
         [name, *(metrics[method][metric] for metric in ("mae", "mape", "rmse", "r2"))]
         for method, name in METHODS.items()
@@ -172,7 +183,7 @@ def _side_by_side(metrics: dict[str, Any]) -> Table:
     )
 
 
-def tuning_words(predictions: pd.DataFrame, metrics: dict[str, Any], best_settings: BudgetSettings) -> str:
+def tuning_words(predictions: pd.DataFrame, metrics: BudgetMetrics, best_settings: BudgetSettings) -> str:
     """Say what tuning changed, or that it changed nothing."""
     if tuning_changed_nothing(predictions):
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ def score_levels(backtest: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFra
         ``method, cutoff, level, wape, rmse, mae, rmsse, bias``.
     """
     known = panel.dropna(subset="turnover")
-    scores: list[dict[str, Any]] = []
+    scores: list[Mapping[str, object]] = []
     for level in levels_of(stores):
         history = sum_to_level(known, stores, level, ["turnover"])
         for cutoff, window in backtest.groupby("cutoff"):
@@ -104,7 +104,7 @@ def compare_with_selected(
     """
     best = selected_method.method
     others = [name for name in sorted(backtest["method"].unique()) if name != best]
-    rows: list[dict[str, Any]] = []
+    rows: list[Mapping[str, object]] = []
     for other in others:
         pair = backtest[backtest["method"].isin([best, other])]
         found = compare(pair, best, other, evaluation.bootstrap_draws, evaluation.seed)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from sales_forecast.forecasting.evaluation.metrics import rmsse, score, seasonal_scale
@@ -22,21 +20,23 @@ def score_backtest(backtest: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
         ``method, cutoff, department, horizon, rows, wape, rmse, mae, rmsse, bias``. ``department`` is
         ``"all"`` and ``horizon`` 0 where the row pools over them; units as in ``evaluation.metrics``.
     """
-    scores: list[dict[str, Any]] = []
+    scores: list[dict[str, object]] = []
     for cutoff, window in backtest.groupby("cutoff"):
         scale = seasonal_scale(panel, pd.Timestamp(str(cutoff)))
         for method, rows in window.groupby("method"):
             labels = {"method": method, "cutoff": cutoff}
             scores.append(labels | _scored("all", 0, rows, scale))
             scores += [labels | _scored(str(d), 0, part, scale) for d, part in rows.groupby("department")]
-            scores += [labels | _scored("all", h, part, scale) for h, part in rows.groupby("horizon")]
+            scores += [
+                labels | _scored("all", int(str(h)), part, scale) for h, part in rows.groupby("horizon")
+            ]
     return pd.DataFrame(scores)
 
 
-def _scored(department: str, horizon: Any, rows: pd.DataFrame, scale: pd.Series[float]) -> dict[str, Any]:
+def _scored(department: str, horizon: int, rows: pd.DataFrame, scale: pd.Series[float]) -> dict[str, object]:
     return {
         "department": department,
-        "horizon": int(horizon),
+        "horizon": horizon,
         "rows": len(rows),
         **score(rows),
         "rmsse": rmsse(rows, scale),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.pipelines.evaluation.turnover_scores import METRICS, mean_scores, per_window
-from sales_forecast.pipelines.handovers import SelectedMethod
+from sales_forecast.pipelines.handovers import SelectedMethod, TurnoverMetrics
 
 RULE = "lowest WAPE, averaged over the backtest's windows"
 
@@ -52,7 +50,7 @@ def select_method(scores: pd.DataFrame, evaluation: TurnoverEvaluationParams) ->
 
 def collect_metrics(
     scores: pd.DataFrame, coverage_table: pd.DataFrame, selected_method: SelectedMethod
-) -> dict[str, Any]:
+) -> TurnoverMetrics:
     """Nest the scores for machines: ``method -> cutoff -> metric``, with the mean over windows beside.
 
     Args:
@@ -63,7 +61,7 @@ def collect_metrics(
     Returns:
         Numbers by method and window, ``selected_method``, and the ``headline`` that ends a run.
     """
-    metrics: dict[str, Any] = {"selected": selected_method.method}
+    metrics: TurnoverMetrics = {"selected": selected_method.method}
     together = coverage_table[coverage_table["by"] == "all"].set_index("method")[
         ["coverage_80", "coverage_95"]
     ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 from sales_forecast.models.marketing import BudgetPackage, score_budgets
 from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.pipelines.handovers import BudgetMetrics
 from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.registry.deployed import ask
 from sales_forecast.reporting import Section, Table
@@ -69,7 +68,7 @@ def check_forecasts(
 
 
 def check_predictions(
-    serving: ServingModel[BudgetPackage], test: pd.DataFrame, metrics: dict[str, Any]
+    serving: ServingModel[BudgetPackage], test: pd.DataFrame, metrics: BudgetMetrics
 ) -> tuple[pd.DataFrame, Section]:
     """Measure the deployed marketing model on the campaigns that the evaluation measured on.
 

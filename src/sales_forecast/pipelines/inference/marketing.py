@@ -6,8 +6,6 @@ therefore counted in units of budget.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -79,15 +77,23 @@ def draw_recommendation(
     )
     train = serving.package.train
     tv = budget_curve["tv"].tolist()
-    edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    figure.add_scatter(x=tv, y=budget_curve["sales_high"].tolist(), showlegend=False, **edge)
+    figure.add_scatter(
+        x=tv,
+        y=budget_curve["sales_high"].tolist(),
+        mode="lines",
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+    )
     figure.add_scatter(
         x=tv,
         y=budget_curve["sales_low"].tolist(),
+        mode="lines",
+        line={"width": 0},
+        hoverinfo="skip",
         fill="tonexty",
         fillcolor="rgba(0, 114, 178, 0.18)",
         name=f"{curve.interval_share:.0%} range",
-        **edge,
     )
     figure.add_scatter(
         x=train["tv"].tolist(),

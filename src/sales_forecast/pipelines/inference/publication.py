@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from sales_forecast.forecasting.attribution import PARTS
@@ -13,7 +11,7 @@ from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import Recommendation
 from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.registry.packages import Package
-from sales_forecast.registry.records import records_of
+from sales_forecast.registry.records import ModelRow, Records, records_of
 from sales_forecast.storage.publications import Publication
 
 
@@ -43,7 +41,7 @@ def publish_forecasts(
             "level_forecasts": forecasts_by_level[forecasts_by_level["level"] != "series"],
         },
         weekly_turnover=panel[[*KEYS, "week", "turnover"]],
-        **_models(serving),
+        **vars(_records(serving)),
     )
 
 
@@ -62,7 +60,7 @@ def publish_curve(
         _made_by(serving),
         {"budget_curves": budget_curve},
         recommendation.model_dump(mode="json"),
-        **_models(serving),
+        **vars(_records(serving)),
     )
 
 
@@ -70,10 +68,17 @@ def _made_by(serving: ServingModel[Package]) -> dict[str, str]:
     return {"model_name": serving.name} | serving.stamp
 
 
-def _models(serving: ServingModel[Package]) -> dict[str, Any]:
+def _records(serving: ServingModel[Package]) -> Records:
     """All that the registry says about the model's versions; of one that is not registered, its name."""
     if serving.versions:
-        return vars(records_of(serving.name, serving.versions, serving.events))
-    known = {"name": serving.name, "version": serving.version, "run_id": serving.run_id}
-    unknown = {"made_at": None, "decision": "", "card": ""}
-    return {"models": [known | {"data_version": serving.data_version} | unknown]}
+        return records_of(serving.name, serving.versions, serving.events)
+    unregistered: ModelRow = {
+        "name": serving.name,
+        "version": serving.version,
+        "run_id": serving.run_id,
+        "data_version": serving.data_version,
+        "made_at": None,
+        "decision": "",
+        "card": "",
+    }
+    return Records([unregistered], [], [])

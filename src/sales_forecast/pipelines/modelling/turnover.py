@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import narwhals as nw
 import pandas as pd
+from narwhals.typing import IntoFrame
 from rich.progress import track
 
 from sales_forecast.forecasting.distributed import FittingParams, prefit
@@ -23,7 +22,7 @@ from sales_forecast.forecasting.panel.model_input import ModelInput
 
 
 def check_plan(
-    sales: Any,
+    sales: IntoFrame,
     forecast_index: pd.DataFrame,
     stores: pd.DataFrame,
     backtest: BacktestParams,
@@ -83,7 +82,7 @@ def backtest_methods(
     today = ForecastContext.latest(model_input, level_shifts)
     methods = Methods(prefit(methods.root, today.as_of(cutoffs[-1]), wanted, fitting))
     forecasts: list[pd.DataFrame] = []
-    durations: list[dict[str, Any]] = []
+    durations: list[dict[str, object]] = []
     for cutoff in track(cutoffs, description="Backtest folds"):
         forecast_index = actuals_after(model_input.panel, cutoff, backtest.horizon_weeks)
         fold = backtest_fold(today.as_of(cutoff), methods, forecast_index, intervals)

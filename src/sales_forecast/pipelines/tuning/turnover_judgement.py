@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
@@ -16,7 +14,7 @@ from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.handovers import TunedOptions, TuningJudgement
 from sales_forecast.pipelines.tuning.params import TurnoverTuningParams
-from sales_forecast.pipelines.tuning.turnover_options import with_options
+from sales_forecast.pipelines.tuning.turnover_options import Declared, with_options
 
 BOOTSTRAP_DRAWS = 2000
 TUNED, CURRENT = "tuned", "current"
@@ -67,7 +65,7 @@ def judge_tuning(
 
 def write_parameters(
     tuned: TunedOptions, tuning_judgement: TuningJudgement, tuning: TurnoverTuningParams
-) -> dict[str, Any]:
+) -> Declared:
     """The best options as a parameter file, which the next run reads beside the others.
 
     Args:
@@ -77,7 +75,7 @@ def write_parameters(
         tuning: Where each option belongs.
     """
     options = tuned.current if tuning_judgement.verdict == "worse" else tuned.best
-    method: dict[str, Any] = {}
+    method: Declared = {}
     for name, chosen in options.items():
         value = int(chosen) if tuning.space[name].whole else chosen
         for path in tuning.space[name].of:
