@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sales_forecast.sample import (
+from sales_forecast.sample import make_marketing, make_turnover, write_sample
+from sales_forecast.sample.__main__ import main
+from sales_forecast.sample.chain import (
     DEPARTMENTS,
     DROPPED,
     EASTER_WEEKS,
@@ -17,10 +19,6 @@ from sales_forecast.sample import (
     OPENINGS,
     SPIKE,
     WEEKS,
-    main,
-    make_marketing,
-    make_turnover,
-    write_sample,
 )
 
 SHIPPED = Path(__file__).parents[1] / "data" / "01_raw"

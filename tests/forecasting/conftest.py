@@ -14,7 +14,8 @@ from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.calendar import french_school_zones, weekly_calendar
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
-from sales_forecast.sample import GAP, SPIKE, make_turnover
+from sales_forecast.sample import make_turnover
+from sales_forecast.sample.chain import GAP, SPIKE
 
 NAMES = ("seasonal_naive", "growth_naive", "blend", "lightgbm", "hist_gradient_boosting", "ridge")
 LEARNING = NAMES[3:]

@@ -17,7 +17,8 @@ from sales_forecast.forecasting.panel.level_shifts import (
     year_on_year,
 )
 from sales_forecast.forecasting.panel.model_input import ModelInput
-from sales_forecast.sample import LEVEL_SHIFT, SPIKE, make_turnover
+from sales_forecast.sample import make_turnover
+from sales_forecast.sample.chain import LEVEL_SHIFT, SPIKE
 
 PARAMS = LevelShiftParams(
     min_log_ratio=0.35, noise_multiple=2.5, hold_weeks=4, base_weeks=13, min_stores=20, min_season_share=0.2

@@ -30,7 +30,8 @@ from sales_forecast.pipelines.data_processing.turnover import (
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
-from sales_forecast.sample import GAP, SPIKE, make_turnover
+from sales_forecast.sample import make_turnover
+from sales_forecast.sample.chain import GAP, SPIKE
 
 FILES = {"sales": "train.csv", "forecast_index": "test.csv", "stores": "bu_feat.csv"}
 SALES = {
