@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from projects import Project, copy_finished, copy_project, rewrite_csv
+from projects import Project, copy_finished, rewrite_csv
 
 pytestmark = pytest.mark.xdist_group("bad input")
 
@@ -187,7 +187,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize("case", WRITTEN.values(), ids=WRITTEN.keys())
 def test_files_in_another_form_are_told_what_to_set_and_that_helps(
-    case: Written, project: Project, tmp_path: Path
+    case: Written, project: Project, new_project: Project, tmp_path: Path
 ) -> None:
     before = project.outputs()
     shutil.copytree(project.path("01_raw"), tmp_path / "raw")
@@ -203,7 +203,7 @@ def test_files_in_another_form_are_told_what_to_set_and_that_helps(
     assert "Traceback" not in output
     assert project.outputs() == before
 
-    told = copy_project(tmp_path / "project")
+    told = new_project
     remedy = case.remedy.replace("}}", ', decimal: ","}}') if case.decimal_comma else case.remedy
     (told.folder / "conf" / "local" / "globals.yml").write_text(remedy)
     code, output = told.run(*run, "--pipeline", "data_processing")

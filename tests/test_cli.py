@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from kedro.validation.exceptions import ParameterValidationError
 from mlflow.exceptions import MlflowException
 
-from projects import Project, copy_project
+from projects import Project
 from sales_forecast import cli
 from sales_forecast.cli import message_of
 from sales_forecast.startup import find_own_programs
@@ -101,9 +102,8 @@ def test_programs_started_by_name_are_those_of_this_python(
     assert shutil.which(command) == str(Path(sys.executable).with_name(command))
 
 
-def test_an_interactive_session_starts_this_python(tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "project")
-    done = project.kedro(
+def test_an_interactive_session_starts_this_python(new_project: Project) -> None:
+    done = new_project.kedro(
         *("ipython", "--", "-c", "import sys; print('python:', sys.executable)"),
         environment={"PATH": "/usr/bin:/bin"},
     )
@@ -112,8 +112,8 @@ def test_an_interactive_session_starts_this_python(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return copy_project(tmp_path_factory.mktemp("cli") / "project")
+def project(copied: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return copied(tmp_path_factory.mktemp("cli") / "project")
 
 
 READ = "marketing.data_processing.read_budgets"

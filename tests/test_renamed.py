@@ -121,12 +121,11 @@ def test_the_changelog_lists_every_renaming() -> None:
     assert not {name for name in missing if " and " not in name}
 
 
-@pytest.mark.xdist_group("session")
-def test_a_run_with_an_old_name_stops_before_anything_is_done(copied: Project) -> None:
-    (copied.folder / "conf" / "local" / "parameters.yml").write_text(
+def test_a_run_with_an_old_name_stops_before_anything_is_done(new_project: Project) -> None:
+    (new_project.folder / "conf" / "local" / "parameters.yml").write_text(
         "turnover: {ranges: {scale_share: 0.2}}\n"
     )
-    status, output = copied.run(
+    status, output = new_project.run(
         "--nodes", "turnover.registration.fit_best", "--params", "turnover.workers.engine=here"
     )
     assert status == 1
@@ -134,12 +133,5 @@ def test_a_run_with_an_old_name_stops_before_anything_is_done(copied: Project) -
     assert "--params: 'turnover.workers' is now 'turnover.fitting'" in output
     assert "--params: the value 'here' of turnover.workers.engine is now 'local'" in output
     assert "--nodes: 'turnover.registration.fit_best' is now 'turnover.registration.fit_selected'" in output
-    assert not (copied.folder / "mlflow.db").exists()
-    assert copied.outputs() == {}
-
-
-@pytest.fixture
-def copied(tmp_path: Path) -> Project:
-    from projects import copy_project
-
-    return copy_project(tmp_path / "project")
+    assert not (new_project.folder / "mlflow.db").exists()
+    assert new_project.outputs() == {}

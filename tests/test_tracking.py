@@ -4,14 +4,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from projects import Project, copy_project
+from projects import Project
 from sales_forecast.registry.store import Registry
 from servers import free_port, serving
 
@@ -105,9 +104,9 @@ def test_an_address_that_is_no_tracking_server_is_named(server: str, tracked: Tr
     assert "no/such/place does not answer: Not Found" in output
 
 
-def test_two_runs_in_one_process_are_two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_runs_in_one_process_are_two_runs(new_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SALES_FORECAST_DATABASE_URL", raising=False)
-    project = copy_project(tmp_path / "project")
+    project = new_project
     for _ in range(2):
         code, output = project.run("--namespaces", "marketing", "--pipelines", "data_processing")
         assert code == 0, output

@@ -28,9 +28,7 @@ class ProgressHooks:
         self._nodes = Counter(_stage(node) for node in pipeline.nodes)
         self._left, self._done = self._nodes.copy(), 0
         self._seconds, self._began = dict.fromkeys(self._nodes, 0.0), {}
-        logger.info(
-            "The input is checked; running %s nodes in %s stages.", len(pipeline.nodes), len(self._nodes)
-        )
+        logger.info("The input is checked. Nodes: %s, stages: %s.", len(pipeline.nodes), len(self._nodes))
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:

@@ -133,7 +133,7 @@ def refuse_old_names(loader: OmegaConfigLoader, options: Mapping[str, Any] | Non
     found = [
         *_in_files(loader),
         *(f"--params: {words}" for words in _parameters(dict(loader.runtime_params or {}))),
-        *_in_options(options or {}),
+        *old_names_in_options(options or {}),
     ]
     if found:
         raise InputError(
@@ -198,7 +198,7 @@ def _datasets(catalog: Mapping[str, Any]) -> Iterator[str]:
             yield f"the best method of a run is now in {SELECTED[name]}; {name} is the version that serves"
 
 
-def _in_options(options: Mapping[str, Any]) -> Iterator[str]:
+def old_names_in_options(options: Mapping[str, Any]) -> Iterator[str]:
     """Old names among what ``kedro run`` is asked to run."""
     for option, (typed, renamed) in _OPTIONS.items():
         given = options.get(option) or ()

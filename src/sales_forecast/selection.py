@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project, load_obj
 
 from sales_forecast.errors import InputError
+from sales_forecast.renamed import old_names_in_options
 
 
 def check_selection(options: Mapping[str, Any]) -> None:
@@ -24,6 +25,8 @@ def check_selection(options: Mapping[str, Any]) -> None:
     Raises:
         InputError: One does not exist, or together they select no node.
     """
+    if any(old_names_in_options(options)):
+        return  # RenamedHooks refuses them together with those in the configuration
     _check_environment(options["conf_source"], options["env"])
     _check_runner(options["runner"] or "SequentialRunner", options["runner_params"])
     names = [options["pipeline"]] if options["pipeline"] else options["pipelines"] or ["__default__"]
