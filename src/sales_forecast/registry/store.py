@@ -63,7 +63,7 @@ class Registry:
         return self._aliased(CHAMPION)
 
     def challenger(self) -> ModelVersion | None:
-        """The version that asked last, and did not become champion."""
+        """The latest version that was registered and not promoted."""
         return self._aliased(CHALLENGER)
 
     def _aliased(self, alias: str) -> ModelVersion | None:

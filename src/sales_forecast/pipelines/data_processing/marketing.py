@@ -5,9 +5,8 @@ The source states no unit, neither for budgets nor for sales: both stay in the u
 
 from __future__ import annotations
 
-from typing import Any
-
 import narwhals as nw
+from narwhals.typing import IntoFrame
 
 from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.params import ReadMarketingParams
@@ -19,7 +18,7 @@ MIN_CAMPAIGNS = 10
 """With fewer, a fifth for testing is less than two."""
 
 
-def read_budgets(raw_budgets: Any, read: ReadMarketingParams) -> tuple[Any, Any]:
+def read_budgets(raw_budgets: IntoFrame, read: ReadMarketingParams) -> tuple[IntoFrame, IntoFrame]:
     """Type the campaigns and part good rows from bad ones.
 
     A campaign has no name in the file, so one that repeats both numbers of an earlier one is taken for

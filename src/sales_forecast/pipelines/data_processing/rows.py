@@ -8,6 +8,7 @@ from typing import Any
 
 import narwhals as nw
 import pandas as pd
+from narwhals.typing import IntoFrame
 
 from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.rules import Rule
@@ -22,7 +23,7 @@ REASON = "reason"
 _GOOD = -1
 
 
-def number_rows(data: Any, columns: Mapping[Any, str]) -> Frame:
+def number_rows(data: IntoFrame, columns: Mapping[Any, str]) -> Frame:
     """Select and rename the configured columns, and number the rows as an editor would."""
     frame: Any = nw.from_native(data)  # eager or lazy
     chosen = frame.select(*(nw.col(given).alias(name) for name, given in columns.items()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -112,7 +111,7 @@ def date_rules(
     return rules
 
 
-def _parse_day(value: Any, date_format: str) -> datetime | None:
+def _parse_day(value: object, date_format: str) -> datetime | None:
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):  # some engines recognise dates themselves
@@ -125,7 +124,7 @@ def _parse_day(value: Any, date_format: str) -> datetime | None:
     return day if day.strftime(date_format) == str(value) else None
 
 
-def unknown_rule(frame: Frame, column: str, known: Iterable[Any], where: str) -> Rule:
+def unknown_rule(frame: Frame, column: str, known: Iterable[object], where: str) -> Rule:
     """A foreign key must exist in the other table, be it text in one and a number in the other."""
     labelled = frame.lazy().select(nw.col(column), as_label(frame, column).alias("label")).unique().collect()
     strange = ~nw.col("label").is_in([str(key) for key in known]).fill_null(value=True)

@@ -6,10 +6,10 @@ The nodes are narwhals functions: the dataset types in the catalog choose the en
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
+from narwhals.typing import IntoFrame
 
 from sales_forecast.forecasting.panel.calendar import weekly_calendar
 from sales_forecast.forecasting.panel.matrix import KEYS, WEEKS_PER_YEAR
@@ -36,7 +36,9 @@ ONE_DEPARTMENT = "whole store"
 """What the department is called where the files know none."""
 
 
-def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[Any, Any]:
+def read_sales(
+    raw_sales: IntoFrame, stores: IntoFrame, read: ReadTurnoverParams
+) -> tuple[IntoFrame, IntoFrame]:
     """Type the weekly turnover and part good rows from bad ones.
 
     Args:
@@ -45,7 +47,7 @@ def read_sales(raw_sales: Any, stores: Any, read: ReadTurnoverParams) -> tuple[A
         read: File, columns, formats, and whether bad rows stop the run.
 
     Returns:
-        Sales ``store, department, week, turnover`` (currency units per week) and the columns known ahead; and
+        Sales ``store, department, week, turnover`` (currency units per week) and the future covariates; and
         the rejected rows as text with their line in the file and the reason.
 
     Raises:
@@ -95,12 +97,14 @@ def _one_department() -> nw.Expr:
     return nw.lit(ONE_DEPARTMENT).alias("department")
 
 
-def _unknown_stores(frame: Frame, stores: Any, read: ReadTurnoverParams) -> Rule:
+def _unknown_stores(frame: Frame, stores: IntoFrame, read: ReadTurnoverParams) -> Rule:
     known = nw.from_native(stores).lazy().select("store").collect()["store"].to_list()
     return unknown_rule(frame, "store", known, f"the stores of {read.files.stores}")
 
 
-def read_forecast_index(raw_forecast_index: Any, stores: Any, sales: Any, read: ReadTurnoverParams) -> Any:
+def read_forecast_index(
+    raw_forecast_index: IntoFrame, stores: IntoFrame, sales: IntoFrame, read: ReadTurnoverParams
+) -> IntoFrame:
     """Type the list of forecasts that are wanted.
 
     Args:
@@ -110,10 +114,10 @@ def read_forecast_index(raw_forecast_index: Any, stores: Any, sales: Any, read: 
         read: File, columns, formats.
 
     Returns:
-        ``store, department, week`` and the columns known ahead.
+        ``store, department, week`` and the future covariates.
 
     Raises:
-        DataContractError: There are bad rows; here they always stop the run. A column known ahead without
+        DataContractError: There are bad rows; here they always stop the run. A future covariate without
             its future value makes one.
     """
     columns, file = read.columns.forecast_index, read.files.forecast_index
@@ -137,19 +141,22 @@ def read_forecast_index(raw_forecast_index: Any, stores: Any, sales: Any, read: 
         as_week(good, "week", read.date_format),
         *(as_number(good, name) for name in read.future_covariates),
     )
-    return as_weeks(days, read, file).to_native()
+    weeks: IntoFrame = as_weeks(days, read, file).to_native()
+    return weeks
 
 
-def gather_future_covariates(sales: Any, forecast_index: Any, read: ReadTurnoverParams) -> pd.DataFrame:
-    """Put what is known ahead of past and future weeks into one table.
+def gather_future_covariates(
+    sales: IntoFrame, forecast_index: IntoFrame, read: ReadTurnoverParams
+) -> pd.DataFrame:
+    """Put the future covariates of past and future weeks into one table.
 
     Args:
-        sales: Weekly turnover and the columns known ahead.
+        sales: Weekly turnover and the future covariates.
         forecast_index: The same for the weeks to forecast, without turnover.
         read: Names the columns.
 
     Returns:
-        ``store, department, week`` and the columns known ahead; no rows if there are none. In pandas on every
+        ``store, department, week`` and the future covariates; no rows if there are none. In pandas on every
         engine.
     """
     columns = [*WEEKLY, *read.future_covariates]
@@ -161,7 +168,9 @@ def gather_future_covariates(sales: Any, forecast_index: Any, read: ReadTurnover
     return both if read.future_covariates else both.head(0)
 
 
-def build_calendar(sales: Any, forecast_index: Any, stores: Any, calendar: CalendarParams) -> pd.DataFrame:
+def build_calendar(
+    sales: IntoFrame, forecast_index: IntoFrame, stores: IntoFrame, calendar: CalendarParams
+) -> pd.DataFrame:
     """Describe every week from the first one sold to the last one wanted.
 
     Args:

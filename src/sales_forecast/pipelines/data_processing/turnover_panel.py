@@ -6,6 +6,7 @@ from typing import Any
 
 import narwhals as nw
 import pandas as pd
+from narwhals.typing import IntoFrame
 
 from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.pipelines.data_processing.params import RepairParams
@@ -14,14 +15,14 @@ from sales_forecast.pipelines.data_processing.values import Frame
 WEEKLY = [*KEYS, "week"]
 
 
-def build_panel(sales: Any, repair: RepairParams) -> Any:
+def build_panel(sales: IntoFrame, repair: RepairParams) -> IntoFrame:
     """Give every series all its weeks, and repair values that cannot be.
 
     A week without a row between a series' first and last becomes a row without turnover: unknown, not
     zero. An impossible value is replaced by the mean of its neighbours in time, and kept beside it.
 
     Args:
-        sales: ``store, department, week, turnover``, unique keys, weeks on one grid.
+        sales: ``store, department, week, turnover``, unique keys, weeks on one weekday.
         repair: What counts as impossible.
 
     Returns:
@@ -33,7 +34,8 @@ def build_panel(sales: Any, repair: RepairParams) -> Any:
     mended = _as_panel(_mend(doubtful), nw.col("repaired"), nw.col("is_repaired"))
     whole = _as_panel(frame.filter(~suspect), nw.col("turnover"), nw.lit(value=False))
     del frame  # large
-    return nw.concat([whole, mended]).sort(*WEEKLY).pipe(nw.maybe_reset_index).to_native()
+    panel: IntoFrame = nw.concat([whole, mended]).sort(*WEEKLY).pipe(nw.maybe_reset_index).to_native()
+    return panel
 
 
 def _as_panel(frame: Frame, turnover: nw.Expr, is_repaired: nw.Expr) -> Frame:
@@ -101,8 +103,8 @@ def _sizes(frame: Frame, *keys: str) -> Frame:
 
 def _suspects(frame: Frame, repair: RepairParams) -> list[Any]:
     """Stores with a series whose largest value is impossible beside the others of the series."""
-    usual = (nw.col("sum") - nw.col("largest")) / (nw.col("count") - 1)
-    beyond = nw.col("largest") > repair.impossible_above_times_series_mean * usual
+    mean_of_others = (nw.col("sum") - nw.col("largest")) / (nw.col("count") - 1)
+    beyond = nw.col("largest") > repair.impossible_above_times_series_mean * mean_of_others
     found = _sizes(frame, *KEYS).filter(beyond).select("store").unique().lazy().collect()
     return sorted(found["store"].to_list())
 
@@ -130,11 +132,11 @@ def _mend(frame: Frame) -> Frame:
         .with_columns(
             neighbour(1).alias("before"),
             neighbour(-1).alias("after"),
-            nw.col("possible").mean().over(*KEYS).alias("usual"),
+            nw.col("possible").mean().over(*KEYS).alias("series_mean"),
         )
         .with_columns(
             nw.when(nw.col("is_repaired"))
-            .then(nw.coalesce(mean_of_both, nw.col("before"), nw.col("after"), nw.col("usual")))
+            .then(nw.coalesce(mean_of_both, nw.col("before"), nw.col("after"), nw.col("series_mean")))
             .otherwise(nw.col("turnover"))
             .alias("repaired")
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import narwhals as nw
+from narwhals.typing import IntoFrame
 
 from sales_forecast.contracts import DataContractError
 from sales_forecast.forecasting.panel.calendar import NO_SCHOOL_ZONE, french_school_zones
@@ -19,7 +18,7 @@ MAX_LABELS = 30
 """So many different texts an attribute of stores may have."""
 
 
-def read_stores(raw_stores: Any, read: ReadTurnoverParams, calendar: CalendarParams) -> Any:
+def read_stores(raw_stores: IntoFrame, read: ReadTurnoverParams, calendar: CalendarParams) -> IntoFrame:
     """Type the store attributes and find each store's school zone by its postcode.
 
     Args:
@@ -58,10 +57,13 @@ def read_stores(raw_stores: Any, read: ReadTurnoverParams, calendar: CalendarPar
     ).with_columns(nw.col("postcode").str.zfill(5))
     zone = _school_zone() if calendar.country == "FR" else nw.lit(NO_SCHOOL_ZONE)
     place = ["store", "postcode", *DEGREES, "region", "zone", "school_zone"]
-    return stores.with_columns(zone.alias("school_zone")).select(*place, *read.attributes).to_native()
+    typed: IntoFrame = (
+        stores.with_columns(zone.alias("school_zone")).select(*place, *read.attributes).to_native()
+    )
+    return typed
 
 
-def _none(dtype: Any, name: str) -> nw.Expr:
+def _none(dtype: nw.dtypes.DType, name: str) -> nw.Expr:
     return nw.lit(None).cast(dtype).alias(name)
 
 

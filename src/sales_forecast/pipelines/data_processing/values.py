@@ -15,7 +15,7 @@ MOSTLY = 0.9
 WHOLE_NUMBER = r"^\d{1,18}$"
 
 
-def is_number(frame: Frame, column: str) -> bool:
+def is_number(frame: Frame | nw.LazyFrame[Any], column: str) -> bool:
     """Whether the engine already took the column for numbers."""
     return frame.collect_schema()[column].is_numeric()
 
@@ -48,7 +48,7 @@ def as_label(frame: Frame, column: str) -> nw.Expr:
     return as_text(frame, column).str.strip_chars()
 
 
-def as_key(frame: Frame, column: str, like: Frame | None = None) -> nw.Expr:
+def as_key(frame: Frame, column: str, like: Frame | nw.LazyFrame[Any] | None = None) -> nw.Expr:
     """The column as an identifier, once its rows are known to be good.
 
     Whole numbers stay numbers, also where a blank made them floats.

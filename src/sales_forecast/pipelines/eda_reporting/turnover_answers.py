@@ -17,20 +17,19 @@ def answer_questions(
     questions: QuestionParams,
 ) -> dict[str, object]:
     """Put the answers into plain types; a question that the data cannot answer is null."""
-    asked = questions
-    of_year = by_department_table[by_department_table["year"] == asked.best_department_year]
+    of_year = by_department_table[by_department_table["year"] == questions.best_department_year]
     amounts: dict[str, dict[str, float]] = {}
     for year, department, turnover in by_department_table[["year", "department", "turnover"]].to_numpy(
         object
     ):
         amounts.setdefault(str(year), {})[str(department)] = round(float(turnover), 2)
     sold = of_year.set_index("department")["turnover"]
-    best_weeks_key = f"top_weeks_{asked.best_weeks_department}_{asked.best_weeks_year}"
+    best_weeks_key = f"top_weeks_{questions.best_weeks_department}_{questions.best_weeks_year}"
     guesses = sports_table.set_index("department")
     return {
         "by_department": amounts,
-        f"best_department_{asked.best_department_year}": plain(sold.idxmax()) if len(sold) else None,
-        f"best_store_{asked.best_store_year}": plain(best_stores_table["store"].iloc[0])
+        f"best_department_{questions.best_department_year}": plain(sold.idxmax()) if len(sold) else None,
+        f"best_store_{questions.best_store_year}": plain(best_stores_table["store"].iloc[0])
         if len(best_stores_table)
         else None,
         best_weeks_key: [plain(week) for week in best_weeks_table["week"]] or None,

@@ -66,8 +66,8 @@ def rank_stores(panel: pd.DataFrame, questions: QuestionParams) -> pd.DataFrame:
         begins after that year.
     """
     totals = spread_over_years(panel, ["store"])
-    asked = totals[totals["year"] == questions.best_store_year]
-    return asked.nlargest(10, "turnover").reset_index(drop=True)
+    of_year = totals[totals["year"] == questions.best_store_year]
+    return of_year.nlargest(10, "turnover").reset_index(drop=True)
 
 
 def sum_weeks(panel: pd.DataFrame) -> pd.DataFrame:
@@ -91,11 +91,11 @@ def find_best_weeks(weekly_table: pd.DataFrame, questions: QuestionParams) -> pd
     Returns:
         ``department, week, turnover``, best first; empty if there is no such department or year.
     """
-    asked = weekly_table[
+    of_year = weekly_table[
         (weekly_table["department"].astype(str) == str(questions.best_weeks_department))
         & (weekly_table["week"].dt.year == questions.best_weeks_year)
     ]
-    best: pd.DataFrame = asked.nlargest(questions.best_weeks_count, "turnover")
+    best: pd.DataFrame = of_year.nlargest(questions.best_weeks_count, "turnover")
     return best.filter(["department", "week", "turnover"]).reset_index(drop=True)
 
 

@@ -45,7 +45,7 @@ def score_levels(backtest: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFra
 
 
 def measure_coverage(backtest: pd.DataFrame) -> pd.DataFrame:
-    """Count how many weeks fell into their range.
+    """Count how many weeks fell into their intervals.
 
     Args:
         backtest: Every forecast of the past, with its intervals.
@@ -79,8 +79,8 @@ def learn_hierarchy_intervals(
         stores: Region and zone.
 
     Returns:
-        Level -> coverage in per cent -> department -> width, as JSON can hold it; and how many past sums fell
-        into the range that the other windows would have given them, see
+        Level -> coverage in per cent -> department -> half-width, as JSON can hold it; and how many past sums
+        fell into the intervals that the other windows would have given them, see
         ``forecasting.intervals.hierarchy.measure_level_coverage``.
     """
     own = backtest[backtest["method"] == selected_method.method]

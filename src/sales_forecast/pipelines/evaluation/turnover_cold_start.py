@@ -1,4 +1,4 @@
-"""Turnover: how good the selected method is where a store is young."""
+"""Turnover: the cold-start backtest of the selected method."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def backtest_cold_starts(
     level_shifts: LevelShiftParams,
     fitting: FittingParams,
 ) -> pd.DataFrame:
-    """Let the selected method forecast stores whose past is hidden from it.
+    """Forecast stores of which the selected method sees no more than the last weeks.
 
     Args:
         model_input: Past turnover, and what is known of stores and weeks.

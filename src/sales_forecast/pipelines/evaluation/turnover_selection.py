@@ -59,7 +59,7 @@ def collect_metrics(
         selected_method: As ``select_method`` returns it.
 
     Returns:
-        Numbers by method and window, ``selected_method``, and the ``headline`` that ends a run.
+        Numbers by method and window, ``selected``, its name, and the ``headline`` that ends a run.
     """
     metrics: TurnoverMetrics = {"selected": selected_method.method}
     together = coverage_table[coverage_table["by"] == "all"].set_index("method")[

@@ -12,7 +12,7 @@ from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.registry.deployed import ask
 from sales_forecast.reporting import Section, Table
 
-ENDS = ["forecast", *INTERVAL_COLUMNS]
+FIGURES = ["forecast", *INTERVAL_COLUMNS]
 
 
 def check_forecasts(
@@ -30,7 +30,9 @@ def check_forecasts(
     """
     cutoff = forecasts["week"] - pd.to_timedelta(7 * forecasts["horizon"], unit="D")
     if (cutoff != serving.package.context.cutoff).any():
-        return pd.DataFrame({"figure": ENDS, "forecasts": 0, "equal": 0, "largest_difference": 0.0}), Section(
+        return pd.DataFrame(
+            {"figure": FIGURES, "forecasts": 0, "equal": 0, "largest_difference": 0.0}
+        ), Section(
             title="Turnover: the deployed model",
             lead=f"models:/{serving.name}/{serving.version} was made up to {serving.package.model.cutoff}.",
             answers=(
@@ -40,21 +42,21 @@ def check_forecasts(
             stamp=f"Forecasts: {serving}",
         )
     deployed = ask(serving, forecasts[["store", "department", "horizon"]])
-    gaps = (deployed[ENDS] - forecasts[ENDS]).abs()
+    gaps = (deployed[FIGURES] - forecasts[FIGURES]).abs()
     table = pd.DataFrame(
         {
-            "figure": ENDS,
+            "figure": FIGURES,
             "forecasts": len(forecasts),
-            "equal": [int((gaps[end] == 0).sum()) for end in ENDS],
-            "largest_difference": [float(gaps[end].max()) for end in ENDS],
+            "equal": [int((gaps[end] == 0).sum()) for end in FIGURES],
+            "largest_difference": [float(gaps[end].max()) for end in FIGURES],
         }
     )
-    equal, asked = int(table["equal"].sum()), int(table["forecasts"].sum())
-    verdict = "to the last digit" if equal == asked else "**not everywhere**"
+    equal, total = int(table["equal"].sum()), int(table["forecasts"].sum())
+    verdict = "to the last digit" if equal == total else "**not everywhere**"
     return table, Section(
         title="Turnover: the deployed model",
         lead=f"models:/{serving.name}/{serving.version}, asked through MLflow for each forecast of this run.",
-        answers=(f"It answers what was forecast, {verdict}: {equal:,} of {asked:,} figures are equal.",),
+        answers=(f"It answers what was forecast, {verdict}: {equal:,} of {total:,} figures are equal.",),
         blocks=(
             Table(
                 table.rename(columns={"largest_difference": "largest difference"}),

@@ -10,7 +10,7 @@ from sales_forecast.pipelines.params import Params
 
 
 class CurveParams(Params):
-    """At how many budgets the model is asked, and how wide its range is."""
+    """Number of budgets on the curve, and the share of campaigns within its intervals."""
 
     points: int = Field(ge=3)
     interval_share: float = Field(gt=0, lt=1)

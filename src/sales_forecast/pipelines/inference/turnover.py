@@ -130,7 +130,7 @@ def write_outlook(
     attributions_chart: go.Figure,
     level_shifts: LevelShiftParams,
 ) -> Section:
-    """Say what the coming weeks bring, per department, against last year at today's level.
+    """Say what the coming weeks bring, per department, against the level-adjusted last year.
 
     Args:
         forecasts: ``store, department, week, forecast``.
@@ -164,21 +164,21 @@ def write_outlook(
             "In the backtest a single store and department's week was wrong by "
             f"{mean_wape(serving.package.backtest):.1%} of turnover on average; place people with that in "
             "mind.",
-            "Each forecast has intervals of its own. A typical 80 % range reaches from "
+            "Each forecast has ranges of its own. A typical 80 % range reaches from "
             f"{low:.0%} to {high:.0%} of its forecast.",
         ),
         blocks=(
             Text(
-                "One row a store and department, with the intervals: "
+                "One row for each store and department, with the 80 % ranges: "
                 "data/07_model_output/turnover/planner_sheet.xlsx. For machines: "
                 "data/07_model_output/turnover/forecasts.parquet."
             ),
-            Chart(total_chart, "A range of the sum is narrower than intervals summed: stores even out."),
+            Chart(total_chart, "The range of a sum is narrower than the sum of ranges: stores even out."),
             Table(
-                add_up(forecasts_by_level).rename(columns=ENDS),
+                add_up(forecasts_by_level).rename(columns=RANGE_HEADINGS),
                 "A mean week of the weeks ahead, in currency units, and what 80 % of weeks should lie "
                 "between. Regions and zones: data/07_model_output/turnover/forecasts_by_level.parquet.",
-                dict.fromkeys(("forecast", *ENDS.values()), ",.0f"),
+                dict.fromkeys(("forecast", *RANGE_HEADINGS.values()), ",.0f"),
             ),
             Chart(forecasts_chart, "Solid: sold. Dotted: forecast."),
             Table(
@@ -202,7 +202,7 @@ def write_outlook(
     )
 
 
-ENDS = {"lo_80": "80 % range from", "hi_80": "to"}
+RANGE_HEADINGS = {"lo_80": "80 % range from", "hi_80": "to"}
 
 
 def _against_last_year(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:

@@ -53,10 +53,10 @@ def chart_attributions(attributions: pd.DataFrame) -> go.Figure:
         "turnover per week",
         row_height=260,
     )
-    told = [part for part in PARTS if (sums[part].abs() > 1e-6 * sums["forecast"].max()).any()]
+    shown = [part for part in PARTS if (sums[part].abs() > 1e-6 * sums["forecast"].max()).any()]
     for row, department in enumerate(departments, start=1):
         own = sums.loc[department]
-        for position, part in enumerate(told):
+        for position, part in enumerate(shown):
             figure.add_bar(
                 x=own.index,
                 y=own[part],
@@ -96,5 +96,5 @@ def describe_attributions(attributions: pd.DataFrame) -> pd.DataFrame:
     """
     sums = attributions.groupby("department")[["forecast", *PARTS]].sum()
     shares = sums[list(PARTS)].div(sums["forecast"].where(sums["forecast"] > 0), axis=0)
-    told = [part for part in PARTS if (shares[part].abs() > 0.0005).any()]
-    return shares[told].rename(columns=PARTS).reset_index()
+    shown = [part for part in PARTS if (shares[part].abs() > 0.0005).any()]
+    return shares[shown].rename(columns=PARTS).reset_index()

@@ -14,7 +14,7 @@ WORDS: dict[Decision, str] = {
     "first": "it is the first one",
     "better": "it is better than the one before, beyond chance",
     "refit": "it is the method of the one before, fitted on newer data",
-    "unable": "the one before cannot answer what is asked now",
+    "unable": "the one before cannot make the forecasts of this run",
     "refused": "this run's model was refused",
 }
 

@@ -39,13 +39,13 @@ def backtest_champion(
     Args:
         champion: The model that serves; None before the first one.
         backtest: Every forecast of this run's past.
-        selected_method: The evaluation's choice, whose rows say what was asked.
+        selected_method: The evaluation's choice, whose rows the comparison uses.
         forecast_index: The weeks that are wanted.
         model_input: Past turnover, and what is known of stores and weeks.
 
     Returns:
-        Rows as in ``backtest``. What the model brought along, where it was asked the same of the same data;
-        no rows if it cannot answer what is asked.
+        Rows as in ``backtest``. The rows that came with the model, where they cover the same weeks and
+        values; no rows if it cannot forecast them.
     """
     wanted_rows: pd.DataFrame = backtest[backtest["method"] == selected_method.method]
     if champion is None:
@@ -72,7 +72,7 @@ def backtest_champion(
             )
         ]
     except InputError as error:
-        logger.warning("Version %s cannot answer what is asked now: %s", champion.version, error)
+        logger.warning("Version %s cannot make the forecasts of this run: %s", champion.version, error)
         return wanted_rows.head(0)
     return pd.concat(folds, ignore_index=True)
 
@@ -115,7 +115,7 @@ def decide_deployment(
         return TurnoverGateDecision(
             decision="unable",
             promote=True,
-            reasons=("the one before cannot answer what is asked now",),
+            reasons=("the one before cannot make the forecasts of this run",),
             champion=version,
             data=data,
             method=model.name,
