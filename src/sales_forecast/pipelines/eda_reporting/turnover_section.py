@@ -7,6 +7,15 @@ import plotly.graph_objects as go
 
 from sales_forecast.pipelines.eda_reporting.params import QuestionParams
 from sales_forecast.pipelines.eda_reporting.turnover_seasons import MONTHS, mean_season
+from sales_forecast.pipelines.eda_reporting.turnover_sentences import (
+    count,
+    say_best_department,
+    say_best_store,
+    say_best_weeks,
+    say_level_shifts,
+    say_repaired,
+    say_sports,
+)
 from sales_forecast.reporting import Chart, Section, Table, Text
 
 AMOUNT = ",.0f"
@@ -36,17 +45,17 @@ def write_section(
         title="Turnover until now",
         lead=(
             f"{(weekly_table['series'] - weekly_table['gaps']).sum():,} weekly values of "
-            f"{_count(departments, 'department')}, from the week "
+            f"{count(departments, 'department')}, from the week "
             f"of {first:%Y-%m-%d} to that of {last:%Y-%m-%d}; a week is named by its first day. "
             "Turnover is in the currency units of the file."
         ),
         answers=(
-            _say_best_department(by_department_table, questions),
-            *(_say_sports(by_department_table, sports_table) if guessed else ()),
-            _say_best_store(best_stores_table, by_department_table, questions),
-            _say_best_weeks(best_weeks_table, questions),
-            _say_level_shifts(level_shifts_table),
-            _say_repaired(weekly_table, repaired_table),
+            say_best_department(by_department_table, questions),
+            *(say_sports(by_department_table, sports_table) if guessed else ()),
+            say_best_store(best_stores_table, by_department_table, questions),
+            say_best_weeks(best_weeks_table, questions),
+            say_level_shifts(level_shifts_table),
+            say_repaired(weekly_table, repaired_table),
         ),
         blocks=_filled(
             Text(
@@ -64,54 +73,77 @@ def write_section(
                 if best_stores_table.empty
                 else (Text("", heading="Which stores sell most"), best_stores_block)
             ),
-            Text(
-                "The index of a month is its mean weekly turnover over the mean of its year, so that 1 is an "
-                "average month; it is taken for each complete year, then averaged."
-                + (" A department's sport shows in this shape." if guessed else ""),
-                heading="Which sport each department sells" if guessed else "The shape of a year",
-            ),
-            Chart(seasons_chart, "Months against the year's mean; years that agree make a reliable guess."),
-            Table(
-                _sport_table(sports_table),
-                ("Guesses by the rules of turnover.sports in the parameters. " if guessed else "")
-                + "Swing is the highest month over "
-                "the lowest: close to 1 is steady. 25% is the share of winter or summer without seasons.",
-                formats={
-                    "lowest": ".2f",
-                    "highest": ".2f",
-                    "winter": ".0%",
-                    "summer": ".0%",
-                },
-            ),
-            Table(
-                _index_table(seasons_table),
-                "Mean monthly index (1 = an average month).",
-                formats=dict.fromkeys(MONTHS, ".2f"),
-                collapsed=True,
-            ),
-            Text(
-                "Dotted lines mark the weeks from which the level of most stores of a department changed for "
-                "good, with the factor; diamonds mark weeks with a repaired value.",
-                heading="Week by week",
-            ),
-            Chart(weeks_chart, "All stores of a department together, impossible values repaired."),
-            Table(
-                _shown(best_weeks_table, week="week from"),
-                f"Best weeks of department {questions.best_weeks_department} in {questions.best_weeks_year}, "
-                "in currency units per week.",
-                formats={"turnover": AMOUNT},
-            ),
-            Table(
-                _shown(level_shifts_table, week="from week"),
-                "Level shifts: from that week on the level is so many times what it was.",
-                formats={"factor": ".2f"},
-            ),
-            Table(
-                _shown(repaired_table),
-                "Impossible values, in currency units per week: what the file says and what is used.",
-                formats={"delivered": AMOUNT, "used": AMOUNT},
-                collapsed=len(repaired_table) > 10,
-            ),
+            *_season_blocks(seasons_table, sports_table, seasons_chart),
+            *_weekly_blocks(best_weeks_table, level_shifts_table, repaired_table, weeks_chart, questions),
+        ),
+    )
+
+
+def _season_blocks(
+    seasons_table: pd.DataFrame, sports_table: pd.DataFrame, seasons_chart: go.Figure
+) -> tuple[Text | Chart | Table, ...]:
+    """The shape of a year, and the sport that it speaks for."""
+    guessed = bool(sports_table["sport"].notna().any())
+    return (
+        Text(
+            "The index of a month is its mean weekly turnover over the mean of its year, so that 1 is an "
+            "average month; it is taken for each complete year, then averaged."
+            + (" A department's sport shows in this shape." if guessed else ""),
+            heading="Which sport each department sells" if guessed else "The shape of a year",
+        ),
+        Chart(seasons_chart, "Months against the year's mean; years that agree make a reliable guess."),
+        Table(
+            _sport_table(sports_table),
+            ("Guesses by the rules of turnover.sports in the parameters. " if guessed else "")
+            + "Swing is the highest month over "
+            "the lowest: close to 1 is steady. 25% is the share of winter or summer without seasons.",
+            formats={
+                "lowest": ".2f",
+                "highest": ".2f",
+                "winter": ".0%",
+                "summer": ".0%",
+            },
+        ),
+        Table(
+            _index_table(seasons_table),
+            "Mean monthly index (1 = an average month).",
+            formats=dict.fromkeys(MONTHS, ".2f"),
+            collapsed=True,
+        ),
+    )
+
+
+def _weekly_blocks(
+    best_weeks_table: pd.DataFrame,
+    level_shifts_table: pd.DataFrame,
+    repaired_table: pd.DataFrame,
+    weeks_chart: go.Figure,
+    questions: QuestionParams,
+) -> tuple[Text | Chart | Table, ...]:
+    """The weeks one by one: the best ones, level shifts and repaired values."""
+    return (
+        Text(
+            "Dotted lines mark the weeks from which the level of most stores of a department changed for "
+            "good, with the factor; diamonds mark weeks with a repaired value.",
+            heading="Week by week",
+        ),
+        Chart(weeks_chart, "All stores of a department together, impossible values repaired."),
+        Table(
+            _shown(best_weeks_table, week="week from"),
+            f"Best weeks of department {questions.best_weeks_department} in {questions.best_weeks_year}, "
+            "in currency units per week.",
+            formats={"turnover": AMOUNT},
+        ),
+        Table(
+            _shown(level_shifts_table, week="from week"),
+            "Level shifts: from that week on the level is so many times what it was.",
+            formats={"factor": ".2f"},
+        ),
+        Table(
+            _shown(repaired_table),
+            "Impossible values, in currency units per week: what the file says and what is used.",
+            formats={"delivered": AMOUNT, "used": AMOUNT},
+            collapsed=len(repaired_table) > 10,
         ),
     )
 
@@ -126,98 +158,10 @@ def _filled(*blocks: Text | Chart | Table) -> tuple[Text | Chart | Table, ...]:
     )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _shown(table: pd.DataFrame, **names: str) -> pd.DataFrame:
     """Give columns the headings of the page, and keys the looks of names: 88 is no quantity."""
     keys = [name for name in ("store", "department") if name in table]
     return table.astype(dict.fromkeys(keys, str)).rename(columns=names)
-
-
-def _unanswered(what: str, parameter: str) -> str:
-    return f"**{what}**: not in the data. Ask for another under turnover.questions.{parameter}."
-
-
-def _in_part(by_department: pd.DataFrame, year: int) -> str:
-    of_year = by_department[by_department["year"] == year]
-    return "" if of_year["is_complete"].all() else " The data covers only part of that year."
-
-
-def _say_best_department(by_department: pd.DataFrame, questions: QuestionParams) -> str:
-    year = questions.best_department_year
-    ranking = by_department[by_department["year"] == year].sort_values("turnover", ascending=False)
-    if ranking.empty:
-        return _unanswered(f"The best department of {year}", "best_department_year")
-    best, *others = ranking.itertuples()
-    behind = ", ".join(f"{other.department} ({other.turnover:,.0f})" for other in others)
-    return (
-        f"Department **{best.department}** made the highest turnover in {year}: "
-        f"**{best.turnover:,.0f}** currency units{f', before {behind}' if behind else ''}."
-        + _in_part(by_department, year)
-    )
-
-
-def _say_sports(by_department: pd.DataFrame, sports: pd.DataFrame) -> list[str]:
-    guessed = {row["department"]: row for row in sports.to_dict(orient="records")}
-    sentences = []
-    for department in by_department["department"].unique():
-        row = guessed.get(department)
-        if row is None:
-            sentences.append(
-                f"Department **{department}**: no calendar year is complete, so its sport stays open."
-            )
-            continue
-        shape = f"its months run from {row['lowest']:.2f} to {row['highest']:.2f} times an average one" + (
-            f", with peaks in {row['peak_months']}" if row["peak_months"] else ""
-        )
-        sentences.append(
-            f"Department **{department}** looks like **{row['sport']}**: {row['reason']} ({shape})."
-            if row["sport"]
-            else f"Department **{department}** fits no sport's rule: {shape}."
-        )
-    return sentences
-
-
-def _say_best_store(best_stores: pd.DataFrame, by_department: pd.DataFrame, questions: QuestionParams) -> str:
-    year = questions.best_store_year
-    if best_stores.empty:
-        return _unanswered(f"The best store of {year}", "best_store_year")
-    best, *others = best_stores.itertuples()
-    behind = " and ".join(str(other.store) for other in others[:2])
-    return (
-        f"Store **{best.store}** sold most in {year}: **{best.turnover:,.0f}** currency units"
-        f"{f', before {behind}' if behind else ''}." + _in_part(by_department, year)
-    )
-
-
-def _say_best_weeks(best_weeks: pd.DataFrame, questions: QuestionParams) -> str:
-    whose = f"department {questions.best_weeks_department} in {questions.best_weeks_year}"
-    if best_weeks.empty:
-        return _unanswered(f"The best weeks of {whose}", "best_weeks_department or best_weeks_year")
-    weeks = ", ".join(f"{week:%Y-%m-%d}" for week in best_weeks["week"])
-    return f"The {_count(len(best_weeks), 'best week')} of {whose}, by first day and best first: **{weeks}**."
-
-
-def _say_level_shifts(level_shifts: pd.DataFrame) -> str:
-    if level_shifts.empty:
-        return "No department's level jumped for good."
-    shifts = "; ".join(
-        f"department **{shift.department}** from {shift.week:%Y-%m-%d} by a factor of **{shift.factor:.2f}**"
-        for shift in level_shifts.itertuples()
-    )
-    return f"Levels jumped in most stores at once: {shifts}. Compare years across these weeks with care."
-
-
-def _say_repaired(weekly: pd.DataFrame, repaired: pd.DataFrame) -> str:
-    values = "; ".join(
-        f"store {row.store}, department {row.department}, week {row.week:%Y-%m-%d}: {row.delivered:,.0f} "
-        f"delivered, {row.used:,.0f} used"
-        for row in repaired.head(3).itertuples()
-    )
-    mended = f"{_count(len(repaired), 'impossible value')} repaired" + (f" ({values})" if values else "")
-    return f"{mended}; {_count(weekly['gaps'].sum(), 'week')} missing inside a series."
 
 
 def _years_by_department(by_department: pd.DataFrame) -> pd.DataFrame:

@@ -146,10 +146,6 @@ def write_outlook(
     weeks = sorted(forecasts["week"].unique())
     shifts = find_level_shifts(panel, level_shifts)
     totals = _against_last_year(forecasts, adjust_levels(panel, shifts))
-    total = totals["forecast"].sum()
-    selling = forecasts[forecasts["forecast"] > forecasts["forecast"].mean() / 10]
-    low, high = ((selling[end] / selling["forecast"]).median() for end in ("lo_80", "hi_80"))
-    largest, its_sales = totals.loc[0, "department"], totals.loc[0, "forecast"]
     return Section(
         title="Turnover: the weeks ahead",
         lead=(
@@ -158,15 +154,7 @@ def write_outlook(
             f"(version {serving.version} of sales_forecast.turnover) from data up to "
             f"{panel['week'].max():%Y-%m-%d}."
         ),
-        answers=(
-            f"All stores together will sell about **{total:,.0f}** in these {len(weeks)} weeks.",
-            f"The largest part is department {largest} with about {its_sales:,.0f}.",
-            "In the backtest a single store and department's week was wrong by "
-            f"{mean_wape(serving.package.backtest):.1%} of turnover on average; place people with that in "
-            "mind.",
-            "Each forecast has ranges of its own. A typical 80 % range reaches from "
-            f"{low:.0%} to {high:.0%} of its forecast.",
-        ),
+        answers=_answers(forecasts, totals, serving),
         blocks=(
             Text(
                 "One row for each store and department, with the 80 % ranges: "
@@ -199,6 +187,32 @@ def write_outlook(
                 dict.fromkeys(shares.columns[1:], "+.0%"),
             ),
         ),
+    )
+
+
+def _answers(
+    forecasts: pd.DataFrame, totals: pd.DataFrame, serving: ServingModel[TurnoverPackage]
+) -> tuple[str, ...]:
+    """The sentences on top.
+
+    Args:
+        forecasts: ``store, department, week, forecast`` and intervals.
+        totals: Sum of the forecasts per department, largest first.
+        serving: The model that made the forecasts.
+    """
+    weeks = forecasts["week"].nunique()
+    total = totals["forecast"].sum()
+    selling = forecasts[forecasts["forecast"] > forecasts["forecast"].mean() / 10]
+    low, high = ((selling[end] / selling["forecast"]).median() for end in ("lo_80", "hi_80"))
+    largest, its_sales = totals.loc[0, "department"], totals.loc[0, "forecast"]
+    return (
+        f"All stores together will sell about **{total:,.0f}** in these {weeks} weeks.",
+        f"The largest part is department {largest} with about {its_sales:,.0f}.",
+        "In the backtest a single store and department's week was wrong by "
+        f"{mean_wape(serving.package.backtest):.1%} of turnover on average; place people with that in "
+        "mind.",
+        "Each forecast has ranges of its own. A typical 80 % range reaches from "
+        f"{low:.0%} to {high:.0%} of its forecast.",
     )
 
 
