@@ -35,8 +35,8 @@ def domain_stage(domain: str, stage: str, nodes: Iterable[Node]) -> Pipeline:
         nodes: Nodes with names local to the domain.
 
     Returns:
-        A pipeline with nodes ``domain.stage.node`` and datasets ``domain.dataset``. ``kedro run --tags`` and the
-        filters of kedro-viz know the nodes by ``domain`` and by ``stage``.
+        A pipeline with nodes ``domain.stage.node`` and datasets ``domain.dataset``. ``kedro run --tags`` and
+        the filters of kedro-viz know the nodes by ``domain`` and by ``stage``.
     """
     inner = Pipeline(nodes, namespace=stage, prefix_datasets_with_namespace=False, tags=[domain, stage])
     return Pipeline(inner, namespace=domain)

@@ -108,7 +108,7 @@ def compare_errors(
 
 
 def _draw(count: int, draws: int, seed: int) -> FloatArray:
-    """How often each cluster counts, shape ``(1 + draws, count)``; the first row is the measurement itself."""
+    """How often each cluster counts, shape ``(1 + draws, count)``; the first row is the measurement."""
     counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), draws)
     return np.vstack([np.ones(count), counts])
 
