@@ -83,7 +83,7 @@ def _message(*lines: str, after=None) -> str:
         ("17,2016-01-02,9", "'shop' + 'day': 1 value(s) that repeat an earlier key (row 5: 17 '2016-01-02')"),
     ],
 )
-def test_each_kind_of_bad_row_is_told_with_its_column_line_and_value(line, complaint):
+def test_each_kind_of_bad_row_is_reported_with_its_column_line_and_value(line, complaint):
     message = _message(line)
     assert message.startswith("sold.csv: 1 bad row(s)\n")
     assert complaint in message

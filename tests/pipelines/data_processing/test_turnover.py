@@ -88,7 +88,7 @@ def _sold(weeks: list[int], turnover: list[float], store: int = 1, department: i
 
 
 @pytest.mark.parametrize(
-    ("postcode", "told", "school_zone"),
+    ("postcode", "stored", "school_zone"),
     [
         ("59000", "59000", "BB"),  # Lille
         (59000, "59000", "BB"),
@@ -100,9 +100,9 @@ def _sold(weeks: list[int], turnover: list[float], store: int = 1, department: i
         ("9999 AB", "9999 AB", "none"),
     ],
 )
-def test_a_postcode_tells_the_school_zone(postcode, told, school_zone):
+def test_a_postcode_tells_the_school_zone(postcode, stored, school_zone):
     stores = read_stores(_raw_stores((1, postcode, 45.0, 5.0, 1, 1)), STOP, FRANCE)
-    assert stores[["postcode", "school_zone"]].to_numpy().tolist() == [[told, school_zone]]
+    assert stores[["postcode", "school_zone"]].to_numpy().tolist() == [[stored, school_zone]]
 
 
 def test_missing_attributes_stay_missing_and_the_others_stay_whole():
@@ -219,7 +219,7 @@ def test_a_wanted_forecast_must_be_of_a_known_store_and_department_after_the_las
     assert complaint in str(stopped.value)
 
 
-def test_a_column_that_the_configuration_forgets_is_told():
+def test_a_column_that_the_configuration_forgets_is_named():
     short = COLUMNS | {"forecast_index": {"store": "s", "week": "w"}}
     with pytest.raises(ValidationError, match=r"turnover\.columns\.forecast_index does not name department"):
         ReadTurnoverParams(**(STOP.model_dump() | {"columns": short}))
@@ -290,7 +290,7 @@ def test_a_value_must_exceed_both_bounds(bound):
     assert build_panel(sales, patient)["is_repaired"].sum() == 0
 
 
-def test_a_week_that_is_huge_for_a_small_store_but_usual_in_its_department_stays():
+def test_a_week_that_is_huge_for_a_small_store_but_common_in_its_department_stays():
     sales = pd.concat(
         [_sold(list(range(101)), [1.0] * 100 + [600.0]), _sold(list(range(101)), [100.0] * 101, store=2)]
     )
@@ -511,7 +511,7 @@ def _promoted(days: list[str], promotion: list[Any]) -> pd.DataFrame:
     return pd.DataFrame(keys | {"turnover": 1.0, "promo": promotion})
 
 
-def test_what_is_known_ahead_may_be_blank_in_the_past_but_not_in_the_future():
+def test_future_covariates_may_be_blank_in_the_past_but_not_in_the_future():
     read = _promoting()
     stores = read_stores(pd.DataFrame({"shop": [1]}), read, FRANCE)
     Stores.validate(stores)

@@ -143,7 +143,7 @@ def test_weeks_are_those_of_pandas(spark, read):
     assert_frame_equal(weeks, expected.sort_values("week", ignore_index=True), check_dtype=False)
 
 
-def test_a_week_in_which_nobody_sold_is_on_the_grid(spark):
+def test_a_week_in_which_nobody_sold_is_in_the_panel(spark):
     weeks = pd.to_datetime(["2017-08-05", "2017-08-19"]).astype("datetime64[ns]")
     table = pd.DataFrame({"store": 1, "department": 2, "week": weeks, "turnover": 1.0})
     panel = build_panel(_on_spark(spark, table), REPAIR).toPandas().sort_values("week")

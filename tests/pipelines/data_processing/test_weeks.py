@@ -114,7 +114,7 @@ def test_a_week_is_whole_only_if_the_file_holds_its_seven_days(start, begin):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_rows_outside_the_dates_asked_for_are_left_out(engine):
+def test_rows_outside_the_given_dates_are_left_out(engine):
     read = _read(from_date=date(2017, 8, 5), to_date=date(2017, 8, 12))
     days = ["2017-07-29", "2017-08-05", "2017-08-12", "2017-08-19"]
     assert _first_days(_weeks(engine, days, read, turnover=[1.0] * 4)) == ["2017-08-05", "2017-08-12"]

@@ -85,30 +85,30 @@ def test_the_charts_shade_the_densest_range():
         assert [band.x0, band.x1] == answers[column]["densest"]
 
 
-def test_a_steady_line_is_told_as_such():
+def test_a_steady_line_is_described_as_such():
     noise = np.tile([0.5, -0.5], 10)
-    told = _words(_line().assign(sales=lambda table: table["sales"] + noise))
-    assert "rise together" in told
-    assert "no proof of diminishing returns" in told
-    assert "no less certain" in told
+    words = _words(_line().assign(sales=lambda table: table["sales"] + noise))
+    assert "rise together" in words
+    assert "no proof of diminishing returns" in words
+    assert "no less certain" in words
 
 
 def test_a_return_that_diminishes_is_words():
-    told = _words(_line(40).assign(sales=lambda table: np.sqrt(table["tv"])))
-    assert "the return diminishes" in told
-    assert "it promises too much" in told
+    words = _words(_line(40).assign(sales=lambda table: np.sqrt(table["tv"])))
+    assert "the return diminishes" in words
+    assert "it promises too much" in words
 
 
 def test_sales_that_grow_uncertain_with_the_budget_are_words():
     noise = np.tile([0.3, -0.3], 20) * np.arange(40)
-    told = _words(_line(40).assign(sales=lambda table: table["sales"] + noise))
-    assert "the larger the budget, the less certain its sales" in told
+    words = _words(_line(40).assign(sales=lambda table: table["sales"] + noise))
+    assert "the larger the budget, the less certain its sales" in words
 
 
 def test_falling_sales_are_not_sold_as_a_success():
-    told = _words(_line(step=-2.0))
-    assert "do not rise together" in told
-    assert "more budget does not go with more sales" in told
+    words = _words(_line(step=-2.0))
+    assert "do not rise together" in words
+    assert "more budget does not go with more sales" in words
 
 
 def test_two_different_budgets_are_enough_for_a_section():

@@ -142,7 +142,7 @@ def test_a_year_is_complete_only_if_the_data_has_all_its_days():
     assert years["is_complete"].to_dict() == {2014: False, 2015: True, 2016: False}
 
 
-def test_a_store_is_ranked_by_all_its_departments_in_the_year_asked_for():
+def test_a_store_is_ranked_by_all_its_departments_in_the_year_of_the_question():
     panel = pd.concat(
         [
             weeks_from("2014-03-01", [100.0], store=1),

@@ -93,7 +93,7 @@ def test_errors_are_pooled_over_all_rows(scores):
     assert naive["rmse"] == pytest.approx(np.sqrt(100**2 / 2))
 
 
-def test_errors_are_told_per_department_and_per_week_ahead(scores):
+def test_errors_are_scored_per_department_and_per_week_ahead(scores):
     assert len(scores) == 2 * (1 + 2 + 2)  # methods, each whole, by department, by week ahead
     assert _score(scores, "naive", department="88")["wape"] == 1
     assert _score(scores, "naive", department="117")["wape"] == 0
@@ -108,7 +108,7 @@ def test_errors_are_measured_by_those_of_repeating_last_year(scores):
     assert 1 < _score(scores, "model")["rmsse"] < 3
 
 
-def test_the_yardstick_knows_nothing_after_the_cutoff(backtest, scores):
+def test_the_seasonal_scale_knows_nothing_after_the_cutoff(backtest, scores):
     panel = _panel()
     rewritten = panel.assign(turnover=panel["turnover"].where(panel["week"] <= CUTOFF, 1e6))
     pd.testing.assert_frame_equal(score_backtest(backtest, rewritten), scores)
@@ -190,7 +190,7 @@ def test_levels_score_the_sums(backtest):
     assert sums["total"] == 0, "errors of two stores that even out"
 
 
-def test_coverage_counts_the_weeks_in_their_range(backtest):
+def test_coverage_counts_the_weeks_in_their_intervals(backtest):
     table = measure_coverage(backtest).set_index(["method", "by", "value"])
     model = table.loc[("model", "all", "all")]
     assert model["coverage_80"] == 0.5  # 110 for 100 is in, 270 for 300 is not
@@ -266,7 +266,7 @@ def _section(backtest: pd.DataFrame):
     )
 
 
-def test_the_report_names_the_champion_and_what_it_is_worth(backtest):
+def test_the_report_names_the_selected_method_and_what_it_is_worth(backtest):
     section = _section(backtest)
     assert section.answers[0].startswith(
         "**model** forecasts best: its error (WAPE) is **10.0%** of turnover"
@@ -293,7 +293,7 @@ def test_the_report_tells_the_best_and_the_worst_window(backtest):
     assert "too high" in section.answers[2]
 
 
-def test_a_baseline_that_nothing_beats_is_the_champion():
+def test_a_baseline_that_nothing_beats_is_selected():
     section = _section(pd.concat([_rows("naive", 100, 310), _rows("model", 110, 270)]))
     assert section.answers[0].startswith("**naive** forecasts best")
     render_section(section, "turnover.evaluation")

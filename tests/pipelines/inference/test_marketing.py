@@ -48,7 +48,7 @@ def _section(context: pd.DataFrame):
     return write_recommendation(curve, recommend_budget(curve), context, chart, CURVE)
 
 
-def test_campaigns_on_a_line_make_a_curve_without_a_range():
+def test_campaigns_on_a_line_make_a_curve_with_empty_intervals():
     curve = _curve(_context())
     BudgetCurve.validate(curve)
     assert curve["tv"].tolist() == [0, 50, 100, 150, 200]
@@ -62,7 +62,7 @@ def test_the_curve_never_leaves_the_budgets_that_were_tried():
     assert (curve["tv"].min(), curve["tv"].max()) == (30, 90)
 
 
-def test_the_range_grows_where_the_errors_do():
+def test_the_interval_grows_where_the_errors_do():
     curve = _curve(_context(noise=0.05))
     width = (curve["sales_high"] - curve["sales_low"]).tolist()
     assert width == sorted(width)
@@ -72,14 +72,14 @@ def test_the_range_grows_where_the_errors_do():
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
-def test_the_range_holds_about_the_share_it_promises(share):
+def test_the_interval_holds_about_the_share_it_promises(share):
     context = _context(noise=0.05)
     curve = _curve(context, CURVE.model_copy(update={"interval_share": share}))
     low, high = (np.interp(context["tv"], curve["tv"], curve[c]) for c in ("sales_low", "sales_high"))
     assert context["sales"].between(low, high).mean() == pytest.approx(share, abs=0.06)
 
 
-def test_sales_below_nothing_are_in_no_range():
+def test_sales_below_nothing_are_in_no_interval():
     assert _curve(_context(intercept=0.0, noise=0.3))["sales_low"].min() >= 0
 
 
@@ -129,7 +129,7 @@ def test_budgets_that_bring_nothing_are_not_recommended(slope):
     assert "no reason to spend more" in answers[1]
 
 
-def test_the_report_counts_how_many_campaigns_the_range_held():
+def test_the_report_counts_how_many_campaigns_the_interval_held():
     curve = pd.DataFrame({"tv": [0.0, 10.0], "sales_low": [0.0, 10.0], "sales_high": [10.0, 20.0]})
     test = pd.DataFrame({"tv": [5.0, 5.0, 10.0, 99.0], "sales": [6.0, 4.0, 20.0, 1.0]})
     # at 5 the range is 5 .. 15; a budget of 99 was never tried

@@ -48,7 +48,7 @@ def published(serving: ServingModel) -> Publication:
     return publish_forecasts(serving, stamped, by_level, attributions, sold(1.0, 2.0).assign(promotion=0))
 
 
-def test_forecasts_come_with_their_reasons() -> None:
+def test_forecasts_come_with_their_attributions() -> None:
     pd.testing.assert_frame_equal(published(REGISTERED).tables["forecasts"], forecasts())
 
 
@@ -68,7 +68,7 @@ def test_what_was_sold_goes_along() -> None:
     pd.testing.assert_frame_equal(panel, sold(1.0, 2.0))
 
 
-def test_a_forecast_whose_reasons_are_there_twice_is_refused() -> None:
+def test_a_forecast_whose_attributions_are_there_twice_is_refused() -> None:
     whole = forecasts()
     twice = pd.concat([whole, whole])[[*KEYS, *PARTS]]
     with pytest.raises(pd.errors.MergeError):
@@ -108,7 +108,7 @@ def test_the_errors_that_a_version_is_marked_with_are_numbers_again() -> None:
     ]
 
 
-def test_every_change_of_the_champion_is_told_with_its_moment() -> None:
+def test_every_change_of_the_champion_is_recorded_with_its_moment() -> None:
     assert published(REGISTERED).champion_changes == [
         {
             "name": "turnover",

@@ -109,8 +109,8 @@ def _serving(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> 
 
 
 def _forecast(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> pd.DataFrame:
-    served = _serving(panel, forecast_index, method)
-    return make_forecasts(served, forecast_index, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
+    serving = _serving(panel, forecast_index, method)
+    return make_forecasts(serving, forecast_index, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_every_wanted_week_is_forecast_by_the_champion(panel, forecast_index, me
     assert forecasts["forecast"].tolist() == expected[method]
 
 
-def test_a_store_without_history_gets_what_is_usual_in_its_department(panel, forecast_index):
+def test_a_store_without_history_gets_the_forecast_of_its_department(panel, forecast_index):
     first_store = panel[panel["store"] == 1]
     forecasts = _forecast(first_store, forecast_index, "last_year")
     assert forecasts[forecasts["store"] == 2]["forecast"].tolist() == [90, 80, 9, 8]
@@ -168,7 +168,7 @@ def test_planners_get_whole_units_that_add_up_and_a_blank_where_nothing_was_want
     assert sheet.iloc[3]["total"] == 80
 
 
-def test_planners_get_the_ends_of_the_range_on_sheets_of_their_own(forecasts):
+def test_planners_get_the_ends_of_the_interval_on_sheets_of_their_own(forecasts):
     sheets = lay_out_for_planners(forecasts)
     assert list(sheets) == ["forecast", "low end of 80 % range", "high end of 80 % range"]
     week = f"{_ahead(1)[0]:%Y-%m-%d}"
@@ -212,19 +212,19 @@ def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(
 
 
 def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
-    served = _serving(panel, forecasts, "last_year")
-    by_level, attributions = _by_level(forecasts, panel), _reasons(forecasts, panel)
+    serving = _serving(panel, forecasts, "last_year")
+    by_level, attributions = _by_level(forecasts, panel), _attributions(forecasts, panel)
     charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_attributions(attributions)
-    return write_outlook(forecasts, by_level, attributions, panel, served, *charts, NO_SHIFTS)
+    return write_outlook(forecasts, by_level, attributions, panel, serving, *charts, NO_SHIFTS)
 
 
 def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     return sum_forecasts(forecasts, panel, STORES, _serving(panel, forecasts, "last_year"))
 
 
-def _reasons(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
-    served = _serving(panel, forecasts, "last_year")
-    return explain_forecasts(served, forecasts, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
+def _attributions(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
+    serving = _serving(panel, forecasts, "last_year")
+    return explain_forecasts(serving, forecasts, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
 
 
 def test_the_outlook_names_the_champion_the_total_and_the_largest_department(panel, forecasts):
@@ -241,7 +241,7 @@ def test_the_outlook_names_the_champion_the_total_and_the_largest_department(pan
     assert "<strong>374</strong>" in html
 
 
-def test_the_whole_chain_is_drawn_with_its_ranges_around_the_sum(panel, forecasts):
+def test_the_whole_chain_is_drawn_with_its_intervals_around_the_sum(panel, forecasts):
     *bands, sold, ahead = chart_total(_by_level(forecasts, panel), panel).data
     assert [band.name for band in bands] == ["95 % range", "80 % range"]
     by_week = forecasts.groupby("week")["forecast"].sum()
@@ -259,7 +259,7 @@ def test_the_outlook_says_what_the_chain_and_its_departments_will_sell(panel, fo
 
 
 def test_parts_are_stacked_up_to_the_forecast_in_each_department(panel, forecasts):
-    figure = chart_attributions(_reasons(forecasts, panel))
+    figure = chart_attributions(_attributions(forecasts, panel))
     bars = [trace for trace in figure.data if trace.type == "bar"]
     diamonds = [trace for trace in figure.data if trace.type == "scatter"]
     assert {bar.name for bar in bars} == {"the same week of past years"}

@@ -177,7 +177,7 @@ def test_what_served_is_measured_anew_where_the_data_have_changed(panel):
     np.testing.assert_allclose(anew["turnover"], same["turnover"] + 1)
 
 
-def test_one_that_cannot_answer_what_is_asked_makes_way(panel):
+def test_a_champion_that_cannot_make_the_forecasts_of_a_run_is_replaced(panel):
     champion = _serving(panel, "twice")
     short = Ridge(
         partition=("department",),

@@ -35,7 +35,7 @@ WORSE = OPEN.model_copy(update={"verdict": "worse"})
 
 
 class Level(Method, frozen=True):
-    """Says what it was told to say."""
+    """Forecasts the same level always."""
 
     level: float
 
@@ -110,7 +110,7 @@ def test_options_that_do_harm_on_weeks_that_no_trial_has_seen_are_not_used():
         ({"space": {"level": Span(of=("members.three",), low=1, high=2)}}, "at 'members.three'"),
     ],
 )
-def test_what_cannot_be_tuned_is_said_before_anything_is_tried(change, says):
+def test_what_cannot_be_tuned_is_refused_before_anything_is_tried(change, says):
     with pytest.raises(InputError, match=says):
         check_tuning(BACKTEST, METHODS, TUNING.model_copy(update=change))
 
