@@ -229,7 +229,7 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: 
         "windows": ", ".join(f"{letter} {cutoff}" for letter, cutoff in wanted["windows"].items()),
         "chosen_windows": ", ".join(f"{letter} {cutoff}" for letter, cutoff in wanted["chosen_on"].items()),
         "code": _code(work),
-        "data": "the made-up sample" if sample else f"{_series(work, wanted):,} series of real stores",
+        "data": "the synthetic sample" if sample else f"{_series(work, wanted):,} series of real stores",
         "today": f"{today:%Y-%m-%d}",
         "machine": _machine(),
         "libraries": _versions(LIBRARIES),
