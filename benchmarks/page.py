@@ -271,7 +271,7 @@ def service_section(
     """
     formats = {"": ",.1f", "a second": ",.4g", "aim for p95": ",.0f", "failed": ",.0f"}
     parts = {
-        "asked": setting,
+        "setting": setting,
         "today": f"{today:%Y-%m-%d}",
         "machine": _machine(),
         "libraries": _versions(SERVICE_LIBRARIES),
