@@ -14,6 +14,8 @@ from sales_forecast.reporting import Table, Text
 
 LIMITS = HighSpendLowSalesParams(spending_above_quantile=0.75, sales_below_quantile=0.5)
 
+NONE_REJECTED = pd.DataFrame({"row": [], "reason": []})
+
 
 def _line(count: int = 20, step: float = 2.0) -> pd.DataFrame:
     """Budgets 0, 10, 20 ... and sales that rise by ``step`` each time, from 100."""
@@ -24,7 +26,7 @@ def _line(count: int = 20, step: float = 2.0) -> pd.DataFrame:
 def _words(budgets: pd.DataFrame) -> str:
     answers = answer_marketing(budgets, LIMITS)
     charts = (*draw_distributions(budgets, answers), draw_scatter(budgets, answers))
-    section = write_budget_facts(budgets, answers, *charts)
+    section = write_budget_facts(budgets, answers, *charts, NONE_REJECTED)
     return " ".join([*section.answers, *(block.words for block in section.blocks if isinstance(block, Text))])
 
 
@@ -120,7 +122,7 @@ def test_weak_campaigns_get_a_table_only_if_there_are_any():
     def tables(budgets):
         answers = answer_marketing(budgets, LIMITS)
         charts = (*draw_distributions(budgets, answers), draw_scatter(budgets, answers))
-        section = write_budget_facts(budgets, answers, *charts)
+        section = write_budget_facts(budgets, answers, *charts, NONE_REJECTED)
         return [block for block in section.blocks if isinstance(block, Table)]
 
     good = _line()

@@ -43,6 +43,7 @@ QUESTIONS = QuestionParams(
     best_weeks_year=2015,
     best_weeks_count=2,
 )
+NONE_REJECTED = pd.DataFrame({"row": [], "reason": []})
 NO_SHIFTS = pd.DataFrame({"department": [], "week": pd.to_datetime([]), "factor": []})
 
 # Mean monthly index, January to December, as the departments of the real chain show it.
@@ -99,6 +100,7 @@ def tell(
         draw_seasons(seasons),
         draw_weeks(weekly, NO_SHIFTS, repaired),
         questions,
+        NONE_REJECTED,
     )
     return answers, section
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from sales_forecast.pipelines.eda_reporting.marketing_answers import NAMES, Facts, MarketingAnswers
 from sales_forecast.pipelines.eda_reporting.marketing_relation import describe_relation
+from sales_forecast.pipelines.eda_reporting.rejected_rows import describe_rejected
 from sales_forecast.reporting import Chart, Section, Table, Text
 
 
@@ -19,6 +20,7 @@ def write_budget_facts(
     tv_distribution_chart: go.Figure,
     sales_distribution_chart: go.Figure,
     scatter_chart: go.Figure,
+    rejected: pd.DataFrame,
 ) -> Section:
     """Tell what the campaigns show, and what it means for a budget.
 
@@ -28,6 +30,7 @@ def write_budget_facts(
         tv_distribution_chart: Histogram of budgets.
         sales_distribution_chart: Histogram of sales.
         scatter_chart: Sales over budget.
+        rejected: Rows of the file that were set aside.
     """
     return Section(
         title="Marketing: what TV budgets bring",
@@ -42,6 +45,7 @@ def write_budget_facts(
             f"**{_densest(answers['sales'])}**: no narrower range holds as many.",
             _correlation_words(answers["correlation"]),
             _weak_words(answers, len(budgets)),
+            *describe_rejected(rejected, "marketing.rejected"),
         ),
         blocks=(
             Text("", heading="Budgets and sales, one by one"),

@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sales_forecast.pipelines.eda_reporting.params import QuestionParams
+from sales_forecast.pipelines.eda_reporting.rejected_rows import describe_rejected
 from sales_forecast.pipelines.eda_reporting.turnover_seasons import MONTHS, mean_season
 from sales_forecast.pipelines.eda_reporting.turnover_sentences import (
     count,
@@ -35,6 +36,7 @@ def write_section(
     seasons_chart: go.Figure,
     weeks_chart: go.Figure,
     questions: QuestionParams,
+    rejected: pd.DataFrame,
 ) -> Section:
     """Tell what the past says: the questions answered first, then the tables and charts behind them."""
     first, last = weekly_table["week"].min(), weekly_table["week"].max()
@@ -56,6 +58,7 @@ def write_section(
             say_best_weeks(best_weeks_table, questions),
             say_level_shifts(level_shifts_table),
             say_repaired(weekly_table, repaired_table),
+            *describe_rejected(rejected, "turnover.rejected"),
         ),
         blocks=_filled(
             Text(
