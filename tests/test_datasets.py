@@ -14,6 +14,7 @@ from kedro.io import DatasetError
 from sklearn.linear_model import LinearRegression
 
 from sales_forecast.datasets import (
+    ReportDataset,
     ReportSectionDataset,
     SharedJSONDataset,
     SkopsDataset,
@@ -154,6 +155,23 @@ def test_a_section_renews_itself_and_leaves_the_others(report, tmp_path):
     assert report("marketing", "eda").load() == budgets
     assert "New facts" in report("turnover", "eda").load()
     assert _names(tmp_path) == ["marketing.eda.html", "report.html", "turnover.eda.html"]
+
+
+def test_a_domain_completes_the_page_and_leaves_the_sections_of_the_other(report, tmp_path):
+    report("turnover", "eda").save(_section("Old facts"))
+    report("marketing", "eda").save(_section("Budgets"))
+    page = ReportDataset(filepath=str(tmp_path / "report.html"), domain="turnover")
+
+    page.save({"eda": "<h2>New facts</h2>"})
+
+    assert page.exists()
+    assert "New facts" in page.load()
+    assert "Budgets" in page.load()
+    assert "Old facts" not in page.load()
+
+
+def test_a_section_that_no_run_has_written_is_empty(report):
+    assert report("turnover", "eda").load() == ""
 
 
 def test_a_section_exists_once_it_is_saved(report):

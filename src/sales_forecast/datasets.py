@@ -89,23 +89,54 @@ class ReportSectionDataset(AbstractDataset[Section, str]):
         self.metadata = metadata
 
     def load(self) -> str:
-        """Return the section's HTML."""
-        return self._fragment.read_text(encoding="utf-8")
+        """Return the section's HTML; empty if no run has written it yet."""
+        return self._fragment.read_text(encoding="utf-8") if self._exists() else ""
 
     def save(self, data: Section) -> None:
         """Render the section, then the page from all sections there are."""
         write_whole(self._fragment, render_section(data, self._fragment.stem))
-        with _locked(self._page):
-            fragments = {
-                path.stem: path.read_text(encoding="utf-8") for path in self._fragment.parent.glob("*.html")
-            }
-            write_whole(self._page, render_page(fragments))
+        _render(self._page)
 
     def _exists(self) -> bool:
         return self._fragment.exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"page": self._page.as_posix(), "section": self._fragment.stem}
+
+
+class ReportDataset(AbstractDataset[dict[str, str], str]):
+    """The report page, as one domain completes it; the sections of the other domain stay as they are.
+
+    Args:
+        filepath: The page, one self-contained HTML file.
+        domain: ``turnover`` or ``marketing``.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(self, *, filepath: str, domain: str, metadata: dict[str, Any] | None = None) -> None:
+        self._page, self._domain = Path(filepath), domain
+        self.metadata = metadata
+
+    def load(self) -> str:
+        """Return the page's HTML."""
+        return self._page.read_text(encoding="utf-8")
+
+    def save(self, data: dict[str, str]) -> None:
+        """Render the page, with these sections of the domain."""
+        _render(self._page, {f"{self._domain}.{name}": html for name, html in data.items()})
+
+    def _exists(self) -> bool:
+        return self._page.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"page": self._page.as_posix(), "domain": self._domain}
+
+
+def _render(page: Path, sections: dict[str, str] | None = None) -> None:
+    """Put the page together from the sections kept beside it, and from newer ones."""
+    with _locked(page):
+        kept = {path.stem: path.read_text("utf-8") for path in (page.parent / "sections").glob("*.html")}
+        write_whole(page, render_page(kept | (sections or {})))
 
 
 class FileHashesDataset(AbstractDataset[None, dict[str, str]]):

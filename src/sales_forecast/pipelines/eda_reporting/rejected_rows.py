@@ -17,6 +17,8 @@ def describe_rejected(rejected: pd.DataFrame, table: str) -> tuple[str, ...]:
     """
     if rejected.empty:
         return ()
-    reasons = "; ".join(f"{reason} ({count:,})" for reason, count in rejected["reason"].value_counts().items())
+    reasons = "; ".join(
+        f"{reason} ({count:,})" for reason, count in rejected["reason"].value_counts().items()
+    )
     rows = "1 row" if len(rejected) == 1 else f"{len(rejected):,} rows"
     return (f"**{rows}** of the file could not be used: {reasons}. The table {table} lists them.",)

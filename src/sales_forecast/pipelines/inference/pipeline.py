@@ -3,7 +3,12 @@
 from kedro.pipeline import Pipeline
 
 from sales_forecast.pipelines import domain_stage, step
-from sales_forecast.pipelines.inference.deployment import check_forecasts, check_predictions
+from sales_forecast.pipelines.inference.deployment import (
+    check_forecasts,
+    check_predictions,
+    report_forecast_check,
+    report_prediction_check,
+)
 from sales_forecast.pipelines.inference.marketing import (
     draw_budget_curve,
     draw_recommendation,
@@ -11,6 +16,7 @@ from sales_forecast.pipelines.inference.marketing import (
     write_recommendation,
 )
 from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
+from sales_forecast.pipelines.inference.report import assemble_report
 from sales_forecast.pipelines.inference.turnover import (
     chart_forecasts,
     lay_out_for_planners,
@@ -31,7 +37,9 @@ TURNOVER = [
     step(chart_attributions, "attributions_chart"),
     step(write_outlook, "inference_report"),
     step(publish_forecasts, "publication"),
-    step(check_forecasts, ["deployed_table", "deployment_report"]),
+    step(check_forecasts, "deployed_table"),
+    step(report_forecast_check, "deployment_report"),
+    step(assemble_report, "report"),
 ]
 
 MARKETING = [
@@ -40,7 +48,9 @@ MARKETING = [
     step(draw_recommendation, "budget_chart"),
     step(write_recommendation, "inference_report"),
     step(publish_curve, "publication"),
-    step(check_predictions, ["deployed_table", "deployment_report"]),
+    step(check_predictions, "deployed_table"),
+    step(report_prediction_check, "deployment_report"),
+    step(assemble_report, "report"),
 ]
 
 

@@ -1,0 +1,34 @@
+"""Both domains: the report page, from the sections of all stages."""
+
+from __future__ import annotations
+
+
+def assemble_report(
+    eda_report: str,
+    evaluation_report: str,
+    registration_report: str,
+    inference_report: str,
+    deployment_report: str,
+) -> dict[str, str]:
+    """Gather the sections of one domain for the page.
+
+    The section of a stage that has never run is empty and is left out.
+
+    Args:
+        eda_report: HTML of the section about the past.
+        evaluation_report: HTML of the section about past forecasts.
+        registration_report: HTML of the section about the deployment gate.
+        inference_report: HTML of the section about the weeks or budgets ahead.
+        deployment_report: HTML of the section about the deployed model.
+
+    Returns:
+        HTML by name of the section.
+    """
+    sections = {
+        "eda": eda_report,
+        "evaluation": evaluation_report,
+        "registration": registration_report,
+        "inference": inference_report,
+        "deployment": deployment_report,
+    }
+    return {name: html for name, html in sections.items() if html}
