@@ -12,12 +12,14 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
+from kedro_viz.data_access.managers import DataAccessManager
 
 from projects import REPOSITORY
 from sales_forecast.pipelines.inference.turnover import lay_out_for_planners
 from sales_forecast.settings import CONFIG_LOADER_ARGS
 
 STAGES = ["data_processing", "eda_reporting", "modelling", "evaluation", "registration", "inference"]
+LAYERS = ["raw", "intermediate", "primary", "model_input", "models", "model_output", "reporting"]
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,79 @@ def test_nodes_are_tagged_with_their_domain_and_stage(catalog: DataCatalog, stag
     assert {node.name for node in with_tag.nodes} == (
         {node.name for node in pipelines[stage].nodes} if stage in STAGES else set()
     )
+
+
+@pytest.fixture(scope="module")
+def lineage(catalog: DataCatalog) -> DataAccessManager:
+    """What kedro-viz shows, from the project's pipelines and catalog."""
+    lineage = DataAccessManager()
+    lineage.add_catalog(catalog, dict(pipelines))
+    lineage.add_pipelines(dict(pipelines))
+    return lineage
+
+
+def shown(lineage: DataAccessManager, box: str) -> set[str]:
+    """Names of what stands inside a box of the lineage; ``__root__`` is all that is seen when it is opened."""
+    tree = lineage.create_modular_pipelines_tree_for_registered_pipeline("__default__")
+    nodes = {node.id: node for node in lineage.get_nodes_for_registered_pipeline("__default__")}
+    inside = [nodes[child.id] for child in tree[box].children]
+    return {node.name or node.id for node in inside if node.type != "parameters"}
+
+
+@pytest.mark.xdist_group("session")
+def test_the_lineage_opens_with_inputs_two_boxes_and_the_results_that_matter(
+    lineage: DataAccessManager,
+) -> None:
+    run = pipelines["__default__"]
+    inputs = {name for name in run.inputs() if not name.startswith("params:")}
+    results = {"report", "publication", "planner_sheet", "answers", "metrics"}
+
+    seen = shown(lineage, "__root__")
+
+    assert seen == inputs | {"turnover", "marketing"} | run.outputs()
+    assert len(seen) <= 17
+    assert {name.split(".")[1] for name in run.outputs()} <= results
+
+
+@pytest.mark.xdist_group("session")
+@pytest.mark.parametrize(("domain", "most"), [("turnover", 22), ("marketing", 19)])
+def test_an_opened_domain_shows_its_stages_and_what_they_hand_over(
+    lineage: DataAccessManager, domain: str, most: int
+) -> None:
+    seen = shown(lineage, domain)
+
+    assert {f"{domain}.{stage}" for stage in STAGES} <= seen
+    assert len(seen) <= most
+
+
+@pytest.mark.xdist_group("session")
+@pytest.mark.parametrize("pipeline", ["__default__", *STAGES, "tuning"])
+def test_the_layers_have_an_order(lineage: DataAccessManager, pipeline: str) -> None:
+    """Kedro-viz switches layers off where a later one leads back to an earlier one."""
+    lineage.create_modular_pipelines_tree_for_registered_pipeline(pipeline)  # adds the boxes' own edges
+
+    layers = lineage.get_sorted_layers_for_registered_pipeline(pipeline)
+
+    assert set(layers) == set(LAYERS)
+    if pipeline == "__default__":
+        assert layers == LAYERS
+
+
+@pytest.mark.xdist_group("session")
+def test_a_dataset_that_leads_back_to_an_earlier_layer_is_found(catalog: DataCatalog) -> None:
+    def same(table: object) -> object:
+        return table
+
+    way_back = Pipeline(
+        [
+            Node(same, "turnover.backtest", "turnover.sports_table", name="forth"),
+            Node(same, "turnover.sports_table", "turnover.model", name="back"),
+        ]
+    )
+    lineage = DataAccessManager()
+    lineage.add_catalog(catalog, {"__default__": way_back})
+    lineage.add_pipelines({"__default__": way_back})
+    assert lineage.get_sorted_layers_for_registered_pipeline("__default__") == []
 
 
 def test_secrets_and_machines_are_not_in_the_configuration() -> None:
