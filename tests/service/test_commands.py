@@ -113,7 +113,7 @@ def test_the_audit_log_is_exported_to_the_last_digit(record: Engine, tmp_path: P
     assert sorted(os.listdir(tmp_path)) == ["all.parquet", "none.parquet", "some.parquet"]  # noqa: PTH208
     assert invoke("audit", "export", str(tmp_path / "no" / "x.parquet")).exit_code == 2
     assert invoke("audit", "export", str(tmp_path)).exit_code == 2
-    (tmp_path / ".all.parquet.part").mkdir()
+    (tmp_path / f".all.parquet.{os.getpid()}.part").mkdir()
     assert "all.parquet cannot be written" in refused("audit", "export", str(tmp_path / "all.parquet"))
 
 

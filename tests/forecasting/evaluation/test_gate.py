@@ -13,7 +13,7 @@ from sales_forecast.forecasting.evaluation.gate import (
     judge,
     same_rows,
 )
-from sales_forecast.forecasting.evaluation.significance import compare, diebold_mariano
+from sales_forecast.forecasting.evaluation.significance import compare, compare_errors, diebold_mariano
 
 CUTOFFS = pd.to_datetime(["2016-10-01", "2017-02-25"])
 STORES = pd.DataFrame({"store": range(40), "region": ["north", "south"] * 20, "zone": "1"})
@@ -117,15 +117,20 @@ def test_rows_are_the_same_whatever_their_order_and_not_if_actual_turnover_has_c
     assert not same_rows(rows, rows.iloc[1:])
 
 
-def test_what_is_drawn_may_be_another_column_than_the_store():
+def test_errors_of_single_observations_are_compared_as_stores_of_one_row_are():
     both = pd.concat([_rows(10, seed=1).assign(method="a"), _rows(12, seed=2).assign(method="b")])
-    campaigns = both.rename(columns={"store": "campaign"})
-    by_store, by_campaign = (
-        compare(both, "a", "b", 200, 1),
-        compare(campaigns, "a", "b", 200, 1, cluster="campaign"),
+    first = both[(both["week"] == both["week"].min()) & (both["department"] == both["department"].min())]
+    own, other = (first[first["method"] == name].sort_values("store") for name in ("a", "b"))
+    by_store = compare(first, "a", "b", 200, 1)
+    by_observation = compare_errors(
+        *((rows["turnover"] - rows["forecast"]).to_numpy() for rows in (own, other)),
+        own["turnover"].to_numpy(),
+        200,
+        1,
     )
-    assert by_campaign == by_store
-    assert by_campaign.clusters == 40
+    assert len(own) == by_store.clusters
+    assert by_observation.wape == pytest.approx(by_store.wape)
+    assert (by_observation.low, by_observation.high) == pytest.approx((by_store.low, by_store.high))
 
 
 def test_half_of_all_differences_without_substance_are_on_either_side_and_few_beyond_the_interval():

@@ -127,7 +127,7 @@ def test_of_a_model_that_is_not_registered_its_name_is_known() -> None:
     (model,) = publication.models
     assert (model["name"], model["version"], model["data_version"]) == ("turnover", UNTRACKED, "data 1")
     assert set(model) == {column.name for column in schema.models.c}
-    assert (publication.metrics, publication.champion_changes) == ((), ())
+    assert (list(publication.metrics), list(publication.champion_changes)) == ([], [])
 
 
 def test_the_curve_comes_with_its_recommendation() -> None:
