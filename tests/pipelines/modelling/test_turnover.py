@@ -70,9 +70,9 @@ def test_every_method_forecasts_every_window_of_every_series_from_what_was_known
 def test_rewriting_the_future_moves_no_forecast():
     panel = pd.concat([_panel(1), _panel(2)])
     rewritten = panel.assign(turnover=panel["turnover"].where(panel["week"] <= WEEKS[60], 1e6))
-    with_future, without_future = _backtest(panel, 60), _backtest(rewritten, 60)
-    assert (without_future["turnover"] == 1e6).all()
-    assert_frame_equal(without_future.drop(columns="turnover"), with_future.drop(columns="turnover"))
+    original, changed = _backtest(panel, 60), _backtest(rewritten, 60)
+    assert (changed["turnover"] == 1e6).all()
+    assert_frame_equal(changed.drop(columns="turnover"), original.drop(columns="turnover"))
 
 
 def test_a_store_that_was_not_open_yet_is_not_forecast():
