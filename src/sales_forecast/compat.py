@@ -67,11 +67,11 @@ def complaints(report: str) -> str:
             lines += [] if "validation error" in line else [line.removeprefix("- ")]
         elif re.fullmatch(r"[\w.]+", line):
             option = f"{group}.{line}"
-        elif said := _COMPLAINT.fullmatch(line):
-            what = said["what"].replace("Input should be", "must be")
+        elif match := _COMPLAINT.fullmatch(line):
+            what = match["what"].replace("Input should be", "must be")
             what = what.replace("Extra inputs are not permitted", "there is no such option")
-            if said["type"] not in {"value_error", "missing", "extra_forbidden", None}:
-                what += f", not {said['given']}"
+            if match["type"] not in {"value_error", "missing", "extra_forbidden", None}:
+                what += f", not {match['given']}"
             lines.append(what if group in what else f"{option or group}: {what}")
     return "\n".join(lines) or report
 

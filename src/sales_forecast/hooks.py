@@ -131,8 +131,8 @@ def _load(name: str, catalog: DataCatalog) -> Any:
         source = catalog.config_resolver.resolve_pattern(name)
         path = source.get("filepath", name)
         reading = f"{name.split('.', maxsplit=1)[0]}.read_csv"
-        if ".raw_" in name and (said := why_unreadable(cause, path, source.get("load_args", {}), reading)):
-            raise InputError(f"{path}: {said}") from error
+        if ".raw_" in name and (reason := why_unreadable(cause, path, source.get("load_args", {}), reading)):
+            raise InputError(f"{path}: {reason}") from error
         remedy = "Save it as a CSV file in UTF-8, complete, and compressed if its name ends in .gz."
         if isinstance(cause, FileNotFoundError) or "PATH_NOT_FOUND" in str(cause):
             remedy = (

@@ -6,7 +6,7 @@ import pytest
 from kedro.io import DatasetError
 
 from handovers import selected
-from sales_forecast.json_dataset import ModelJSONDataset
+from sales_forecast.datasets import ModelJSONDataset
 from sales_forecast.pipelines.handovers import DataVersion
 
 

@@ -1,14 +1,58 @@
-"""A catalog dataset for pydantic models, which lie on disk as JSON."""
+"""Datasets that are JSON files: a part of a shared one, and a pydantic model."""
 
 from __future__ import annotations
 
 import json
-import os
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from pydantic import BaseModel, ValidationError
+
+from sales_forecast.datasets.files import locked, write_whole
+
+
+class SharedJSONDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """One top-level key of a JSON file that several nodes fill, each its own key.
+
+    Args:
+        filepath: The shared file, local.
+        key: The part that this dataset reads and replaces; all other keys stay as they are.
+        metadata: For kedro-viz.
+    """
+
+    def __init__(self, *, filepath: str, key: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self._key = key
+        self.metadata = metadata
+
+    def _read(self) -> dict[str, Any]:
+        if not self._filepath.exists():
+            return {}
+        content: dict[str, Any] = json.loads(self._filepath.read_text(encoding="utf-8"))
+        return content
+
+    def load(self) -> dict[str, Any]:
+        """Return this dataset's part of the file."""
+        content = self._read()
+        if self._key not in content:
+            raise DatasetError(f"{self._filepath} has no part '{self._key}' yet")
+        part: dict[str, Any] = content[self._key]
+        return part
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Replace this dataset's part of the file."""
+        with locked(self._filepath):
+            content = self._read() | {self._key: data}
+            text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False, default=str)
+            write_whole(self._filepath, text + "\n")
+
+    def _exists(self) -> bool:
+        return self._key in self._read()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath.as_posix(), "key": self._key}
 
 
 class ModelJSONDataset(AbstractDataset[BaseModel, BaseModel]):
@@ -56,13 +100,7 @@ class ModelJSONDataset(AbstractDataset[BaseModel, BaseModel]):
         if not isinstance(data, self._class()):
             raise DatasetError(f"{self._filepath} holds a {self._model}, not a {type(data).__name__}")
         text = json.dumps(data.model_dump(mode="json"), indent=self._indent)
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.part")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self._filepath)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self._filepath, text)
 
     def _exists(self) -> bool:
         return self._filepath.exists()

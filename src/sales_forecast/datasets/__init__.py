@@ -1,0 +1,19 @@
+"""Catalog datasets of this project; those of kedro-datasets are used wherever they serve."""
+
+from sales_forecast.datasets.files import FileHashesDataset
+from sales_forecast.datasets.json import ModelJSONDataset, SharedJSONDataset
+from sales_forecast.datasets.model_input import ModelInputDataset
+from sales_forecast.datasets.report import ReportDataset, ReportSectionDataset
+from sales_forecast.datasets.skops import SkopsDataset
+from sales_forecast.datasets.spark import SparkParquetDataset
+
+__all__ = [
+    "FileHashesDataset",
+    "ModelInputDataset",
+    "ModelJSONDataset",
+    "ReportDataset",
+    "ReportSectionDataset",
+    "SharedJSONDataset",
+    "SkopsDataset",
+    "SparkParquetDataset",
+]
