@@ -19,8 +19,8 @@ from sales_forecast.datasets import (
     SharedJSONDataset,
     SkopsDataset,
     SparkParquetDataset,
-    write_whole,
 )
+from sales_forecast.datasets.files import write_whole
 from sales_forecast.reporting import Chart, Section
 
 

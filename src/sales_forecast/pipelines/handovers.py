@@ -7,7 +7,13 @@ from typing import Literal, Self, TypedDict
 
 from pydantic import BaseModel
 
-from sales_forecast.forecasting.evaluation.gate import Level
+from sales_forecast.forecasting.evaluation.gate import (
+    DieboldMarianoResult,
+    Level,
+    Paired,
+    PartWape,
+    WapeDifference,
+)
 from sales_forecast.tracking import flatten
 
 
@@ -112,23 +118,6 @@ class ComparedData(HandOver):
     champion: str | None = None
 
 
-class ComparedErrors(HandOver):
-    """The same error of both models."""
-
-    challenger: float
-    champion: float
-
-
-class ErrorDifference(HandOver):
-    """The challenger's error less the champion's, with its 95 % interval."""
-
-    wape: float
-    low: float
-    high: float
-    detectable: float
-    """The smallest true difference that would have been found eight times in ten."""
-
-
 class GateDecision(HandOver):
     """Whether this run's model is promoted, and the numbers behind it."""
 
@@ -137,8 +126,8 @@ class GateDecision(HandOver):
     reasons: tuple[str, ...]
     champion: ChampionVersion | None = None
     data: ComparedData
-    wape: ComparedErrors | None = None
-    difference: ErrorDifference | None = None
+    wape: Paired[float] | None = None
+    difference: WapeDifference | None = None
 
     def promoted(self, decision: Decision, reason: str) -> Self:
         """The same comparison with another decision, in favour of this run's model."""
@@ -157,34 +146,16 @@ class GateDecision(HandOver):
         return f"{self.decision}: {'; '.join(self.reasons)}"
 
 
-class DieboldMarianoTest(HandOver):
-    """Result of a Diebold-Mariano test; without numbers where every week says the same."""
-
-    statistic: float | None
-    p_value: float | None
-
-
-class PartErrors(HandOver):
-    """WAPE of both models in one department or region."""
-
-    by: str
-    value: str
-    challenger: float
-    champion: float
-    worse_by: float
-    """Share by which the challenger's is higher."""
-
-
 class TurnoverGateDecision(GateDecision):
     """The decision on a turnover model."""
 
     method: str
     level: Level | None = None
-    diebold_mariano: DieboldMarianoTest | None = None
+    diebold_mariano: DieboldMarianoResult | None = None
     coverage: dict[Literal["challenger", "champion"], dict[str, float]] = {}
     """Coverage in per cent -> share of weeks in the intervals."""
 
-    parts: tuple[PartErrors, ...] = ()
+    parts: tuple[PartWape, ...] = ()
     windows: tuple[date, ...] = ()
 
 

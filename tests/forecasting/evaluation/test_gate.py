@@ -8,8 +8,8 @@ import pytest
 
 from sales_forecast.forecasting.evaluation.gate import (
     DieboldMarianoResult,
-    GateDecision,
     GateParams,
+    GateResult,
     judge,
     same_rows,
 )
@@ -67,7 +67,7 @@ def test_a_decision_is_json_without_nan_and_is_read_back():
     ]
     assert list(written["parts"][0]) == ["by", "value", "challenger", "champion", "worse_by"]
     assert written["windows"] == ["2016-10-01", "2017-02-25"]
-    assert GateDecision(**json.loads(json.dumps(written, allow_nan=False))) == found
+    assert GateResult(**json.loads(json.dumps(written, allow_nan=False))) == found
 
 
 def test_a_difference_that_may_be_chance_is_not_enough():

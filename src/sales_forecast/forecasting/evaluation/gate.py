@@ -97,7 +97,7 @@ class PartWape(BaseModel, frozen=True):
     """By how much the challenger's WAPE is higher, as a share of the champion's."""
 
 
-class GateDecision(BaseModel, frozen=True):
+class GateResult(BaseModel, frozen=True):
     """Whether the challenger is promoted, and why."""
 
     promote: bool
@@ -131,7 +131,7 @@ def same_rows(own: pd.DataFrame, others: pd.DataFrame) -> bool:
 
 def judge(
     challenger: pd.DataFrame, champion: pd.DataFrame, stores: pd.DataFrame, gate: GateParams
-) -> GateDecision:
+) -> GateResult:
     """Compare two models on the same windows, and decide whether the challenger is promoted.
 
     Args:
@@ -152,7 +152,7 @@ def judge(
         champion=_coverage(both[both["method"] == CHAMPION]),
     )
     objections = [*_not_better(found, gate), *_worse_parts(parts, gate), *_lost_coverage(coverage, gate)]
-    return GateDecision(
+    return GateResult(
         promote=not objections,
         reasons=tuple(objections or [f"its WAPE of {gate.level} is lower, beyond chance"]),
         level=gate.level,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from sales_forecast.forecasting.evaluation.gate import WapeDifference
 from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.models.turnover import TurnoverPackage
-from sales_forecast.pipelines.handovers import Decision, ErrorDifference, GateDecision, TurnoverGateDecision
+from sales_forecast.pipelines.handovers import Decision, GateDecision, TurnoverGateDecision
 from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import Section, Table, Text
 
@@ -103,7 +104,7 @@ def _both(gate_decision: TurnoverGateDecision) -> pd.DataFrame:
     return table.assign(difference=table["this run's"] - table["the one before"])
 
 
-def _interval(found: ErrorDifference) -> str:
+def _interval(found: WapeDifference) -> str:
     return (
         f"The difference in WAPE is {found.wape:+.2%}, with 95 % certainty between {found.low:+.2%} "
         f"and {found.high:+.2%} (paired bootstrap); one of {found.detectable:.2%} would have been "

@@ -8,15 +8,14 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from sales_forecast.forecasting.evaluation.gate import Paired, WapeDifference
 from sales_forecast.forecasting.evaluation.significance import compare_errors
 from sales_forecast.models.marketing import BudgetPackage, score_budgets
 from sales_forecast.pipelines.handovers import (
     BudgetSettings,
     ChampionVersion,
     ComparedData,
-    ComparedErrors,
     DataVersion,
-    ErrorDifference,
     GateDecision,
 )
 from sales_forecast.pipelines.registration.params import BudgetGateParams
@@ -63,10 +62,8 @@ def decide_deployment(
         reasons=("its error on the test campaigns is not lower beyond chance",),
         champion=ChampionVersion(version=champion.version),
         data=ComparedData(challenger=data_version.version, champion=champion.data_version),
-        wape=ComparedErrors(challenger=found.own, champion=found.other),
-        difference=ErrorDifference(
-            wape=found.wape, low=found.low, high=found.high, detectable=found.detectable
-        ),
+        wape=Paired(challenger=found.own, champion=found.other),
+        difference=WapeDifference.of(found),
     )
     if found.verdict == "better":
         return decision.promoted("better", "its error on the test campaigns is lower, beyond chance")
