@@ -92,9 +92,9 @@ format: setup-dev ## Let ruff lay out the code
 viz: setup ## Open the lineage in the browser
 	@$(BIN)/kedro viz run
 
-viz-site: setup ## Build the lineage as a static site in build/
+viz-site: setup ## Build the lineage as a static site in build/, without rows of the data
 	@$(BIN)/kedro viz build
-	@grep -rlF '$(CURDIR)/' build/api | xargs sed -i 's|$(CURDIR)/||g' # where it was built is nobody's business
+	@grep -rlF '$(CURDIR)/' build/api | xargs -r sed -i 's|$(CURDIR)/||g' # paths relative to the project, not of this machine
 	@echo "Open next: build/index.html (serve the folder: python3 -m http.server -d build)"
 
 mlflow: setup ## Open the tracked runs in the browser
