@@ -65,7 +65,7 @@ serve: setup ## Answer over HTTP from what make run has left, and print a call t
 	@$(BIN)/sales-forecast serve
 
 test: setup-dev ## Run the tests
-	@echo "Running the tests (some minutes; make test-fast: under one) ..."
+	@echo "Running the tests (some minutes; make test-fast leaves the slow ones out) ..."
 	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance
 	@echo "Open next: README.md, 'Change it'; tests/ has the same folders as src/sales_forecast/."
 
