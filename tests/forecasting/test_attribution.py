@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sales_forecast.forecasting.attribution import PARTS, explain
-from sales_forecast.forecasting.features.groups import FeatureGroup, sum_by_group
+from sales_forecast.forecasting.features.feature_groups import FeatureGroup, sum_by_group
 from sales_forecast.forecasting.methods.base import forecast_all
 
 

@@ -1,6 +1,7 @@
 """What the retailer's files must look like, by the names of their columns.
 
-Which *rows* are good is decided by the reading nodes, because those may also set bad rows aside.
+Which *rows* are good is decided by the reading nodes, because those may also set bad rows aside. What is
+wrong with a header, a separator or an encoding is described in ``raw_files``.
 """
 
 from __future__ import annotations

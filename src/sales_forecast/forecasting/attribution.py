@@ -17,7 +17,7 @@ import pandas as pd
 
 from sales_forecast.forecasting.features.cold_start import is_cold_start
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.features.groups import FeatureGroup
+from sales_forecast.forecasting.features.feature_groups import FeatureGroup
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, FloatArray
 
 ROUNDING = 1e-9

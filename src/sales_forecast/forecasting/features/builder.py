@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sales_forecast.forecasting.features.exogenous import ExogenousData
-from sales_forecast.forecasting.features.groups import FeatureGroup
+from sales_forecast.forecasting.features.feature_groups import FeatureGroup
 from sales_forecast.forecasting.features.history import SeriesHistory
 from sales_forecast.forecasting.features.lags import (
     lagged,

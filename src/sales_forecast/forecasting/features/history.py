@@ -53,7 +53,10 @@ class SeriesHistory:
 
     @cached_property
     def peers(self) -> dict[str, FloatArray]:
-        """Turnover of the groups that each series belongs to, one row per series."""
+        """Turnover of the groups that each series belongs to, one row per series.
+
+        Each group also gets its own growth and season features in ``builder``.
+        """
         return {
             "department": self._summed(["department"]),
             "region": self._summed(["department", "region"]),

@@ -15,7 +15,7 @@ from typing_extensions import TypeVar
 from sales_forecast.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.features.cold_start import forecast_from_peers, is_cold_start
 from sales_forecast.forecasting.features.context import ForecastContext, repeat_last_year, weeks_ahead
-from sales_forecast.forecasting.features.groups import FeatureGroup
+from sales_forecast.forecasting.features.feature_groups import FeatureGroup
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
 Fitted = dict[str, JsonValue]

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from sales_forecast.forecasting.features.groups import FeatureGroup, sum_by_group
+from sales_forecast.forecasting.features.feature_groups import FeatureGroup, sum_by_group
 from sales_forecast.forecasting.methods.direct import DirectMethod, Part
 from sales_forecast.forecasting.panel.matrix import FloatArray
 

@@ -24,7 +24,7 @@ from typing_extensions import TypeVar
 from sales_forecast.errors import InputError, ShortHistoryError
 from sales_forecast.forecasting.features.builder import FeatureBuilder, Rows
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
-from sales_forecast.forecasting.features.groups import FeatureGroup
+from sales_forecast.forecasting.features.feature_groups import FeatureGroup
 from sales_forecast.forecasting.methods.base import Method, Requirements
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, BoolArray, FloatArray
 

@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from sales_forecast.forecasting.features.context import ForecastContext, repeat_last_year
-from sales_forecast.forecasting.features.groups import FeatureGroup
+from sales_forecast.forecasting.features.feature_groups import FeatureGroup
 from sales_forecast.forecasting.methods.base import Fitted, Method
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, FloatArray, PanelMatrix
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from sklearn import linear_model
 from sklearn.preprocessing import StandardScaler
 
-from sales_forecast.forecasting.features.groups import FeatureGroup, sum_by_group
+from sales_forecast.forecasting.features.feature_groups import FeatureGroup, sum_by_group
 from sales_forecast.forecasting.methods.direct import DirectMethod
 from sales_forecast.forecasting.panel.matrix import FloatArray
 

@@ -14,7 +14,7 @@ def score_backtest(backtest: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         backtest: ``method, cutoff, store, department, week, horizon, turnover, forecast``.
-        panel: Gap-free weekly turnover; its past gives RMSSE its nonconformity scale.
+        panel: Gap-free weekly turnover; its past gives RMSSE its seasonal scale.
 
     Returns:
         ``method, cutoff, department, horizon, rows, wape, rmse, mae, rmsse, bias``. ``department`` is

@@ -1,4 +1,4 @@
-"""Panel -> the forecasts that every method would have made in the past."""
+"""Model input -> the forecasts that every method would have made in the past."""
 
 from kedro.pipeline import Pipeline
 
