@@ -82,7 +82,7 @@ def test_a_tracking_server_that_dies_under_way_is_one_sentence(monkeypatch: pyte
     def fail() -> None:
         raise MlflowException("API request failed: connection refused")
 
-    monkeypatch.setattr(cli, "check_selection", lambda options: None)
+    monkeypatch.setattr(cli, "check_run_options", lambda options: None)
     result = CliRunner().invoke(cli.RunCommand("run", callback=fail))
     assert result.exit_code == 1
     assert "Error: the tracking server failed while the run was under way: API request" in result.output

@@ -19,7 +19,7 @@ from yaml import YAMLError
 from sales_forecast.compat import complaints
 from sales_forecast.errors import InputError
 from sales_forecast.run_logs import log_as_configured_in
-from sales_forecast.selection import check_selection
+from sales_forecast.run_options import check_run_options
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class RunCommand(click.Command):
             log_as_configured_in(source)
         logging.captureWarnings(True)
         with _one_message():
-            check_selection(ctx.params)
+            check_run_options(ctx.params)
             logger.info("Checking the input ...")
             return super().invoke(ctx)
 

@@ -22,7 +22,6 @@ from rich.text import Text
 from sales_forecast.atomic import WholeSaves
 from sales_forecast.datasets import ReportSectionDataset
 from sales_forecast.errors import InputError
-from sales_forecast.raw_files import why_unreadable
 from sales_forecast.tracking import load_metrics
 
 READ_ELSEWHERE = {"raw_folder", "mlflow.required"}
@@ -130,6 +129,8 @@ def _load(name: str, catalog: DataCatalog) -> Any:
         cause = _innermost(error)
         source = catalog.config_resolver.resolve_pattern(name)
         path = source.get("filepath", name)
+        from sales_forecast.contracts.headers import why_unreadable  # pandera: only when it is needed
+
         reading = f"{name.split('.', maxsplit=1)[0]}.read_csv"
         if ".raw_" in name and (reason := why_unreadable(cause, path, source.get("load_args", {}), reading)):
             raise InputError(f"{path}: {reason}") from error

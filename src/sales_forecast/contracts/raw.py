@@ -1,7 +1,7 @@
 """What the retailer's files must look like, by the names of their columns.
 
 Which *rows* are good is decided by the reading nodes, because those may also set bad rows aside. What is
-wrong with a header, a separator or an encoding is described in ``raw_files``.
+wrong with a header, a separator or an encoding is described in ``headers``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import narwhals as nw
 from narwhals.typing import IntoFrame
 
+from sales_forecast.contracts.headers import why_not_these_columns
 from sales_forecast.errors import InputError
-from sales_forecast.raw_files import why_not_these_columns
 
 
 class DataContractError(InputError):

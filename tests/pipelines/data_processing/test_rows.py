@@ -15,13 +15,13 @@ from sales_forecast.pipelines.data_processing.rows import (
     ROW,
     OnBad,
     assert_no_row_lost,
-    number_rows,
     settle,
+    with_row_numbers,
 )
 from sales_forecast.pipelines.data_processing.rules import (
     date_rules,
     key_rules,
-    number_rules,
+    rules_for_numbers,
     unknown_rule,
 )
 from sales_forecast.pipelines.data_processing.values import as_key, as_label, as_number, as_week
@@ -41,13 +41,13 @@ def _rules(frame, after=None):
     return [
         *key_rules(frame, ["store"]),
         *date_rules(frame, "week", "%Y-%m-%d", "saturday", after=after),
-        *number_rules(frame, "turnover"),
+        *rules_for_numbers(frame, "turnover"),
         unknown_rule(frame, "store", [17, 18], "shops.csv"),
     ]
 
 
 def _settle(raw, on_bad, after=None):
-    frame = number_rows(raw, COLUMNS)
+    frame = with_row_numbers(raw, COLUMNS)
     rules = _rules(frame, after)
     return settle(frame, rules, keys=["store", "week"], file="sold.csv", columns=COLUMNS, on_bad=on_bad)
 
@@ -172,8 +172,8 @@ def test_a_cell_of_spaces_is_blank():
 
 
 def test_a_quantity_that_may_be_missing_may_be_blank_or_spaces():
-    frame = number_rows(_read("17,2016-01-02,5 ", "17,2016-01-09,", "17,2016-01-16,   "), COLUMNS)
-    rules = number_rules(frame, "turnover", required=False)
+    frame = with_row_numbers(_read("17,2016-01-02,5 ", "17,2016-01-09,", "17,2016-01-16,   "), COLUMNS)
+    rules = rules_for_numbers(frame, "turnover", required=False)
     good, _ = settle(frame, rules, keys=[], file="sold.csv", columns=COLUMNS, on_bad=OnBad())
     number = good.select(as_number(good, "turnover"))["turnover"].to_numpy()
     np.testing.assert_array_equal(number, [5, np.nan, np.nan])
@@ -188,14 +188,14 @@ def test_keys_stay_whole_numbers_where_a_blank_made_the_column_float():
 
 def test_a_key_is_what_the_table_that_defines_it_makes_it():
     good, _ = _settle(_read(*GOOD, "x,2016-01-09,1"), SET_ASIDE)  # the x made all stores text
-    numbers, texts = (number_rows(pd.DataFrame({"s": [k]}), {"store": "s"}) for k in (17, "17"))
+    numbers, texts = (with_row_numbers(pd.DataFrame({"s": [k]}), {"store": "s"}) for k in (17, "17"))
     assert good.select(as_key(good, "store", like=numbers))["store"].to_list() == [17, 18, 17]
     assert good.select(as_key(good, "store", like=texts))["store"].to_list() == ["17", "18", "17"]
 
 
 def test_labels_have_no_padding_and_no_decimals_and_blanks_stay_blank():
     raw = pd.DataFrame({"text": [" N1 ", "N2", None], "number": [3.0, np.nan, 2.5]})
-    frame = number_rows(raw, {"text": "text", "number": "number"})
+    frame = with_row_numbers(raw, {"text": "text", "number": "number"})
     labels = frame.select(as_label(frame, "text"), as_label(frame, "number"))
     assert labels["text"].to_list() == ["N1", "N2", None]
     assert labels["number"].to_list() == ["3", None, "2.5"]
@@ -210,13 +210,13 @@ def test_weeks_may_already_be_dates():
 
 
 def test_a_file_without_one_good_row_stops_the_run_even_if_bad_rows_are_set_aside():
-    frame = number_rows(_read("17,2016-01-02,n/a"), COLUMNS)
+    frame = with_row_numbers(_read("17,2016-01-02,n/a"), COLUMNS)
     with pytest.raises(DataContractError, match=r"sold\.csv: none of the 1 rows is good"):
         assert_no_row_lost(frame, frame.head(0), frame, "sold.csv")
 
 
 def test_a_row_that_vanished_is_our_fault_and_not_the_users():
-    frame = number_rows(_read(*GOOD), COLUMNS)
+    frame = with_row_numbers(_read(*GOOD), COLUMNS)
     with pytest.raises(AssertionError, match=r"3 rows in, but 2 kept \+ 0 rejected"):
         assert_no_row_lost(frame, frame.head(2), frame.head(0), "sold.csv")
 
@@ -238,11 +238,11 @@ def test_every_row_is_kept_or_rejected_and_the_input_stays_as_it_was(lines):
 
 @pytest.mark.parametrize("value", ["1e400", "1e308", 1e300])
 def test_a_number_that_no_shop_sells_is_bad(value):
-    frame = number_rows(pd.DataFrame({"turnover": [1.0, value]}), {"turnover": "turnover"})
+    frame = with_row_numbers(pd.DataFrame({"turnover": [1.0, value]}), {"turnover": "turnover"})
     with pytest.raises(DataContractError, match="1 bad row"):
         settle(
             frame,
-            number_rules(frame, "turnover"),
+            rules_for_numbers(frame, "turnover"),
             keys=[],
             file="sold.csv",
             columns={"turnover": "turnover"},
@@ -252,7 +252,7 @@ def test_a_number_that_no_shop_sells_is_bad(value):
 
 @pytest.mark.parametrize("text", ["2016-1-9", "9999-12-25", "1912-12-28"])
 def test_a_week_is_written_in_one_way_and_in_our_time(text):
-    frame = number_rows(pd.DataFrame({"week": ["2016-01-09", text]}), {"week": "week"})
+    frame = with_row_numbers(pd.DataFrame({"week": ["2016-01-09", text]}), {"week": "week"})
     rules = date_rules(frame, "week", "%Y-%m-%d", "saturday")
     with pytest.raises(DataContractError, match=r"are not dates of the form %Y-%m-%d, 1990 to 2100 \(row 3"):
         settle(frame, rules, keys=[], file="sold.csv", columns={"week": "week"}, on_bad=OnBad())

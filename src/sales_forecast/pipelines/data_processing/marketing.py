@@ -10,8 +10,8 @@ from narwhals.typing import IntoFrame
 
 from sales_forecast.contracts import DataContractError
 from sales_forecast.pipelines.data_processing.params import ReadMarketingParams
-from sales_forecast.pipelines.data_processing.rows import OnBad, assert_no_row_lost, number_rows, settle
-from sales_forecast.pipelines.data_processing.rules import Rule, number_rules
+from sales_forecast.pipelines.data_processing.rows import OnBad, assert_no_row_lost, settle, with_row_numbers
+from sales_forecast.pipelines.data_processing.rules import Rule, rules_for_numbers
 from sales_forecast.pipelines.data_processing.values import Frame, as_number
 
 MIN_CAMPAIGNS = 10
@@ -36,8 +36,8 @@ def read_budgets(raw_budgets: IntoFrame, read: ReadMarketingParams) -> tuple[Int
         DataContractError: There are bad rows and ``bad_rows`` is ``stop``, or the good ones are too few
             or too alike to learn from.
     """
-    frame = number_rows(raw_budgets, read.columns)
-    rules = [rule for column in ("tv", "sales") for rule in number_rules(frame, column)]
+    frame = with_row_numbers(raw_budgets, read.columns)
+    rules = [rule for column in ("tv", "sales") for rule in rules_for_numbers(frame, column)]
     on_bad = OnBad(
         set_aside=read.bad_rows == "set_aside",
         remedy=(

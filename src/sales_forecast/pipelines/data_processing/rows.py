@@ -23,7 +23,7 @@ REASON = "reason"
 _GOOD = -1
 
 
-def number_rows(data: IntoFrame, columns: Mapping[Any, str]) -> Frame:
+def with_row_numbers(data: IntoFrame, columns: Mapping[Any, str]) -> Frame:
     """Select and rename the configured columns, and number the rows as an editor would."""
     frame: Any = nw.from_native(data)  # eager or lazy
     chosen = frame.select(*(nw.col(given).alias(name) for name, given in columns.items()))
@@ -80,7 +80,7 @@ def settle(
     """Part the good rows from the bad ones, or stop.
 
     Args:
-        frame: Rows as ``number_rows`` gives them.
+        frame: Rows as ``with_row_numbers`` gives them.
         rules: Most basic first; a row is judged by the first one it breaks.
         keys: Columns that together must be unique among good rows; empty for none.
         file: How the file is called in messages.

@@ -64,7 +64,7 @@ def key_rules(frame: Frame, columns: Sequence[str]) -> list[Rule]:
     return rules
 
 
-def number_rules(frame: Frame, column: str, *, required: bool = True) -> list[Rule]:
+def rules_for_numbers(frame: Frame, column: str, *, required: bool = True) -> list[Rule]:
     """A quantity must be a finite number."""
     missing = missing_rules(frame, [column]) if required else []
     if not is_number(frame, column):

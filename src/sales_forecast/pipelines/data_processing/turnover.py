@@ -15,12 +15,12 @@ from sales_forecast.forecasting.panel.calendar import weekly_calendar
 from sales_forecast.forecasting.panel.matrix import KEYS, WEEKS_PER_YEAR
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.data_processing.params import CalendarParams, ReadTurnoverParams
-from sales_forecast.pipelines.data_processing.rows import OnBad, assert_no_row_lost, number_rows, settle
+from sales_forecast.pipelines.data_processing.rows import OnBad, assert_no_row_lost, settle, with_row_numbers
 from sales_forecast.pipelines.data_processing.rules import (
     Rule,
     date_rules,
     key_rules,
-    number_rules,
+    rules_for_numbers,
     unknown_rule,
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import WEEKLY
@@ -54,13 +54,13 @@ def read_sales(
         DataContractError: There are bad rows and ``bad_rows`` is ``stop``.
     """
     columns = read.columns.sales
-    frame = number_rows(raw_sales, columns)
+    frame = with_row_numbers(raw_sales, columns)
     rules = [
         *key_rules(frame, _entities(read)),
         *_taken_labels(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day),
-        *number_rules(frame, "turnover"),
-        *(rule for name in read.future_covariates for rule in number_rules(frame, name, required=False)),
+        *rules_for_numbers(frame, "turnover"),
+        *(rule for name in read.future_covariates for rule in rules_for_numbers(frame, name, required=False)),
         _unknown_stores(frame, stores, read),
     ]
     on_bad = OnBad(
@@ -121,14 +121,14 @@ def read_forecast_index(
             its future value makes one.
     """
     columns, file = read.columns.forecast_index, read.files.forecast_index
-    frame = number_rows(raw_forecast_index, columns)
+    frame = with_row_numbers(raw_forecast_index, columns)
     history = nw.from_native(sales).lazy()
     last = history.select(nw.col("week").max()).collect().item() + read.last_label
     rules = [
         *key_rules(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day, after=last),
         _unknown_stores(frame, stores, read),
-        *(rule for name in read.future_covariates for rule in number_rules(frame, name)),
+        *(rule for name in read.future_covariates for rule in rules_for_numbers(frame, name)),
     ]
     if "department" in columns:
         departments = history.select("department").unique().collect()["department"].to_list()

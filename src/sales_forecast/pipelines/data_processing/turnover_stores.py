@@ -8,8 +8,8 @@ from narwhals.typing import IntoFrame
 from sales_forecast.contracts import DataContractError
 from sales_forecast.forecasting.panel.calendar import NO_SCHOOL_ZONE, french_school_zones
 from sales_forecast.pipelines.data_processing.params import CalendarParams, ReadTurnoverParams
-from sales_forecast.pipelines.data_processing.rows import ROW, OnBad, number_rows, settle
-from sales_forecast.pipelines.data_processing.rules import Rule, key_rules, number_rules
+from sales_forecast.pipelines.data_processing.rows import ROW, OnBad, settle, with_row_numbers
+from sales_forecast.pipelines.data_processing.rules import Rule, key_rules, rules_for_numbers
 from sales_forecast.pipelines.data_processing.values import Frame, as_key, as_label, as_number
 
 DEGREES = {"latitude": 90, "longitude": 180}
@@ -36,14 +36,14 @@ def read_stores(raw_stores: IntoFrame, read: ReadTurnoverParams, calendar: Calen
             attribute has too many values.
     """
     columns, file = read.columns.stores, read.files.stores
-    frame = number_rows(raw_stores, columns)
+    frame = with_row_numbers(raw_stores, columns)
     if file == read.files.sales:
         frame = frame.filter(nw.col(ROW) == nw.col(ROW).min().over("store"))
     numbers = [name for name, kind in read.attributes.items() if kind == "number"]
     rules = [
         *key_rules(frame, ["store"]),
         *(rule for name in DEGREES if name in columns for rule in _degree_rules(frame, name)),
-        *(rule for name in numbers for rule in number_rules(frame, name, required=False)),
+        *(rule for name in numbers for rule in rules_for_numbers(frame, name, required=False)),
     ]
     good, _ = settle(frame, rules, keys=["store"], file=file, columns=columns, on_bad=OnBad())
     labels = [name for name, kind in read.attributes.items() if kind == "text"]
@@ -86,7 +86,7 @@ def _refuse_too_many_values(frame: Frame, labels: list[str], read: ReadTurnoverP
 
 def _degree_rules(frame: Frame, column: str) -> list[Rule]:
     limit = DEGREES[column]
-    rules = number_rules(frame, column, required=False)
+    rules = rules_for_numbers(frame, column, required=False)
     if frame.collect_schema()[column].is_numeric():
         beyond = nw.col(column).abs() > limit
         rules.append(Rule(column, f"are not between -{limit} and {limit} degrees", beyond))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from sales_forecast.pipelines.evaluation.turnover_scores import METRICS, mean_scores, per_window
+from sales_forecast.pipelines.evaluation.turnover_scores import mean_scores, per_window
 from sales_forecast.pipelines.handovers import SelectedMethod
 from sales_forecast.reporting import Chart, Section, Table, Text
 
@@ -167,7 +167,7 @@ def _details(
     """
     return (
         Table(
-            _readable(levels_table.groupby(["level", "method"], as_index=False)[METRICS].mean()),
+            _readable(levels_table.groupby(["level", "method"], as_index=False).mean(numeric_only=True)),
             "Mean over windows of the sums that planners and regions look at.",
             FORMATS,
             collapsed=True,

@@ -16,7 +16,7 @@ from sales_forecast.errors import InputError
 from sales_forecast.renamed import old_names_in_options
 
 
-def check_selection(options: Mapping[str, Any]) -> None:
+def check_run_options(options: Mapping[str, Any]) -> None:
     """Refuse names that do not exist: an environment, a runner, pipelines, nodes, tags, namespaces, datasets.
 
     Args:
