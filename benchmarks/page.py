@@ -89,7 +89,7 @@ def _differences(work: Path, wanted: dict[str, Any]) -> str:
     found = {}
     for other in others:
         pair = rows[rows["method"].isin([project_method, other])]
-        difference = compare(pair, project_method, other, draws=2000, seed=42)
+        difference = compare(pair, project_method, other)
         ratio = wape.loc[project_method] / wape.loc[other]
         found[other] = {
             "difference": difference.wape,

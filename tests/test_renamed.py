@@ -11,7 +11,16 @@ from kedro.config import OmegaConfigLoader
 
 from projects import REPOSITORY, Project
 from sales_forecast.errors import InputError
-from sales_forecast.renamed import DATASETS, GLOBALS, NODES, PARAMETERS, SELECTED, VALUES, refuse_old_names
+from sales_forecast.renamed import (
+    DATASETS,
+    GLOBALS,
+    NODES,
+    PARAMETERS,
+    REMOVED,
+    SELECTED,
+    VALUES,
+    refuse_old_names,
+)
 from sales_forecast.settings import CONFIG_LOADER_ARGS
 
 
@@ -54,6 +63,16 @@ def test_an_old_parameter_is_named_with_its_file_and_its_new_path(tmp_path: Path
     _write(loader, "parameters/mine.yml", _nested(old, {"any": 1}))
     words = f"'{old}' is now '{PARAMETERS[old]}'"
     assert _messages(loader) == [f"conf/local/parameters/mine.yml: {words}", f"--params: {words}"]
+
+
+@pytest.mark.parametrize("old", REMOVED)
+def test_a_parameter_that_exists_no_more_is_named_with_its_file_and_the_reason(
+    tmp_path: Path, old: str
+) -> None:
+    loader = _loader(tmp_path)
+    _write(loader, "parameters/mine.yml", _nested(old, 1))
+    words = f"'{old}' exists no more, as {REMOVED[old]}: leave it out"
+    assert _messages(loader) == [f"conf/local/parameters/mine.yml: {words}"]
 
 
 @pytest.mark.parametrize(("old", "value"), VALUES)
@@ -119,6 +138,11 @@ def test_the_changelog_lists_every_renaming() -> None:
     names = PARAMETERS | GLOBALS | DATASETS | NODES
     missing = {name for pair in names.items() for name in pair} - listed
     assert not {name for name in missing if " and " not in name}
+
+
+def test_the_changelog_lists_every_parameter_that_exists_no_more() -> None:
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
+    assert not {old for old, why in REMOVED.items() if f"| `{old}` | {why} |" not in changelog}
 
 
 def test_a_run_with_an_old_name_stops_before_anything_is_done(new_project: Project) -> None:

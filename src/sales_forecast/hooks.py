@@ -20,7 +20,6 @@ from rich.table import Table
 from rich.text import Text
 
 from sales_forecast.atomic import WholeSaves
-from sales_forecast.datasets import ReportSectionDataset
 from sales_forecast.errors import InputError
 from sales_forecast.tracking import load_metrics
 
@@ -226,6 +225,10 @@ class ProjectHooks:
 
 def _report(pipeline: Pipeline, catalog: DataCatalog) -> str | None:
     """Where the report is that this run has written a section of."""
+    from sales_forecast.datasets import (
+        ReportSectionDataset,
+    )  # imports pandas, and --help need not wait for it
+
     for name in sorted(pipeline.all_outputs()):
         if isinstance(catalog.get(name), ReportSectionDataset):
             return str(catalog.config_resolver.resolve_pattern(name)["filepath"])

@@ -28,7 +28,6 @@ PARAMETERS = {
     "turnover.read.known_ahead": "turnover.read.future_covariates",
     "turnover.workers": "turnover.fitting",
     "marketing.curve.range_share": "marketing.curve.interval_share",
-    "marketing.promotion": "marketing.gate",
 }
 """Path of a parameter, or of a group of them -> its path now."""
 
@@ -37,6 +36,19 @@ VALUES = {
     ("turnover.fitting.engine", "here"): "local",
 }
 """Path of a parameter and its value -> the value now."""
+
+REMOVED = dict.fromkeys(
+    (
+        "turnover.evaluation.bootstrap_draws",
+        "turnover.evaluation.seed",
+        "turnover.gate.bootstrap_draws",
+        "turnover.gate.seed",
+        "marketing.gate",
+        "marketing.promotion",
+    ),
+    "differences are no longer judged by a bootstrap",
+)
+"""Path of a parameter, or of a group of them, that exists no more -> why."""
 
 GLOBALS = {
     "turnover.columns.targets": "turnover.columns.forecast_index",
@@ -182,6 +194,8 @@ def _parameters(tree: Mapping[str, Any]) -> Iterator[str]:
     for path, value in _paths(tree):
         if path in PARAMETERS:
             yield _now(path, PARAMETERS[path])
+        if path in REMOVED:
+            yield f"'{path}' exists no more, as {REMOVED[path]}: leave it out"
         if isinstance(value, str) and (path, value) in VALUES:
             yield f"the value '{value}' of {path} is now '{VALUES[path, value]}'"
 

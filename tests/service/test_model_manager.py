@@ -106,7 +106,7 @@ def test_another_champion_takes_over_while_requests_run_and_a_broken_one_does_no
 
 def experiment(**changes: Any) -> dict[str, Any]:
     known = {"challenger_share": 0.5, "salt": "spring", "planned_weeks": 8, "alpha": 0.05}
-    return known | {"bootstrap_draws": 500, "seed": 42} | changes
+    return known | changes
 
 
 def every_series(shop: Shop) -> list[dict[str, str]]:

@@ -6,24 +6,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.gate import (
     DieboldMarianoResult,
     GateParams,
     GateResult,
     judge,
-    same_rows,
 )
-from sales_forecast.forecasting.evaluation.significance import compare, compare_errors, diebold_mariano
+from sales_forecast.forecasting.evaluation.significance import PairedErrors, diebold_mariano
 
-CUTOFFS = pd.to_datetime(["2016-10-01", "2017-02-25"])
+CUTOFFS = pd.to_datetime(["2015-10-03", "2016-04-02", "2016-10-01", "2017-02-25", "2017-05-27"])
 STORES = pd.DataFrame({"store": range(40), "region": ["north", "south"] * 20, "zone": "1"})
 GATE = GateParams(
-    level="series", part_worse_by_at_most=0.05, coverage_lost_at_most=0.02, bootstrap_draws=500, seed=1
+    level="series",
+    part_worse_by_at_most=0.05,
+    false_alarms=0.05,
+    coverage_lost_at_most=0.02,
+    refit_worse_by_at_most=0.05,
 )
 
 
 def _rows(noise: float, seed: int = 0, half_width: float = 30.0) -> pd.DataFrame:
-    """Forty stores with two departments over two windows of eight weeks; normal errors of so much."""
+    """Forty stores with two departments over five windows of eight weeks; normal errors of so much."""
     keys = pd.MultiIndex.from_product(
         [CUTOFFS, STORES["store"], [88, 117], range(1, 9)], names=["cutoff", "store", "department", "horizon"]
     ).to_frame(index=False)
@@ -65,8 +69,10 @@ def test_a_decision_is_json_without_nan_and_is_read_back():
             "windows",
         )
     ]
-    assert list(written["parts"][0]) == ["by", "value", "challenger", "champion", "worse_by"]
-    assert written["windows"] == ["2016-10-01", "2017-02-25"]
+    assert list(written["parts"][0]) == [
+        *("by", "value", "challenger", "champion", "worse_by", "estimate", "harmed")
+    ]
+    assert written["windows"] == [f"{cutoff:%Y-%m-%d}" for cutoff in CUTOFFS]
     assert GateResult(**json.loads(json.dumps(written, allow_nan=False))) == found
 
 
@@ -86,7 +92,7 @@ def test_the_same_forecasts_are_no_reason_to_change():
 @pytest.mark.parametrize(("column", "value"), [("department", 117), ("region", "south")])
 def test_a_part_that_gets_much_worse_prevents_promotion(column, value):
     challenger = _rows(5, seed=1).merge(STORES, on="store")
-    challenger.loc[challenger[column] == value, "forecast"] += 45
+    challenger.loc[challenger[column] == value, "forecast"] += 36
     challenger = challenger.drop(columns=["region", "zone"])
     found = judge(challenger, _rows(40, seed=2), STORES, GATE)
     loose = GATE.model_copy(update={"part_worse_by_at_most": 9.0, "coverage_lost_at_most": 1.0})
@@ -110,48 +116,63 @@ def test_at_a_higher_level_errors_of_stores_may_even_out():
     assert judge(challenger, champion, STORES, together).difference.high < 0
 
 
-def test_rows_are_the_same_whatever_their_order_and_not_if_actual_turnover_has_changed():
+def test_models_that_were_scored_against_other_turnover_are_not_compared():
     rows = _rows(10)
-    assert same_rows(rows, rows.sample(frac=1, random_state=1))
-    assert not same_rows(rows, rows.assign(turnover=101.0))
-    assert not same_rows(rows, rows.iloc[1:])
+    shuffled = rows.sample(frac=1, random_state=1)
+    assert judge(rows, shuffled, STORES, GATE).difference.wape == 0
+    stale = rows.assign(turnover=rows["turnover"].where(rows.index > 0, 101.0))
+    with pytest.raises(
+        InputError, match=r"1 of 3200 differ \(e\.g\. store 0, department 88, week 2015-10-10"
+    ):
+        judge(rows, stale, STORES, GATE)
+    with pytest.raises(InputError, match="1 of 3200"):
+        judge(rows, rows.iloc[1:], STORES, GATE)
 
 
-def test_errors_of_single_observations_are_compared_as_stores_of_one_row_are():
-    both = pd.concat([_rows(10, seed=1).assign(method="a"), _rows(12, seed=2).assign(method="b")])
-    first = both[(both["week"] == both["week"].min()) & (both["department"] == both["department"].min())]
-    own, other = (first[first["method"] == name].sort_values("store") for name in ("a", "b"))
-    by_store = compare(first, "a", "b", 200, 1)
-    by_observation = compare_errors(
-        *((rows["turnover"] - rows["forecast"]).to_numpy() for rows in (own, other)),
-        own["turnover"].to_numpy(),
-        200,
-        1,
-    )
-    assert len(own) == by_store.clusters
-    assert by_observation.wape == pytest.approx(by_store.wape)
-    assert (by_observation.low, by_observation.high) == pytest.approx((by_store.low, by_store.high))
+def _regions(rows: int = 29) -> pd.DataFrame:
+    """Regions of 1 to 27 stores."""
+    sizes = np.linspace(1, 27, rows).round().astype(int)
+    region = np.repeat(np.arange(rows), sizes)
+    return pd.DataFrame({"store": range(len(region)), "region": region.astype(str), "zone": "1"})
 
 
-def test_half_of_all_differences_without_substance_are_on_either_side_and_few_beyond_the_interval():
-    beyond = 0
-    for seed in range(60):
-        both = pd.concat(
-            [_rows(20, seed=seed).assign(method="a"), _rows(20, seed=900 + seed).assign(method="b")]
+def _of_regions(stores: pd.DataFrame, noise: float, seed: int) -> pd.DataFrame:
+    keys = pd.MultiIndex.from_product(
+        [CUTOFFS, stores["store"], [88], range(1, 9)], names=["cutoff", "store", "department", "horizon"]
+    ).to_frame(index=False)
+    rng = np.random.default_rng(seed)
+    week = keys["cutoff"] + pd.to_timedelta(7 * keys["horizon"], unit="D")
+    rows = keys.assign(week=week, turnover=100.0, forecast=100 + rng.normal(0, noise, len(keys)))
+    return rows.assign(lo_80=0.0, hi_80=999.0, lo_95=0.0, hi_95=999.0)
+
+
+def test_small_regions_do_not_veto_a_better_model_by_chance_and_true_harm_is_seen():
+    stores = _regions()
+    vetoed, over_the_limit, seen = 0, 0, 0
+    for seed in range(20):
+        challenger, champion = _of_regions(stores, 19, seed), _of_regions(stores, 20, 900 + seed)
+        parts = judge(challenger, champion, stores, GATE).parts
+        vetoed += any(part.harmed for part in parts)
+        over_the_limit += any(part.worse_by > GATE.part_worse_by_at_most for part in parts)
+        harmed = challenger.assign(
+            forecast=challenger["forecast"].where(challenger["store"] < 380, challenger["turnover"] + 30.0)
         )
-        beyond += compare(both, "a", "b", 200, seed).verdict != "open"
-    assert beyond <= 9  # 5 % of 60 are 3
+        found = judge(harmed, champion, stores, GATE)
+        seen += any("most of all region 28" in reason for reason in found.reasons)
+    assert over_the_limit >= 10  # what the rule before took for harm
+    assert vetoed <= 3
+    assert seen == 20
 
 
 def test_diebold_mariano_is_the_t_statistic_where_weeks_have_nothing_to_do_with_each_other():
     one, two = (_rows(noise, seed=seed) for noise, seed in ((10, 1), (12, 2)))
     both = pd.concat([one.assign(method="a"), two.assign(method="b")])
-    both["cutoff"] = both["week"]  # each week a window of its own: no neighbours
+    both["cutoff"] = both["week"] - pd.Timedelta(weeks=1)  # each week a window of its own: no neighbours
     both["store"] = both["store"] + 100 * (both["horizon"] > 0)
-    found = diebold_mariano(both, "a", "b")
+    found = diebold_mariano(PairedErrors.of(both, "a", "b"))
     errors = both.assign(error=(both["turnover"] - both["forecast"]).abs())
     weekly = errors.pivot_table(index="week", columns="method", values="error", aggfunc="sum")
     gaps = (weekly["a"] - weekly["b"]).to_numpy()
     expected = gaps.mean() / np.sqrt(gaps.var() / len(gaps))
     assert found.statistic == pytest.approx(expected)
-    assert diebold_mariano(both, "b", "a").statistic == pytest.approx(-expected)
+    assert diebold_mariano(PairedErrors.of(both, "b", "a")).statistic == pytest.approx(-expected)

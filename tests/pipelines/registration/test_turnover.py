@@ -46,9 +46,14 @@ STORES = pd.DataFrame(
 )
 COLD = {"80": {"": 1.0}, "95": {"": 3.0}}
 INTERVALS = IntervalParams(weeks_back=(2,), scale_share=0.1)
-BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(CUTOFF.date(),))
+CUTOFFS = [WEEKS[59], WEEKS[62], CUTOFF]
+BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=tuple(cutoff.date() for cutoff in CUTOFFS))
 GATE = GateParams(
-    level="series", part_worse_by_at_most=0.05, coverage_lost_at_most=1.0, bootstrap_draws=200, seed=1
+    level="series",
+    part_worse_by_at_most=0.05,
+    false_alarms=0.05,
+    coverage_lost_at_most=1.0,
+    refit_worse_by_at_most=0.05,
 )
 
 
@@ -89,11 +94,13 @@ def _fit(panel: pd.DataFrame, method: str) -> TurnoverModel:
 
 
 def _backtest(panel: pd.DataFrame) -> pd.DataFrame:
-    context = ForecastContext.latest(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), NO_SHIFTS).as_of(
-        CUTOFF
-    )
-    folds = backtest_fold(context, METHODS, actuals_after(panel, CUTOFF, 2), INTERVALS)
-    return pd.concat([rows for rows, _ in folds], ignore_index=True)
+    today = ForecastContext.latest(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), NO_SHIFTS)
+    folds = [
+        rows
+        for cutoff in CUTOFFS
+        for rows, _ in backtest_fold(today.as_of(cutoff), METHODS, actuals_after(panel, cutoff, 2), INTERVALS)
+    ]
+    return pd.concat(folds, ignore_index=True)
 
 
 def _serving(panel: pd.DataFrame, method: str, data: str = "data 1") -> ServingModel:

@@ -21,7 +21,7 @@ from sales_forecast.pipelines.tuning.turnover_search import tune
 
 WEEKS = pd.date_range("2016-01-02", periods=80, freq="7D")
 STORES = pd.DataFrame({"store": range(12), "region": "n", "zone": "1"})
-BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[70].date(),))
+BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[70].date(), WEEKS[74].date()))
 DATA = DataVersion(version="some data", files={})
 TUNED = TunedOptions(
     best={"level": 99.5},

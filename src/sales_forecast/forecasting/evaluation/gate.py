@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Generic, Literal, TypeVar
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from sales_forecast.forecasting.evaluation.metrics import mean_wape
 from sales_forecast.forecasting.evaluation.significance import (
     CHALLENGER,
     CHAMPION,
+    FORECAST_KEYS,
     DieboldMariano,
     Difference,
+    PairedErrors,
     compare,
     diebold_mariano,
 )
 from sales_forecast.forecasting.intervals.conformal import COVERAGES
 from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
-from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+from sales_forecast.forecasting.panel.matrix import FloatArray
 
-FORECAST_KEYS = ["cutoff", *ROW_KEYS]
-"""Columns that identify a forecast of a backtest."""
+GAIN = 0.02
+"""Share of the champion's WAPE that a challenger is expected to gain, for saying how long it takes to see."""
 
 Level = Literal["series", "department", "region", "zone", "total"]
 Value = TypeVar("Value")
@@ -37,11 +40,15 @@ class GateParams(BaseModel, frozen=True, extra="forbid"):
     part_worse_by_at_most: float = Field(ge=0)
     """By how much the WAPE of a department or region may rise, as a share of the champion's."""
 
+    false_alarms: float = Field(gt=0, lt=0.5)
+    """Share of challengers without harm that may be refused because some part looks harmed by chance."""
+
     coverage_lost_at_most: float = Field(ge=0, le=1)
     """How much farther below its nominal value the coverage of intervals may lie than the champion's."""
 
-    bootstrap_draws: int = Field(ge=100)
-    seed: int
+    refit_worse_by_at_most: float = Field(ge=0)
+    """By how much the WAPE of a refit in the newest complete window may exceed that of the fit before it, as
+    a share of the latter."""
 
 
 class Paired(BaseModel, Generic[Value], frozen=True):
@@ -52,24 +59,44 @@ class Paired(BaseModel, Generic[Value], frozen=True):
 
 
 class WapeDifference(BaseModel, frozen=True):
-    """WAPE of the challenger minus that of the champion; negative: the challenger is better."""
+    """WAPE of the challenger minus that of the champion; negative: the challenger is better.
+
+    What one window alone cannot tell is None, because JSON has no infinity.
+    """
 
     wape: float
     """Difference as measured, a ratio without unit."""
 
-    low: float
+    low: float | None
     """Lower end of its 95 % interval."""
 
-    high: float
+    high: float | None
     """Upper end of its 95 % interval."""
 
-    detectable: float
+    detectable: float | None
     """The smallest true difference that would be found with 80 % power."""
+
+    weeks: int | None = None
+    """Number of different weeks that were forecast."""
+
+    effective_weeks: float | None = None
+    """Number of weeks, each independent of the others, that would say as much."""
+
+    weeks_needed: int | None = None
+    """Number of weeks in which a gain of 2 % would be found with 80 % power."""
 
     @classmethod
     def of(cls, found: Difference) -> WapeDifference:
-        """Take the figures from a paired bootstrap."""
-        return cls(wape=found.wape, low=found.low, high=found.high, detectable=found.detectable)
+        """Take the figures of a comparison."""
+        return cls(
+            wape=found.wape,
+            low=_none_if_unknown(found.low),
+            high=_none_if_unknown(found.high),
+            detectable=_none_if_unknown(found.detectable),
+            weeks=found.weeks,
+            effective_weeks=found.effective_weeks,
+            weeks_needed=found.weeks_needed(GAIN),
+        )
 
 
 class DieboldMarianoResult(BaseModel, frozen=True):
@@ -81,7 +108,7 @@ class DieboldMarianoResult(BaseModel, frozen=True):
     @classmethod
     def of(cls, found: DieboldMariano) -> DieboldMarianoResult:
         """Replace NaN by None."""
-        return cls(statistic=_none_if_nan(found.statistic), p_value=_none_if_nan(found.p_value))
+        return cls(statistic=_none_if_unknown(found.statistic), p_value=_none_if_unknown(found.p_value))
 
 
 class PartWape(BaseModel, frozen=True):
@@ -94,7 +121,13 @@ class PartWape(BaseModel, frozen=True):
     challenger: float
     champion: float
     worse_by: float
-    """By how much the challenger's WAPE is higher, as a share of the champion's."""
+    """By how much the challenger's WAPE is higher, as a share of the champion's, as measured."""
+
+    estimate: float | None = None
+    """The same, drawn towards the mean of all parts of its kind by as much as it is uncertain."""
+
+    harmed: bool = False
+    """Whether the estimate exceeds the limit, beyond chance even among so many parts."""
 
 
 class GateResult(BaseModel, frozen=True):
@@ -120,15 +153,6 @@ class GateResult(BaseModel, frozen=True):
     """Cutoffs of the windows, ISO dates, oldest first."""
 
 
-def same_rows(own: pd.DataFrame, others: pd.DataFrame) -> bool:
-    """Whether two backtests forecast the same rows, with the same actual turnover."""
-    columns = [*FORECAST_KEYS, "turnover"]
-    if len(own) != len(others):
-        return False
-    one, two = (rows[columns].sort_values(FORECAST_KEYS, ignore_index=True) for rows in (own, others))
-    return bool((one == two).all(axis=None))
-
-
 def judge(
     challenger: pd.DataFrame, champion: pd.DataFrame, stores: pd.DataFrame, gate: GateParams
 ) -> GateResult:
@@ -138,56 +162,111 @@ def judge(
         challenger: ``cutoff, store, department, week, turnover, forecast`` and intervals.
         champion: The same rows, forecast by the champion.
         stores: ``store, region, zone``.
-        gate: Level, tolerances and the bootstrap's draws.
+        gate: Level and tolerances.
+
+    Raises:
+        InputError: The models are not on the same rows with the same actual turnover.
     """
     both = pd.concat(
         [challenger.assign(method=CHALLENGER), champion.assign(method=CHAMPION)], ignore_index=True
     ).merge(stores[["store", "region", "zone"]], on="store", how="left")
     both = both.fillna({"region": "none", "zone": "none"})
+    errors = PairedErrors.of(both, CHALLENGER, CHAMPION)
     by = None if gate.level == "series" else HIERARCHY[gate.level]
-    found = compare(both, CHALLENGER, CHAMPION, gate.bootstrap_draws, gate.seed, by)
-    parts = _parts(both)
-    coverage: Paired[dict[str, float]] = Paired(
-        challenger=_coverage(both[both["method"] == CHALLENGER]),
-        champion=_coverage(both[both["method"] == CHAMPION]),
-    )
-    objections = [*_not_better(found, gate), *_worse_parts(parts, gate), *_lost_coverage(coverage, gate)]
+    found = errors.difference() if by is None else compare(both, CHALLENGER, CHAMPION, by)
+    own, other = (both[both["method"] == name].sort_values(FORECAST_KEYS) for name in (CHALLENGER, CHAMPION))
+    parts = _parts(errors, own, gate)
+    coverage: Paired[dict[str, float]] = Paired(challenger=_coverage(own), champion=_coverage(other))
+    objections = [
+        *_not_better(found, gate),
+        *_harmed_parts(parts, gate),
+        *_lost_coverage(coverage, _misses(errors, own, other), gate),
+    ]
     return GateResult(
         promote=not objections,
         reasons=tuple(objections or [f"its WAPE of {gate.level} is lower, beyond chance"]),
         level=gate.level,
         wape=Paired(challenger=found.own, champion=found.other),
         difference=WapeDifference.of(found),
-        diebold_mariano=DieboldMarianoResult.of(diebold_mariano(both, CHALLENGER, CHAMPION)),
+        diebold_mariano=DieboldMarianoResult.of(diebold_mariano(errors)),
         coverage=coverage,
         parts=tuple(parts),
         windows=tuple(sorted(f"{cutoff:%Y-%m-%d}" for cutoff in both["cutoff"].unique())),
     )
 
 
-def _none_if_nan(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _none_if_unknown(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
-def _parts(both: pd.DataFrame) -> list[PartWape]:
-    """WAPE of single series by department and by region, mean over windows."""
-    parts = []
+def _parts(errors: PairedErrors, rows: pd.DataFrame, gate: GateParams) -> list[PartWape]:
+    """WAPE of single series by department and by region, and which of them are harmed.
+
+    Source:
+        Empirical Bayes estimates with the variance between parts by DerSimonian and Laird (1986), Controlled
+        Clinical Trials 7(3), 177-188; Benjamini and Hochberg (1995), Journal of the Royal Statistical Society
+        B 57(1), 289-300.
+    """
+    from scipy import stats
+
+    found: list[tuple[Literal["department", "region"], str, Difference]] = []
+    estimates: list[float] = []
     columns: tuple[Literal["department", "region"], ...] = ("department", "region")
     for by in columns:
-        for value, rows in both.groupby(by):
-            own, other = (mean_wape(rows[rows["method"] == name]) for name in (CHALLENGER, CHAMPION))
-            if math.isnan(own) or math.isnan(other):
-                continue  # a part that sold nothing has no WAPE
-            worse_by = own / max(other, 1e-9) - 1
-            parts.append(PartWape(by=by, value=str(value), challenger=own, champion=other, worse_by=worse_by))
-    return parts
+        labels = rows[by].to_numpy()
+        of_kind = [
+            (by, str(label), errors.where(labels == label).difference()) for label in pd.unique(labels)
+        ]
+        of_kind = sorted(one for one in of_kind if one[2].other > 0)  # who sold nothing has no WAPE
+        found += of_kind
+        estimates += _shrunken([one for _, _, one in of_kind])
+    if not found:
+        return []
+    chances = stats.false_discovery_control([one.p_worse() for _, _, one in found])
+    return [
+        PartWape(
+            by=by,
+            value=value,
+            challenger=one.own,
+            champion=one.other,
+            worse_by=one.wape / one.other,
+            estimate=estimate,
+            harmed=estimate > gate.part_worse_by_at_most and float(chance) <= gate.false_alarms,
+        )
+        for (by, value, one), estimate, chance in zip(found, estimates, chances, strict=True)
+    ]
+
+
+def _shrunken(parts: list[Difference]) -> list[float]:
+    """Relative differences, each drawn towards their common mean by as much as it is uncertain."""
+    raw: FloatArray = np.array([part.wape / part.other for part in parts])
+    squared = np.array([(part.standard_error / part.other) ** 2 for part in parts])
+    if len(parts) < 2 or not np.isfinite(squared).all() or (squared == 0).any():
+        return [float(value) for value in raw]
+    weight = 1 / squared
+    excess = weight @ (raw - raw @ weight / weight.sum()) ** 2 - (len(parts) - 1)
+    between = max(excess / (weight.sum() - (weight**2).sum() / weight.sum()), 0)
+    weight = 1 / (squared + between)
+    mean = raw @ weight / weight.sum()
+    return [float(value) for value in mean + (raw - mean) * between / (between + squared)]
 
 
 def _coverage(rows: pd.DataFrame) -> dict[str, float]:
-    return {
-        str(share): float(rows["turnover"].between(rows[f"lo_{share}"], rows[f"hi_{share}"]).mean())
-        for share in COVERAGES
-    }
+    return {str(share): float(inside.mean()) for share, inside in _inside(rows).items()}
+
+
+def _inside(rows: pd.DataFrame) -> dict[int, pd.Series[bool]]:
+    return {share: rows["turnover"].between(rows[f"lo_{share}"], rows[f"hi_{share}"]) for share in COVERAGES}
+
+
+def _misses(errors: PairedErrors, own: pd.DataFrame, other: pd.DataFrame) -> dict[str, Difference]:
+    """Difference in the share of weeks outside the intervals, by nominal coverage."""
+    misses = {}
+    for share in COVERAGES:
+        one, two = ((~_inside(rows)[share]).to_numpy().astype(np.float64) for rows in (own, other))
+        paired = replace(errors, own=one, other=two, turnover=np.ones(len(one)))
+        misses[str(share)] = paired.difference()
+    return misses
 
 
 def _not_better(found: Difference, gate: GateParams) -> list[str]:
@@ -197,22 +276,26 @@ def _not_better(found: Difference, gate: GateParams) -> list[str]:
     return [f"its WAPE of {gate.level} is {what}"]
 
 
-def _worse_parts(parts: list[PartWape], gate: GateParams) -> list[str]:
-    worse = [part for part in parts if part.worse_by > gate.part_worse_by_at_most]
-    if not worse:
+def _harmed_parts(parts: list[PartWape], gate: GateParams) -> list[str]:
+    harmed = [part for part in parts if part.harmed]
+    if not harmed:
         return []
-    worst = max(worse, key=lambda part: part.worse_by)
+    worst = max(harmed, key=lambda part: part.worse_by)
     return [
-        f"{len(worse)} of {len(parts)} departments and regions get worse by more than "
-        f"{gate.part_worse_by_at_most:.0%}, most of all {worst.by} {worst.value} ({worst.worse_by:.1%})"
+        f"{len(harmed)} of {len(parts)} departments and regions get worse by more than "
+        f"{gate.part_worse_by_at_most:.0%}, beyond chance, most of all {worst.by} {worst.value} "
+        f"({worst.worse_by:.1%})"
     ]
 
 
-def _lost_coverage(coverage: Paired[dict[str, float]], gate: GateParams) -> list[str]:
+def _lost_coverage(
+    coverage: Paired[dict[str, float]], misses: dict[str, Difference], gate: GateParams
+) -> list[str]:
     objections = []
     for share, own in coverage.challenger.items():
         other = coverage.champion[share]
         own_gap, other_gap = (max(int(share) / 100 - held, 0) for held in (own, other))
-        if own_gap > other_gap + gate.coverage_lost_at_most:
+        beyond_chance = misses[share].p_worse() <= gate.false_alarms
+        if own_gap > other_gap + gate.coverage_lost_at_most and beyond_chance:
             objections.append(f"its {share} % intervals hold {own:.1%} of weeks, the champion's {other:.1%}")
     return objections

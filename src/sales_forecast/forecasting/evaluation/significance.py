@@ -1,23 +1,31 @@
-"""Whether one method is better than another beyond chance: two paired tests on the same past forecasts."""
+"""Whether one method is better than another beyond chance: tests on the same past forecasts.
+
+A week that was hard to foresee was hard in all stores, and a store that sells in its own way does so every
+week. So evidence is counted in weeks and stores, and not in rows: see ``PairedErrors.difference``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from math import ceil, inf, isfinite, nan
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from sales_forecast.forecasting.panel.matrix import FloatArray
+from sales_forecast.errors import InputError
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS, FloatArray, Positions
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 """Values of ``method`` where two models are compared."""
 
-DETECTABLE_STANDARD_ERRORS = 1.96 + 0.84
-"""Size of a difference, in standard errors, that a 95 % interval distinguishes from zero with 80 % power."""
+FORECAST_KEYS = ["cutoff", *ROW_KEYS]
+"""Columns that identify a forecast of a backtest."""
 
-MIN_CLUSTERS = 5
-"""The bootstrap needs so many clusters (stores) to say anything about chance."""
+POWER = 0.8
+"""A difference counts as detectable if it is found in so many of all cases."""
+
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 Verdict = Literal["better", "worse", "open"]
 
@@ -30,126 +38,285 @@ class Difference:
         wape: Difference as measured.
         own: WAPE of the method, mean over windows.
         other: WAPE of the other method, mean over windows.
-        low: Lower end of the 95 % interval of the difference.
-        high: Upper end of the 95 % interval of the difference.
-        deviation: Standard deviation of the difference over draws, which is its standard error.
-        detectable: The smallest true difference that would be found with 80 % power.
-        clusters: Number of clusters (stores) that were drawn from.
+        standard_error: Standard error of the difference; infinite where one window tells nothing of chance.
+        degrees_of_freedom: Of Student's distribution that the interval is taken from.
+        weeks: Number of different weeks that were forecast.
+        effective_weeks: Number of weeks, each independent of the others, that would say as much.
     """
 
     wape: float
     own: float
     other: float
-    low: float
-    high: float
-    deviation: float
-    detectable: float
-    clusters: int = MIN_CLUSTERS
+    standard_error: float
+    degrees_of_freedom: int
+    weeks: int
+    effective_weeks: float
+
+    def half_width(self, alpha: float = 0.05) -> float:
+        """Half of the interval that misses the true difference with probability ``alpha``."""
+        if not isfinite(self.standard_error) or self.standard_error == 0:
+            return self.standard_error
+        # in very long experiments the first parts of alpha underflow to zero
+        return _student(1 - max(alpha, float(np.finfo(float).tiny)) / 2, self) * self.standard_error
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval of the difference."""
+        return self.wape - self.half_width()
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval of the difference."""
+        return self.wape + self.half_width()
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that would be found with 80 % power."""
+        if not isfinite(self.standard_error):
+            return inf
+        return self.half_width() + _student(POWER, self) * self.standard_error
 
     @property
     def verdict(self) -> Verdict:
-        """``better`` or ``worse``; ``open`` where the interval holds zero or there are too few clusters."""
-        if self.clusters < MIN_CLUSTERS:
-            return "open"
+        """``better`` or ``worse``; ``open`` where the interval contains zero."""
         return "better" if self.high < 0 else "worse" if self.low > 0 else "open"
 
+    def p_worse(self, limit: float = 0.0) -> float:
+        """One-sided p-value of the hypothesis that the method is worse by no more than ``limit``."""
+        from scipy import stats
 
-def compare(
-    backtest: pd.DataFrame,
-    method: str,
-    other: str,
-    draws: int,
-    seed: int,
-    by: list[str] | None = None,
-) -> Difference:
-    """Compare the WAPE of two methods by a paired bootstrap over stores.
+        if not isfinite(self.standard_error):
+            return 1.0
+        if self.standard_error == 0:
+            return float(self.wape <= limit)
+        return float(stats.t.sf((self.wape - limit) / self.standard_error, self.degrees_of_freedom))
 
-    Stores are drawn with replacement, the same ones for both methods and all windows. Stores are drawn and
-    not rows, because the errors of the weeks and departments of a store depend on each other.
+    def weeks_needed(self, share: float) -> int | None:
+        """Weeks of forecasts in which a gain of this share of the other's WAPE would be detectable.
+
+        Returns:
+            Number of weeks, as the standard error falls with the root of their number; None where it is
+            unknown, or nothing differs.
+        """
+        if not isfinite(self.detectable) or self.detectable == 0 or self.other == 0:
+            return None
+        return ceil(self.weeks * (self.detectable / (share * self.other)) ** 2)
+
+
+def _student(probability: float, found: Difference) -> float:
+    from scipy import stats
+
+    return float(-stats.t.isf(probability, found.degrees_of_freedom))
+
+
+@dataclass(frozen=True)
+class PairedErrors:
+    """Absolute errors of two methods on the same rows.
 
     Args:
-        backtest: ``method, cutoff, store, turnover, forecast`` of both methods on the same rows and, if
-            ``by`` is given, ``week`` and the columns of ``by``.
-        method: Method whose WAPE counts.
-        other: Method whose WAPE is subtracted.
-        draws: Number of draws.
-        seed: Seed of the draws.
-        by: Errors are those of weekly sums over the drawn stores by these columns; without it, of series.
-
-    Source:
-        Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapters 8 and 13: percentile interval,
-        resampling whole clusters.
+        own: Absolute errors of the method, currency units, shape ``(rows,)``.
+        other: Absolute errors of the other method on the same rows.
+        turnover: Absolute actual turnover of the rows.
+        week: Calendar week of each row, in weeks after the first.
+        fold: Number of the window of each row, from 0, oldest first; windows are dependent only where they
+            overlap.
+        folds: Number of windows.
+        apart: How many of the windows do not overlap.
+        horizon_weeks: Length of a window.
+        store: Number of the store of each row, from 0; None where rows are sums over stores.
+        pooled: WAPE is pooled over all rows, instead of the mean of the windows' WAPE.
     """
-    stores = pd.Index(np.sort(backtest["store"].unique()), name="store")
-    drawn = _draw(len(stores), draws, seed)
-    own, others = (
-        np.mean([_drawn_wape(rows, stores, drawn, by) for _, rows in of_method.groupby("cutoff")], axis=0)
-        for of_method in (backtest[backtest["method"] == name] for name in (method, other))
-    )
-    return _difference(own, others, len(stores))
+
+    own: FloatArray
+    other: FloatArray
+    turnover: FloatArray
+    week: Positions
+    fold: Positions
+    folds: int
+    apart: int
+    horizon_weeks: int
+    store: Positions | None = None
+    pooled: bool = False
+    _weight: FloatArray = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sold = np.bincount(self.fold, self.turnover, self.folds)
+        if self.pooled:
+            weight = np.full(len(self.fold), 1 / max(sold.sum(), 1e-9))
+        else:  # windows in which nothing was sold have no WAPE
+            weight = (np.where(sold > 0, 1 / np.maximum(sold, 1e-9), 0) / max((sold > 0).sum(), 1))[self.fold]
+        object.__setattr__(self, "_weight", weight)
+
+    @classmethod
+    def of(cls, backtest: pd.DataFrame, method: str, other: str, by: list[str] | None = None) -> PairedErrors:
+        """Pair the forecasts of two methods.
+
+        Args:
+            backtest: ``method, cutoff, store, department, week, turnover, forecast`` of both methods and, if
+                ``by`` is given, its columns.
+            method: Method whose errors count.
+            other: Method that it is compared with.
+            by: Errors are those of weekly sums over all rows by these columns; without it, of single series.
+
+        Raises:
+            InputError: The methods are not on the same rows with the same actual turnover.
+        """
+        own, others = (backtest[backtest["method"] == name] for name in (method, other))
+        refuse_other_rows(own, others)
+        if by is not None:
+            keys = ["cutoff", "week", *by]
+            own, others = (rows.groupby(keys)[["turnover", "forecast"]].sum() for rows in (own, others))
+        else:
+            own, others = (rows.set_index(FORECAST_KEYS).sort_index() for rows in (own, others))
+        index = own.index.to_frame(index=False)
+        cutoffs = np.sort(index["cutoff"].unique())
+        horizon_weeks = int((index["week"] - index["cutoff"]).dt.days.max()) // 7
+        return cls(
+            own=(own["turnover"] - own["forecast"]).abs().to_numpy(dtype=float),
+            other=(others["turnover"] - others["forecast"]).abs().to_numpy(dtype=float),
+            turnover=own["turnover"].abs().to_numpy(dtype=float),
+            week=((index["week"] - index["week"].min()).dt.days // 7).to_numpy(),
+            fold=np.searchsorted(cutoffs, index["cutoff"].to_numpy()),
+            folds=len(cutoffs),
+            apart=_apart(pd.DatetimeIndex(cutoffs), horizon_weeks),
+            horizon_weeks=horizon_weeks,
+            store=None if by is not None else index["store"].factorize()[0],
+        )
+
+    def where(self, rows: BoolArray, folds: int | None = None) -> PairedErrors:
+        """The same comparison on some of the rows and, if ``folds`` is given, on so many oldest windows."""
+        return replace(
+            self,
+            folds=self.folds if folds is None else folds,
+            apart=self.apart if folds is None else min(self.apart, folds),
+            own=self.own[rows],
+            other=self.other[rows],
+            turnover=self.turnover[rows],
+            fold=self.fold[rows],
+            week=self.week[rows],
+            store=None if self.store is None else self.store[rows],
+        )
+
+    def difference(self) -> Difference:
+        """Measure the difference in WAPE and how certain it is.
+
+        The variance is the sum of that between windows and that between stores, less that of stores within
+        windows, which both contain; it is never taken to be smaller than either. The variance between windows
+        is estimated by projections of the windows' differences on cosines: on all of them where no windows
+        overlap, which is the usual variance of a mean; on the slow half where they do, because neighbours
+        then share weeks and shocks.
+
+        Source:
+            Cameron, Gelbach and Miller (2011), Robust Inference With Multiway Clustering, Journal of Business
+            & Economic Statistics 29(2), 238-249; Lazarus, Lewis, Stock and Watson (2018), HAR Inference, the
+            same journal 36(4), 541-559: the cosines, and Student's distribution with as many degrees of
+            freedom.
+        """
+        own, other = (float(self._weight @ errors) for errors in (self.own, self.other))
+        influence = self._weight * (self.own - self.other - (own - other) * self.turnover)
+        weeks = len(np.unique(self.week))
+        variance, freedom = self._variance(influence)
+        of_weeks = np.bincount(self.week, influence)
+        independent = float(of_weeks @ of_weeks) * weeks / max(weeks - 1, 1)
+        effective = weeks if variance == 0 else weeks * min(independent / variance, 1) if freedom else 1
+        return Difference(
+            wape=own - other,
+            own=own,
+            other=other,
+            standard_error=float(np.sqrt(variance)) if freedom else inf,
+            degrees_of_freedom=freedom,
+            weeks=weeks,
+            effective_weeks=float(effective),
+        )
+
+    def _variance(self, influence: FloatArray) -> tuple[float, int]:
+        """Variance of the sum of all rows' influence, and its degrees of freedom; none with one window."""
+        folds = self.folds
+        cosines = self.apart - 1 if self.apart == folds else self.apart // 2
+        if cosines < 1:
+            return inf, 0
+        of_folds = np.bincount(self.fold, influence, folds).astype(np.float64)
+        between_windows = _long_run_variance(of_folds[:, None], cosines)
+        if self.store is None:
+            return between_windows, cosines
+        stores = int(self.store.max(initial=0)) + 1
+        cell = self.fold * stores + self.store
+        cells = np.bincount(cell, influence, folds * stores).astype(np.float64).reshape(folds, stores)
+        present = np.bincount(self.store, minlength=stores) > 0
+        if present.sum() < 2:
+            return between_windows, cosines
+        of_stores = cells.sum(axis=0)
+        between_stores = float(of_stores @ of_stores) * present.sum() / (present.sum() - 1)
+        both = between_windows + between_stores - _long_run_variance(cells, cosines)
+        return max(both, between_windows, between_stores), min(cosines, int(present.sum()) - 1)
 
 
-def compare_errors(
-    own_errors: FloatArray, other_errors: FloatArray, actuals: FloatArray, draws: int, seed: int
-) -> Difference:
-    """Compare two methods by a paired bootstrap over independent observations, each its own cluster.
+def _long_run_variance(columns: FloatArray, cosines: int) -> float:
+    """Variance of the sum of each serially dependent column, added up; shape ``(folds, columns)``."""
+    folds = len(columns)
+    angle = np.pi / folds * np.outer(np.arange(1, cosines + 1), np.arange(folds) + 0.5)
+    projections = np.sqrt(2 / folds) * np.cos(angle) @ columns
+    return float(np.square(projections).sum()) * folds / cosines
+
+
+def _apart(cutoffs: pd.DatetimeIndex, horizon_weeks: int) -> int:
+    """Largest number of windows that do not overlap."""
+    count, end = 0, pd.Timestamp.min
+    for cutoff in cutoffs:
+        if cutoff >= end:
+            count, end = count + 1, cutoff + pd.Timedelta(weeks=horizon_weeks)
+    return count
+
+
+def compare(backtest: pd.DataFrame, method: str, other: str, by: list[str] | None = None) -> Difference:
+    """Compare the WAPE of two methods; for arguments and errors see ``PairedErrors.of``."""
+    return PairedErrors.of(backtest, method, other, by).difference()
+
+
+def compare_observations(own_errors: FloatArray, other_errors: FloatArray, actuals: FloatArray) -> Difference:
+    """Compare two methods on observations that do not depend on each other.
 
     Args:
         own_errors: Actual minus forecast of the method, one per observation.
         other_errors: Actual minus forecast of the other method, for the same observations.
         actuals: What came true.
-        draws: Number of draws.
-        seed: Seed of the draws.
     """
-    drawn = _draw(len(actuals), draws, seed)
-    total = np.maximum(drawn @ actuals, 1e-9)
-    own, others = ((drawn @ np.abs(errors)) / total for errors in (own_errors, other_errors))
-    return _difference(own, others, len(actuals))
-
-
-def _draw(count: int, draws: int, seed: int) -> FloatArray:
-    """How often each cluster counts, shape ``(1 + draws, count)``; the first row is the measurement."""
-    counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), draws)
-    return np.vstack([np.ones(count), counts])
-
-
-def _difference(own: FloatArray, others: FloatArray, clusters: int) -> Difference:
-    """Difference of two errors and its interval, from one value of each per draw."""
-    gaps = own - others
-    low, high = np.quantile(gaps[1:], [0.025, 0.975])
-    deviation = float(gaps[1:].std())
-    return Difference(
-        wape=float(gaps[0]),
-        own=float(own[0]),
-        other=float(others[0]),
-        low=float(low),
-        high=float(high),
-        deviation=deviation,
-        detectable=DETECTABLE_STANDARD_ERRORS * deviation,
-        clusters=clusters,
+    number = np.arange(len(actuals))
+    own, other = np.abs(own_errors), np.abs(other_errors)
+    errors = PairedErrors(
+        *(own, other, np.abs(actuals)),
+        week=number,
+        fold=number,
+        folds=len(number),
+        apart=len(number),
+        horizon_weeks=1,
+        pooled=True,
     )
+    return errors.difference()
 
 
-def _drawn_wape(
-    rows: pd.DataFrame, stores: pd.Index[str], drawn: FloatArray, by: list[str] | None
-) -> FloatArray:
-    """WAPE of one method in one window, for each draw."""
+def refuse_other_rows(own: pd.DataFrame, others: pd.DataFrame) -> None:
+    """Refuse to compare forecasts of other rows, or that were scored against other turnover.
 
-    def per_store(values: pd.Series[float], columns: list[str]) -> FloatArray:
-        keys = [rows["store"], *(rows[column] for column in columns)]
-        table = values.groupby(keys).sum()
-        wide = table.unstack(columns) if columns else table.to_frame()
-        return wide.reindex(stores).fillna(0).to_numpy(dtype=float)
+    Args:
+        own: ``cutoff, store, department, week, turnover`` of one method.
+        others: The same of the other method.
 
-    error, turnover = rows["turnover"] - rows["forecast"], rows["turnover"]
-    if by is None:
-        errors, sums = (drawn @ per_store(values.abs(), [])[:, 0] for values in (error, turnover))
-    else:
-        errors, sums = (
-            np.abs(drawn @ per_store(values, [*by, "week"])).sum(axis=1) for values in (error, turnover)
+    Raises:
+        InputError: Says on how many rows they differ, with an example.
+    """
+    one, two = (rows[[*FORECAST_KEYS, "turnover"]].set_index(FORECAST_KEYS) for rows in (own, others))
+    if one.index.has_duplicates or two.index.has_duplicates:
+        raise InputError("a forecast is there twice, so two methods cannot be compared row by row")
+    both = one.join(two, how="outer", lsuffix="_own", rsuffix="_other")
+    unlike = both.index[~(both["turnover_own"] == both["turnover_other"])]
+    if len(unlike):
+        cutoff, store, department, week = unlike[0]
+        raise InputError(
+            f"the two methods are not on the same rows with the same turnover: {len(unlike)} of {len(both)} "
+            f"differ (e.g. store {store}, department {department}, week {week:%Y-%m-%d}, forecast at "
+            f"{cutoff:%Y-%m-%d}). Let both forecast the same files."
         )
-    ratio: FloatArray = errors / np.maximum(sums, 1e-9)
-    return ratio
 
 
 @dataclass(frozen=True)
@@ -165,16 +332,15 @@ class DieboldMariano:
     p_value: float
 
 
-def diebold_mariano(backtest: pd.DataFrame, method: str, other: str) -> DieboldMariano:
+def diebold_mariano(errors: PairedErrors) -> DieboldMariano:
     """Test the weekly difference in the sum of absolute errors, which is autocorrelated.
 
-    Windows lie apart, so autocovariances are taken within a window only. NaN where all weeks have the same
-    difference.
+    The forecasts of a week that were made at several cutoffs count together. Weeks less than a horizon apart
+    may depend on each other, less than two where windows overlap, unless weeks between them were not
+    forecast. NaN where all weeks have the same difference.
 
     Args:
-        backtest: ``method, cutoff, week, turnover, forecast`` of both methods, on the same rows.
-        method: Method whose losses count.
-        other: Method whose losses are subtracted.
+        errors: Errors of both methods.
 
     Source:
         Diebold and Mariano (1995), Comparing Predictive Accuracy, Journal of Business & Economic Statistics
@@ -182,20 +348,20 @@ def diebold_mariano(backtest: pd.DataFrame, method: str, other: str) -> DieboldM
     """
     from scipy import stats
 
-    errors = backtest.assign(error=(backtest["turnover"] - backtest["forecast"]).abs())
-    losses = errors.pivot_table(index=["cutoff", "week"], columns="method", values="error", aggfunc="sum")
-    differences = losses[method] - losses[other]
+    weeks = np.unique(errors.week)
+    differences = np.bincount(errors.week, errors.own - errors.other)[weeks]
     centred = differences - differences.mean()
-    windows = [window.sort_index().to_numpy() for _, window in centred.groupby(level="cutoff")]
-    variance = sum(_long_run_sum(window) for window in windows) / len(differences)
-    statistic = float("nan")
+    runs = np.split(centred, np.flatnonzero(np.diff(weeks) > 1) + 1)
+    bandwidth = errors.horizon_weeks * (1 if errors.apart == errors.folds else 2)
+    variance = sum(_newey_west(run, bandwidth) for run in runs) / len(weeks)
+    statistic = nan
     if variance > 0:
-        statistic = float(differences.mean() / np.sqrt(variance / len(differences)))
-    return DieboldMariano(statistic, float(2 * stats.t.sf(abs(statistic), df=max(len(differences) - 1, 1))))
+        statistic = float(differences.mean() / np.sqrt(variance / len(weeks)))
+    return DieboldMariano(statistic, float(2 * stats.t.sf(abs(statistic), df=max(len(weeks) - 1, 1))))
 
 
-def _long_run_sum(window: FloatArray) -> float:
+def _newey_west(run: FloatArray, bandwidth: int) -> float:
     """Sum of squares and, with falling weights, of lagged products."""
-    weeks = len(window)
-    products = [float(window[lag:] @ window[: weeks - lag]) for lag in range(weeks)]
-    return products[0] + 2 * sum((1 - lag / weeks) * products[lag] for lag in range(1, weeks))
+    lags = min(len(run), bandwidth)
+    products = [float(run[lag:] @ run[: len(run) - lag]) for lag in range(lags)]
+    return products[0] + 2 * sum((1 - lag / lags) * products[lag] for lag in range(1, lags))

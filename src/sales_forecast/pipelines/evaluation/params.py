@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from sales_forecast.errors import InputError
 from sales_forecast.pipelines.params import Params
 
@@ -12,8 +10,6 @@ class TurnoverEvaluationParams(Params):
     """What the candidates are measured against."""
 
     baseline: str
-    bootstrap_draws: int = Field(ge=100)
-    seed: int
 
     def check_candidates(self, methods: list[str]) -> None:
         """Refuse a baseline that was not backtested."""

@@ -16,7 +16,6 @@ from sales_forecast.forecasting.intervals.hierarchy import (
     measure_level_coverage,
     sum_to_level,
 )
-from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.pipelines.handovers import SelectedMethod
 
 
@@ -87,15 +86,12 @@ def learn_hierarchy_intervals(
     return learn_level_half_widths(own, panel, stores), measure_level_coverage(own, panel, stores)
 
 
-def compare_with_selected(
-    backtest: pd.DataFrame, selected_method: SelectedMethod, evaluation: TurnoverEvaluationParams
-) -> pd.DataFrame:
+def compare_with_selected(backtest: pd.DataFrame, selected_method: SelectedMethod) -> pd.DataFrame:
     """Say of each other method by how much the selected method beats it, and whether that could be luck.
 
     Args:
         backtest: Every forecast of the past.
         selected_method: Whose errors are compared.
-        evaluation: Draws and seed of the bootstrap.
 
     Returns:
         ``method, difference, low, high, verdict``: WAPE of the selected method less that of the method, mean
@@ -107,7 +103,7 @@ def compare_with_selected(
     rows: list[Mapping[str, object]] = []
     for other in others:
         pair = backtest[backtest["method"].isin([best, other])]
-        found = compare(pair, best, other, evaluation.bootstrap_draws, evaluation.seed)
+        found = compare(pair, best, other)
         rows.append(
             {
                 "method": other,

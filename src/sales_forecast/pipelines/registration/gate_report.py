@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sales_forecast.forecasting.evaluation.gate import WapeDifference
+from sales_forecast.forecasting.evaluation.gate import GAIN, WapeDifference
 from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import Decision, GateDecision, TurnoverGateDecision
@@ -67,7 +67,7 @@ def _comparison(gate_decision: TurnoverGateDecision) -> tuple[Table | Text, ...]
     tested = gate_decision.diebold_mariano
     if gate_decision.difference is None or tested is None:
         return ()
-    parts = pd.DataFrame([part.model_dump() for part in gate_decision.parts])
+    parts = pd.DataFrame([part.model_dump(exclude={"harmed"}) for part in gate_decision.parts])
     return (
         Table(
             _both(gate_decision),
@@ -85,10 +85,12 @@ def _comparison(gate_decision: TurnoverGateDecision) -> tuple[Table | Text, ...]
                     "challenger": "this run's",
                     "champion": "the one before",
                     "worse_by": "change",
+                    "estimate": "change without luck",
                 }
             ),
-            "WAPE by department and region.",
-            {"this run's": ".1%", "the one before": ".1%", "change": "+.1%"},
+            "WAPE by department and region. The last column draws each change towards the mean of all, by as "
+            "much as it is uncertain.",
+            {"this run's": ".1%", "the one before": ".1%", "change": "+.1%", "change without luck": "+.1%"},
             collapsed=True,
         ),
     )
@@ -105,11 +107,31 @@ def _both(gate_decision: TurnoverGateDecision) -> pd.DataFrame:
 
 
 def _interval(found: WapeDifference) -> str:
+    """What the comparison can tell, in points of WAPE."""
+    if found.low is None or found.high is None or found.detectable is None:
+        return f"The WAPE differs by {_points(found.wape)}; whether that is chance, one window cannot tell."
+    if found.low == found.high == 0:
+        return "Both models made the same forecasts in all windows, so there is no difference."
+    evidence = ""
+    if found.weeks and found.effective_weeks:
+        evidence = (
+            f" The {found.weeks} weeks that were forecast say as much as {found.effective_weeks:.0f} that "
+            "have nothing to do with each other"
+        )
+        if found.weeks_needed and found.weeks_needed > found.weeks:
+            evidence += (
+                f"; to see a gain of {GAIN:.0%} of the WAPE takes about {found.weeks_needed} such weeks"
+            )
+        evidence += "."
     return (
-        f"The difference in WAPE is {found.wape:+.2%}, with 95 % certainty between {found.low:+.2%} "
-        f"and {found.high:+.2%} (paired bootstrap); one of {found.detectable:.2%} would have been "
-        "found eight times in ten."
+        f"The WAPE differs by {_points(found.wape)}; the 95 % interval goes from {_points(found.low)} to "
+        f"{_points(found.high)}. A true difference of {100 * found.detectable:.2f} points would be found "
+        f"eight times in ten.{evidence}"
     )
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f} points"
 
 
 def _number(value: float | None) -> str:

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from sales_forecast.forecasting.evaluation.gate import Paired, WapeDifference
-from sales_forecast.forecasting.evaluation.significance import compare_errors
+from sales_forecast.forecasting.evaluation.significance import compare_observations
 from sales_forecast.models.marketing import BudgetPackage, score_budgets
 from sales_forecast.pipelines.handovers import (
     BudgetSettings,
@@ -18,7 +18,6 @@ from sales_forecast.pipelines.handovers import (
     DataVersion,
     GateDecision,
 )
-from sales_forecast.pipelines.registration.params import BudgetGateParams
 from sales_forecast.registry.dataset import ServingModel, Submission
 
 SETTINGS = ("fit_intercept", "positive", "feature_range")
@@ -30,7 +29,6 @@ def decide_deployment(
     champion: ServingModel[BudgetPackage] | None,
     test: pd.DataFrame,
     data_version: DataVersion,
-    gate: BudgetGateParams,
 ) -> GateDecision:
     """Decide whether this run's model takes over.
 
@@ -41,7 +39,6 @@ def decide_deployment(
         test: Campaigns that this run's model has not seen; the one that serves may have, if it was made from
             other data.
         data_version: Version of this run's file.
-        gate: Draws and seed of the paired bootstrap over campaigns.
 
     Returns:
         The decision; both errors and their difference are shares of the test's sales.
@@ -55,7 +52,7 @@ def decide_deployment(
         )
     sales = test["sales"].to_numpy()
     own, others = (sales - model.predict(test[["tv"]]) for model in (tuned_model, champion.package.model))
-    found = compare_errors(own, others, sales, gate.bootstrap_draws, gate.seed)
+    found = compare_observations(own, others, sales)
     decision = GateDecision(
         decision="refused",
         promote=False,

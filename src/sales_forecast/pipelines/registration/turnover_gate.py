@@ -8,7 +8,8 @@ import pandas as pd
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import backtest_fold
-from sales_forecast.forecasting.evaluation.gate import GateParams, judge, same_rows
+from sales_forecast.forecasting.evaluation.gate import GateParams, judge
+from sales_forecast.forecasting.evaluation.significance import refuse_other_rows
 from sales_forecast.forecasting.features.context import actuals_after, weeks_ahead
 from sales_forecast.forecasting.methods.base import Requirements
 from sales_forecast.forecasting.methods.declare import Methods, declare
@@ -46,8 +47,12 @@ def backtest_champion(
     Returns:
         Rows as in ``backtest``. The rows that came with the model, where they cover the same weeks and
         values; no rows if it cannot forecast them.
+
+    Raises:
+        InputError: The backtest was scored against other turnover than there is now.
     """
     wanted_rows: pd.DataFrame = backtest[backtest["method"] == selected_method.method]
+    _refuse_stale(wanted_rows, model_input.panel)
     if champion is None:
         return wanted_rows.head(0)
     package = champion.package
@@ -59,7 +64,7 @@ def backtest_champion(
         wanted["the file of weeks to forecast"] = int(weeks_ahead(forecast_index, today.cutoff).max())
     try:
         methods.refuse_problems(Requirements(wanted, ["department", *model_input.stores.columns]))
-        if same_rows(package.backtest, wanted_rows):
+        if _same_rows(package.backtest, wanted_rows):
             return package.backtest
         folds = [
             rows
@@ -75,6 +80,30 @@ def backtest_champion(
         logger.warning("Version %s cannot make the forecasts of this run: %s", champion.version, error)
         return wanted_rows.head(0)
     return pd.concat(folds, ignore_index=True)
+
+
+def _refuse_stale(rows: pd.DataFrame, panel: pd.DataFrame) -> None:
+    """Refuse a backtest whose rows or actual turnover are not those of the panel."""
+    horizon_weeks = int(rows["horizon"].max())
+    actuals = [
+        actuals_after(panel, cutoff, horizon_weeks).assign(cutoff=cutoff)
+        for cutoff in rows["cutoff"].unique()
+    ]
+    try:
+        refuse_other_rows(rows, pd.concat(actuals))
+    except InputError as error:
+        raise InputError(
+            f"the backtest is not that of the turnover in data/, so no model is judged: {error} Run the "
+            "modelling stage again, or everything: kedro run."
+        ) from error
+
+
+def _same_rows(own: pd.DataFrame, others: pd.DataFrame) -> bool:
+    try:
+        refuse_other_rows(own, others)
+    except InputError:
+        return False
+    return True
 
 
 def decide_deployment(

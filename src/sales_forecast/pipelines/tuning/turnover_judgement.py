@@ -16,7 +16,6 @@ from sales_forecast.pipelines.handovers import TunedOptions, TuningJudgement
 from sales_forecast.pipelines.tuning.params import TurnoverTuningParams
 from sales_forecast.pipelines.tuning.turnover_options import Declared, with_options
 
-BOOTSTRAP_DRAWS = 2000
 TUNED, CURRENT = "tuned", "current"
 
 
@@ -51,7 +50,7 @@ def judge_tuning(
                 answer.assign(method=name, cutoff=cutoff, turnover=forecast_index["turnover"].to_numpy())
             )
     rows = pd.concat(folds, ignore_index=True)
-    found = compare(rows, TUNED, CURRENT, BOOTSTRAP_DRAWS, tuning.seed)
+    found = compare(rows, TUNED, CURRENT)
     errors = {str(name): mean_wape(mine) for name, mine in rows.groupby("method")}
     return TuningJudgement(
         tuned=errors[TUNED],
