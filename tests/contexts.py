@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sales_forecast.errors import ShortHistoryError
+from sales_forecast.forecasting.evaluation.fold_cache import FoldCacheParams
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import Fitted, Method
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
@@ -14,6 +15,7 @@ from sales_forecast.forecasting.panel.model_input import ModelInput, no_future_c
 NO_CALENDAR = pd.DataFrame()
 NO_COVARIATES = no_future_covariates()
 NOTHING_AHEAD = NO_COVARIATES
+NO_CACHE = FoldCacheParams(folder="nowhere", limit_megabytes=0)
 NO_SHIFTS = LevelShiftParams(
     enabled=False,
     min_log_ratio=1,

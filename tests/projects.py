@@ -23,7 +23,7 @@ REAL_FILES = REPOSITORY.parent / "shared" / "data"
 
 FEW_TREES = {"trees": 5}
 SMALL = {
-    "backtest": {"cutoffs": ["2016-10-01", "2017-02-25"]},
+    "backtest": {"folds": 2, "stride_weeks": 24},
     "cold_start_backtest": {"cutoffs": 1},
     "methods": {
         "blend": {"enough": {"members": {"boosting": FEW_TREES, "boosting_together": FEW_TREES}}},
@@ -91,7 +91,7 @@ def copy_project(folder: Path) -> Project:
     folder.mkdir(parents=True)
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(REPOSITORY / name, folder / name)
-    for environment in ("base", "spark", "postgres"):
+    for environment in ("base", "benchmark", "spark", "postgres"):
         shutil.copytree(REPOSITORY / "conf" / environment, folder / "conf" / environment)
     (folder / "conf" / "local").mkdir()
     shutil.copy(REPOSITORY / "conf" / "logging.yml", folder / "conf" / "logging.yml")

@@ -4,13 +4,14 @@ import logging
 
 import typer
 
+from sales_forecast.pipelines.cache_cli import cache
 from sales_forecast.registry.cli import models
 from sales_forecast.service.cli import ab, serve
 from sales_forecast.storage.cli import audit, keys
 
 app = typer.Typer(no_args_is_help=True, help="Serve forecasts, and look after models, keys and the record.")
 app.command()(serve)
-for group, name in ((models, "models"), (keys, "keys"), (audit, "audit"), (ab, "ab")):
+for group, name in ((models, "models"), (keys, "keys"), (audit, "audit"), (ab, "ab"), (cache, "cache")):
     app.add_typer(group, name=name)
 
 

@@ -193,6 +193,8 @@ class TuningErrors(HandOver):
 
     tuned: float
     current: float
+    noise: float | None = None
+    """Standard error of their difference, as windows differ; None where there is one window."""
 
 
 class TunedOptions(HandOver):
@@ -203,6 +205,8 @@ class TunedOptions(HandOver):
     wape: TuningErrors
     finished: int
     pruned: int
+    seen_until: date | None = None
+    """Last week of the windows that options were compared on."""
 
 
 class TuningJudgement(HandOver):
@@ -210,7 +214,10 @@ class TuningJudgement(HandOver):
 
     tuned: float
     current: float
-    difference: float
-    low: float
-    high: float
+    difference: WapeDifference
     verdict: Literal["better", "worse", "open"]
+    chance_worse: float
+    """How likely it is that the best options are worse, with nothing known but these windows."""
+
+    windows: tuple[date, ...] = ()
+    """Cutoffs of the windows, oldest first."""

@@ -90,6 +90,43 @@ def test_parameters_that_make_no_sense_are_refused(options, complaint):
         BacktestParams(**{"horizon_weeks": 8, "cutoffs": ["2016-10-01"]} | options)
 
 
+WEEKS = pd.date_range("2012-12-29", "2017-09-30", freq="7D")
+
+
+def _planned(end: str, **options: object) -> list[pd.Timestamp]:
+    weeks = pd.DataFrame({"week": WEEKS[end >= WEEKS]})
+    return plan_cutoffs(weeks, BacktestParams(**{"horizon_weeks": 8} | options))
+
+
+@pytest.mark.parametrize("end", ["2016-10-01", "2017-06-03", "2017-09-30"])
+def test_cutoffs_are_planned_from_the_data_wherever_they_end(end):
+    cutoffs = _planned(end)
+    assert len(cutoffs) == 26
+    assert cutoffs[-1] == pd.Timestamp(end) - pd.Timedelta(weeks=8)
+    assert set(np.diff(cutoffs[:-1])) == {pd.Timedelta(weeks=4)}
+
+
+def test_a_week_more_moves_the_newest_window_only():
+    for week in range(100, 140):
+        earlier, later = (set(_planned(WEEKS[number], folds=99)) for number in (week, week + 1))
+        assert len(later - earlier) == 1
+        assert earlier - later <= {max(earlier)}
+
+
+def test_a_short_history_has_fewer_folds_and_at_least_one():
+    assert len(_planned(WEEKS[75])) == 3
+    assert _planned(WEEKS[20]) == [WEEKS[12]]
+    with pytest.raises(InputError, match=r"turnover\.backtest\.horizon_weeks: the history has 8 week\(s\)"):
+        _planned(WEEKS[7])
+
+
+def test_windows_that_tuning_has_seen_are_left_out():
+    cutoffs = _planned("2017-09-30", after="2017-01-07")
+    assert cutoffs == [cutoff for cutoff in _planned("2017-09-30") if cutoff >= pd.Timestamp("2017-01-07")]
+    with pytest.raises(InputError, match="no whole window of 8 weeks begins after 2017-09-01"):
+        _planned("2017-09-30", after="2017-09-01")
+
+
 # --- actuals ---------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from handovers import selected
 from sales_forecast.contracts import Forecasts
 from sales_forecast.errors import InputError
@@ -100,6 +100,7 @@ def _serving(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> 
         INTERVALS,
         NO_SHIFTS,
         LOCAL,
+        NO_CACHE,
     )
     stored = json.loads(json.dumps(model.model_dump(mode="json"), allow_nan=False))
     package = TurnoverPackage(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.contracts import Backtest
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
@@ -46,7 +46,8 @@ def _panel(store: int, first: int = 0) -> pd.DataFrame:
 def _backtest(panel: pd.DataFrame, *cutoffs: int, horizon_weeks: int = 2, methods: Methods = METHODS):
     params = BacktestParams(horizon_weeks=horizon_weeks, cutoffs=tuple(WEEKS[n].date() for n in cutoffs))
     backtest, seconds = backtest_methods(
-        ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), params, methods, INTERVALS, NO_SHIFTS, LOCAL
+        ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD),
+        *(params, methods, INTERVALS, NO_SHIFTS, LOCAL, NO_CACHE),
     )
     assert len(seconds) == len(cutoffs) * len(methods.root)
     assert (seconds["seconds"] > 0).all()
@@ -103,6 +104,7 @@ def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
             INTERVALS,
             NO_SHIFTS,
             LOCAL,
+            NO_CACHE,
         )
     assert f"turnover.backtest.cutoffs: 1 of 2 cannot be used, e.g. {cutoff}" in str(stopped.value)
     assert f"between {WEEKS[0]:%Y-%m-%d} and {WEEKS[67]:%Y-%m-%d}" in str(stopped.value)

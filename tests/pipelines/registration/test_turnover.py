@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from handovers import selected
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold
@@ -88,7 +88,7 @@ def _fit(panel: pd.DataFrame, method: str) -> TurnoverModel:
     """Fit a model, and read it from what it is stored as."""
     model = fit_selected(
         *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), selected(method), COLD, {}),
-        *(BACKTEST, METHODS, INTERVALS, NO_SHIFTS, LOCAL),
+        *(BACKTEST, METHODS, INTERVALS, NO_SHIFTS, LOCAL, NO_CACHE),
     )
     return TurnoverModel(**json.loads(json.dumps(model.model_dump(mode="json"), allow_nan=False)))
 
@@ -131,7 +131,9 @@ def _decide(
 
 def _backtest_champion(panel: pd.DataFrame, method: str, champion: ServingModel | None) -> pd.DataFrame:
     model_input = ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
-    return backtest_champion(champion, _backtest(panel), selected(method), _forecast_index(), model_input)
+    return backtest_champion(
+        champion, _backtest(panel), selected(method), _forecast_index(), model_input, NO_CACHE
+    )
 
 
 def _submit(panel: pd.DataFrame, method: str, champion: ServingModel | None, data: str) -> list[Submission]:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contexts import NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
+from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
+from sales_forecast.forecasting.evaluation.gate import WapeDifference
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.blend import Blend
 from sales_forecast.forecasting.methods.declare import Methods
@@ -18,6 +19,7 @@ from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
 from sales_forecast.pipelines.tuning.turnover_judgement import judge_tuning, write_parameters
 from sales_forecast.pipelines.tuning.turnover_options import check_tuning
 from sales_forecast.pipelines.tuning.turnover_search import tune
+from sales_forecast.pipelines.tuning.turnover_windows import plan_tuning
 
 WEEKS = pd.date_range("2016-01-02", periods=80, freq="7D")
 STORES = pd.DataFrame({"store": range(12), "region": "n", "zone": "1"})
@@ -30,8 +32,14 @@ TUNED = TunedOptions(
     finished=5,
     pruned=1,
 )
-OPEN = TuningJudgement(tuned=0.1, current=0.2, difference=-0.1, low=-0.2, high=0.1, verdict="open")
-WORSE = OPEN.model_copy(update={"verdict": "worse"})
+OPEN = TuningJudgement(
+    tuned=0.1,
+    current=0.2,
+    difference=WapeDifference(wape=-0.1, low=-0.2, high=0.1, detectable=0.2),
+    verdict="open",
+    chance_worse=0.2,
+)
+BETTER, WORSE = (OPEN.model_copy(update={"verdict": verdict}) for verdict in ("better", "worse"))
 
 
 class Level(Method, frozen=True):
@@ -70,11 +78,14 @@ def test_the_best_options_are_found_and_compared_on_windows_that_no_trial_has_se
     assert tuned.wape.current == pytest.approx(0.5)
     assert tuned.wape.tuned < 0.2
     assert tuned.finished + tuned.pruned == 12
-    found = judge_tuning(tuned, model_input, BACKTEST, METHODS, NO_SHIFTS, TUNING)
+    found = judge_tuning(tuned, model_input, BACKTEST, METHODS, NO_SHIFTS, TUNING, NO_CACHE)
     assert found.current == pytest.approx(0.5)
     assert found.tuned == pytest.approx(abs(tuned.best["level"] - 100) / 100)
     assert found.verdict == "better"
-    assert found.low <= found.difference <= found.high < 0
+    assert found.difference.low <= found.difference.wape <= found.difference.high < 0
+    assert found.chance_worse == 0
+    assert tuned.wape.noise is not None
+    assert f"{tuned.seen_until}" == f"{WEEKS[62]:%Y-%m-%d}"
 
 
 def test_a_search_that_was_stopped_goes_on_and_another_question_begins_anew(model_input, tmp_path):
@@ -90,14 +101,19 @@ def test_a_search_that_was_stopped_goes_on_and_another_question_begins_anew(mode
 
 
 def test_the_file_that_is_written_changes_the_next_runs_method():
-    written = write_parameters(TUNED, OPEN, TUNING)
-    assert written == {
-        "turnover": {"methods": {"blend": {"members": {"one": {"level": 99.5}, "two": {"level": 99.5}}}}}
+    seen = TUNED.model_copy(update={"seen_until": date(2017, 3, 11)})
+    assert write_parameters(seen, BETTER, TUNING) == {
+        "turnover": {
+            "methods": {"blend": {"members": {"one": {"level": 99.5}, "two": {"level": 99.5}}}},
+            "backtest": {"after": "2017-03-11"},
+        }
     }
 
 
-def test_options_that_do_harm_on_weeks_that_no_trial_has_seen_are_not_used():
-    written = write_parameters(TUNED, WORSE, TUNING)
+@pytest.mark.parametrize("judgement", [OPEN, WORSE])
+def test_options_that_are_not_better_on_weeks_that_no_trial_has_seen_are_not_used(judgement):
+    written = write_parameters(TUNED, judgement, TUNING)
+    assert "backtest" not in written["turnover"]
     assert written["turnover"]["methods"]["blend"]["members"]["one"] == {"level": 50.0}
 
 
@@ -112,7 +128,27 @@ def test_options_that_do_harm_on_weeks_that_no_trial_has_seen_are_not_used():
 )
 def test_what_cannot_be_tuned_is_refused_before_anything_is_tried(change, says):
     with pytest.raises(InputError, match=says):
-        check_tuning(BACKTEST, METHODS, TUNING.model_copy(update=change))
+        check_tuning(pd.DataFrame({"week": WEEKS}), BACKTEST, METHODS, TUNING.model_copy(update=change))
+
+
+ROLLING = BacktestParams(horizon_weeks=4, stride_weeks=2)
+
+
+@pytest.mark.parametrize(("folds", "judged"), [(3, 2), (50, 5)])
+def test_the_newest_windows_judge_and_none_of_them_touches_one_of_the_search(folds, judged):
+    tuning = TUNING.model_copy(update={"cutoffs": None, "folds": folds, "judged_folds": judged})
+    plan = plan_tuning(pd.DataFrame({"week": WEEKS}), ROLLING, tuning)
+    assert plan.judged == plan_cutoffs(pd.DataFrame({"week": WEEKS}), ROLLING)[-judged:]
+    assert 0 < len(plan.tried) <= folds
+    assert plan.seen_until == plan.tried[-1] + pd.Timedelta(weeks=4) <= plan.judged[0]
+    after = ROLLING.model_copy(update={"after": plan.seen_until.date()})
+    assert plan_cutoffs(pd.DataFrame({"week": WEEKS}), after)[0] >= plan.seen_until
+
+
+def test_a_history_in_which_no_window_is_left_to_search_on_is_refused():
+    tuning = TUNING.model_copy(update={"cutoffs": None, "judged_folds": 20})
+    with pytest.raises(InputError, match=r"turnover\.tuning\.judged_folds: of 10 window\(s\)"):
+        plan_tuning(pd.DataFrame({"week": WEEKS}), ROLLING, tuning)
 
 
 def test_a_week_twice_and_a_span_without_width_are_refused():

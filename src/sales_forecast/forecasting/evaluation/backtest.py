@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import date
-from time import perf_counter
 from typing import Annotated
 
 import pandas as pd
@@ -20,7 +19,7 @@ from sales_forecast.forecasting.intervals.conformal import (
     IntervalParams,
     add_intervals,
 )
-from sales_forecast.forecasting.methods.base import forecast_all
+from sales_forecast.forecasting.methods.base import SECONDS, Forecaster, fit_and_forecast
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
@@ -38,43 +37,95 @@ Cutoffs = Annotated[tuple[date, ...], Field(min_length=1), AfterValidator(_once_
 
 
 class BacktestParams(BaseModel, frozen=True, extra="forbid"):
-    """Cutoffs and horizon of the backtest."""
+    """Which weeks of the past are forecast again."""
 
     horizon_weeks: int = Field(gt=0)
-    cutoffs: Cutoffs
+
+    folds: int = Field(default=26, gt=0)
+    """At most so many, the newest ones; fewer where history is short."""
+
+    stride_weeks: int = Field(default=4, gt=0)
+    """Weeks from one cutoff to the next, counted from a fixed week so that a later delivery keeps them."""
+
+    after: date | None = None
+    """Windows begin after this week; tuning sets it, whose windows end there."""
+
+    cutoffs: Cutoffs | None = None
+    """Fixed cutoffs instead of those planned from the data."""
+
+
+FIRST_GRID_WEEK = pd.Timestamp("2000-01-01")
+"""Cutoffs lie a multiple of the stride after this week, give or take the day that weeks begin on."""
+
+MIN_HISTORY_WEEKS = 52
+"""A method that has seen less than a year cannot know the season that it forecasts."""
 
 
 def plan_cutoffs(
-    panel: pd.DataFrame, backtest: BacktestParams, option: str = "turnover.backtest.cutoffs"
+    panel: pd.DataFrame, backtest: BacktestParams, option: str = "turnover.backtest"
 ) -> list[pd.Timestamp]:
-    """Check the cutoffs against the panel's weeks.
+    """Choose the last week that each fold may use.
+
+    The newest complete window is always among them. The others lie on a fixed grid, so that a later delivery
+    adds a fold and moves none. A fold needs a year of history before the window that its intervals learn
+    from; where not even the newest has as much, it is the only one.
 
     Args:
         panel: ``store, department, week, turnover``; only its weeks matter.
-        backtest: Cutoffs and horizon.
-        option: Path of the cutoffs in the parameters, for messages.
+        backtest: Number, stride and horizon of the folds, or fixed cutoffs.
+        option: Path of the parameters, for messages.
 
     Returns:
         The cutoffs, oldest first.
 
     Raises:
-        InputError: A cutoff is no week of the panel, or too late for its whole horizon to be known.
+        InputError: The history is shorter than a window, a fixed cutoff is no week of the panel or too late
+            for its whole horizon to be known, or no window begins after ``backtest.after``.
     """
     weeks = pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D")
-    last = weeks.max() - pd.Timedelta(weeks=backtest.horizon_weeks)
-    cutoffs = sorted(pd.Timestamp(cutoff) for cutoff in backtest.cutoffs)
-    unusable = [cutoff for cutoff in cutoffs if cutoff not in weeks or cutoff > last]
+    newest = weeks.max() - pd.Timedelta(weeks=backtest.horizon_weeks)
+    if backtest.cutoffs is not None:
+        return _fixed(backtest.cutoffs, weeks, backtest.horizon_weeks, f"{option}.cutoffs")
+    if newest not in weeks:
+        raise InputError(
+            f"{option}.horizon_weeks: the history has {len(weeks)} week(s), from {weeks.min():%Y-%m-%d} to "
+            f"{weeks.max():%Y-%m-%d}; a window of {backtest.horizon_weeks} weeks and a week before it need "
+            f"{backtest.horizon_weeks + 1}. Forecast fewer weeks, or bring more history."
+        )
+    on_grid = weeks[((weeks - FIRST_GRID_WEEK).days // 7) % backtest.stride_weeks == 0]
+    first = weeks.min() + pd.Timedelta(weeks=MIN_HISTORY_WEEKS + backtest.horizon_weeks)
+    older = on_grid[(on_grid >= first) & (on_grid < newest)]
+    cutoffs = [*older, newest]
+    if backtest.after is not None:
+        cutoffs = [cutoff for cutoff in cutoffs if cutoff.date() >= backtest.after]
+        if not cutoffs:
+            raise InputError(
+                f"{option}.after: no whole window of {backtest.horizon_weeks} weeks begins after "
+                f"{backtest.after}; the history ends at {weeks.max():%Y-%m-%d}. Name an earlier week, or "
+                "wait for newer data."
+            )
+    return cutoffs[-backtest.folds :]
+
+
+def _fixed(cutoffs: Cutoffs, weeks: pd.DatetimeIndex, horizon_weeks: int, option: str) -> list[pd.Timestamp]:
+    last = weeks.max() - pd.Timedelta(weeks=horizon_weeks)
+    wanted = sorted(pd.Timestamp(cutoff) for cutoff in cutoffs)
+    unusable = [cutoff for cutoff in wanted if cutoff not in weeks or cutoff > last]
     if unusable:
         raise InputError(
-            f"{option}: {len(unusable)} of {len(cutoffs)} cannot be used, e.g. "
+            f"{option}: {len(unusable)} of {len(wanted)} cannot be used, e.g. "
             f"{unusable[0]:%Y-%m-%d}. A cutoff must be a week of the panel between {weeks.min():%Y-%m-%d} "
-            f"and {last:%Y-%m-%d}, {backtest.horizon_weeks} weeks before its last."
+            f"and {last:%Y-%m-%d}, {horizon_weeks} weeks before its last."
         )
-    return cutoffs
+    return wanted
 
 
 def backtest_fold(
-    context: ForecastContext, methods: Methods, actuals: pd.DataFrame, intervals: IntervalParams
+    context: ForecastContext,
+    methods: Methods,
+    actuals: pd.DataFrame,
+    intervals: IntervalParams,
+    forecaster: Forecaster = fit_and_forecast,
 ) -> Iterator[tuple[pd.DataFrame, float]]:
     """Forecast one fold with each method.
 
@@ -83,19 +134,19 @@ def backtest_fold(
         methods: Candidates.
         actuals: ``store, department, week, turnover`` after the cutoff; turnover is used for scoring only.
         intervals: Past origins and nonconformity scale of the intervals.
+        forecaster: Fits and forecasts; a cache remembers.
 
     Yields:
         ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``,
-        and the seconds it took to fit, forecast and learn the intervals; work that methods share counts for
-        the first of them.
+        and the seconds it took to fit and forecast, when that was computed; work that methods share counts
+        for the first of them.
     """
     horizon_weeks = int(weeks_ahead(actuals, context.cutoff).max())
     for name, method in methods.root.items():
-        start = perf_counter()
-        half_widths = learn_half_widths(method, context, intervals, horizon_weeks)
-        forecasts = forecast_all(method, context, actuals[ROW_KEYS], method.fit(context))
+        half_widths = learn_half_widths(method, context, intervals, horizon_weeks, forecaster)
+        forecasts = forecaster(method, context, actuals[ROW_KEYS])
+        seconds = float(forecasts.attrs.pop(SECONDS))
         forecasts = add_intervals(forecasts, context, half_widths, intervals)
-        seconds = perf_counter() - start
         turnover = actuals["turnover"].to_numpy()
         logger.info(
             "%s after %s: WAPE %.3f in %.1f s",

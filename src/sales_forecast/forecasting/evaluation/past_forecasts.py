@@ -14,12 +14,16 @@ from sales_forecast.forecasting.intervals.conformal import (
     PastForecast,
     half_widths_from,
 )
-from sales_forecast.forecasting.methods.base import Method, forecast_all
+from sales_forecast.forecasting.methods.base import Forecaster, Method, fit_and_forecast
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
 
 def past_forecasts(
-    method: Method, context: ForecastContext, weeks_back: Iterable[int], horizon_weeks: int
+    method: Method,
+    context: ForecastContext,
+    weeks_back: Iterable[int],
+    horizon_weeks: int,
+    forecaster: Forecaster = fit_and_forecast,
 ) -> Iterator[PastForecast]:
     """Forecast at past origins what has come true since.
 
@@ -28,6 +32,7 @@ def past_forecasts(
         context: What is known at the cutoff.
         weeks_back: Weeks from each origin to the cutoff.
         horizon_weeks: Number of weeks to forecast after each origin.
+        forecaster: Fits and forecasts; a cache remembers.
 
     Yields:
         The forecasts of each origin; origins that the method cannot forecast at, or after which no turnover
@@ -40,14 +45,18 @@ def past_forecasts(
             continue
         known = context.as_of(origin)
         try:
-            forecasts = forecast_all(method, known, actuals[ROW_KEYS], method.fit(known))
+            forecasts = forecaster(method, known, actuals[ROW_KEYS])
         except ShortHistoryError:
             continue
         yield PastForecast(known, forecasts.assign(turnover=actuals["turnover"].to_numpy()))
 
 
 def learn_half_widths(
-    method: Method, context: ForecastContext, intervals: IntervalParams, horizon_weeks: int
+    method: Method,
+    context: ForecastContext,
+    intervals: IntervalParams,
+    horizon_weeks: int,
+    forecaster: Forecaster = fit_and_forecast,
 ) -> HalfWidths:
     """Learn the half-widths of prediction intervals from forecasts made at past origins.
 
@@ -56,11 +65,12 @@ def learn_half_widths(
         context: What is known at the cutoff.
         intervals: Past origins and nonconformity scale.
         horizon_weeks: Number of weeks to forecast after each origin.
+        forecaster: Fits and forecasts; a cache remembers.
 
     Raises:
         ShortHistoryError: No forecast can be made at any of the origins.
     """
-    past = list(past_forecasts(method, context, intervals.weeks_back, horizon_weeks))
+    past = list(past_forecasts(method, context, intervals.weeks_back, horizon_weeks, forecaster))
     if not past:
         raise ShortHistoryError(
             f"{len(context.raw.weeks)} weeks of history are too few for prediction intervals: no forecast "

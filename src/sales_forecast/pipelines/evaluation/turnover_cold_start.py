@@ -6,7 +6,7 @@ import pandas as pd
 from rich.progress import track
 
 from sales_forecast.forecasting.distributed import FittingParams
-from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
 from sales_forecast.forecasting.evaluation.cold_start_backtest import (
     KNOWN_WEEKS,
     MORE,
@@ -49,7 +49,7 @@ def backtest_cold_starts(
     """
     method = methods.root[selected_method.method]
     today = ForecastContext.latest(model_input, level_shifts)
-    cutoffs = sorted(map(pd.Timestamp, backtest.cutoffs))[-cold_start_backtest.cutoffs :]
+    cutoffs = plan_cutoffs(model_input.panel, backtest)[-cold_start_backtest.cutoffs :]
     folds = [
         forecast_cold_starts(
             method,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import narwhals as nw
+import logging
+
 import pandas as pd
 from narwhals.typing import IntoFrame
 from rich.progress import track
@@ -13,12 +14,17 @@ from sales_forecast.forecasting.evaluation.backtest import (
     backtest_fold,
     plan_cutoffs,
 )
+from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
 from sales_forecast.forecasting.intervals.conformal import IntervalParams, origins, refuse_origins_before
 from sales_forecast.forecasting.methods.base import Requirements
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.pipelines.known_weeks import known_weeks
+
+logger = logging.getLogger(__name__)
 
 
 def check_plan(
@@ -42,14 +48,21 @@ def check_plan(
     Raises:
         InputError: Names each impossible parameter.
     """
-    weeks = nw.from_native(sales).lazy().select("week").unique().collect("pandas").to_pandas()
+    weeks = known_weeks(sales)
     horizon_weeks = {"turnover.backtest.horizon_weeks": backtest.horizon_weeks}
     if len(forecast_index):
         horizon_weeks["the file of weeks to forecast"] = int(
             weeks_ahead(forecast_index, weeks["week"].max()).max()
         )
     methods.refuse_problems(Requirements(horizon_weeks, ["department", *stores.columns]))
-    refuse_origins_before(weeks["week"].min(), plan_cutoffs(weeks, backtest)[0], intervals)
+    cutoffs = plan_cutoffs(weeks, backtest)
+    refuse_origins_before(weeks["week"].min(), cutoffs[0], intervals)
+    if backtest.cutoffs is None and len(cutoffs) < backtest.folds:
+        logger.info(
+            "turnover.backtest: %s of %s folds, the first after %s: before that there is less than a year of "
+            "history, or tuning has seen the window.",
+            *(len(cutoffs), backtest.folds, f"{cutoffs[0]:%Y-%m-%d}"),
+        )
 
 
 def backtest_methods(
@@ -59,6 +72,7 @@ def backtest_methods(
     intervals: IntervalParams,
     level_shifts: LevelShiftParams,
     fitting: FittingParams,
+    fold_cache: FoldCacheParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Let every candidate forecast every fold, each fitted on nothing after the fold's cutoff.
 
@@ -69,24 +83,38 @@ def backtest_methods(
         intervals: How the width of intervals is learnt.
         level_shifts: How level shifts are found.
         fitting: Who fits.
+        fold_cache: Where folds are that were computed before.
 
     Returns:
         ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``:
-        one row a forecast; and ``method, cutoff, seconds``: what each fold took.
+        one row a forecast; and ``method, cutoff, seconds``: what each fold took when it was computed.
 
     Raises:
         InputError: A cutoff cannot be used.
     """
     cutoffs = plan_cutoffs(model_input.panel, backtest)
-    wanted = [origin for cutoff in cutoffs for origin in origins(cutoff, intervals)]
     today = ForecastContext.latest(model_input, level_shifts)
-    methods = Methods(prefit(methods.root, today.as_of(cutoffs[-1]), wanted, fitting))
+    cache = FoldCache(fold_cache)
+    new = [origin for cutoff in cutoffs for origin in origins(cutoff, intervals)]
+    if fitting.engine != "local":
+        new = [origin for origin in new if _is_new(origin, today, backtest.horizon_weeks, methods, cache)]
+    methods = Methods(prefit(methods.root, today.as_of(cutoffs[-1]), new, fitting) if new else methods.root)
     forecasts: list[pd.DataFrame] = []
     durations: list[dict[str, object]] = []
     for cutoff in track(cutoffs, description="Backtest folds"):
         forecast_index = actuals_after(model_input.panel, cutoff, backtest.horizon_weeks)
-        fold = backtest_fold(today.as_of(cutoff), methods, forecast_index, intervals)
+        fold = backtest_fold(today.as_of(cutoff), methods, forecast_index, intervals, cache.fit_and_forecast)
         for name, (answer, seconds) in zip(methods.root, fold, strict=True):
             forecasts.append(answer)
             durations.append({"method": name, "cutoff": cutoff, "seconds": seconds})
+    cache.trim()
     return pd.concat(forecasts, ignore_index=True), pd.DataFrame(durations)
+
+
+def _is_new(
+    origin: pd.Timestamp, today: ForecastContext, horizon_weeks: int, methods: Methods, cache: FoldCache
+) -> bool:
+    """Whether a method must be fitted at an origin."""
+    actuals = actuals_after(today.data.panel, origin, horizon_weeks)
+    known = today.as_of(origin)
+    return not all(cache.knows(method, known, actuals[ROW_KEYS]) for method in methods.root.values())

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import backtest_fold
+from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
 from sales_forecast.forecasting.evaluation.gate import GateParams, judge
 from sales_forecast.forecasting.evaluation.significance import refuse_other_rows
 from sales_forecast.forecasting.features.context import actuals_after, weeks_ahead
@@ -34,6 +35,7 @@ def backtest_champion(
     selected_method: SelectedMethod,
     forecast_index: pd.DataFrame,
     model_input: ModelInput,
+    fold_cache: FoldCacheParams,
 ) -> pd.DataFrame:
     """Let the model that serves forecast the windows of this run, its method fitted in each as then.
 
@@ -43,10 +45,10 @@ def backtest_champion(
         selected_method: The evaluation's choice, whose rows the comparison uses.
         forecast_index: The weeks that are wanted.
         model_input: Past turnover, and what is known of stores and weeks.
+        fold_cache: Where folds are that were computed before.
 
     Returns:
-        Rows as in ``backtest``. The rows that came with the model, where they cover the same weeks and
-        values; no rows if it cannot forecast them.
+        Rows as in ``backtest``; no rows if it cannot forecast them.
 
     Raises:
         InputError: The backtest was scored against other turnover than there is now.
@@ -55,8 +57,7 @@ def backtest_champion(
     _refuse_stale(wanted_rows, model_input.panel)
     if champion is None:
         return wanted_rows.head(0)
-    package = champion.package
-    model = package.model
+    model = champion.package.model
     methods, horizon_weeks = Methods({model.name: model.method}), int(wanted_rows["horizon"].max())
     today = model.context(model_input)
     wanted = {"the backtest": horizon_weeks}
@@ -64,8 +65,6 @@ def backtest_champion(
         wanted["the file of weeks to forecast"] = int(weeks_ahead(forecast_index, today.cutoff).max())
     try:
         methods.refuse_problems(Requirements(wanted, ["department", *model_input.stores.columns]))
-        if _same_rows(package.backtest, wanted_rows):
-            return package.backtest
         folds = [
             rows
             for cutoff in sorted(wanted_rows["cutoff"].unique())
@@ -74,6 +73,7 @@ def backtest_champion(
                 methods,
                 actuals_after(model_input.panel, cutoff, horizon_weeks),
                 model.intervals,
+                FoldCache(fold_cache).fit_and_forecast,
             )
         ]
     except InputError as error:
@@ -96,14 +96,6 @@ def _refuse_stale(rows: pd.DataFrame, panel: pd.DataFrame) -> None:
             f"the backtest is not that of the turnover in data/, so no model is judged: {error} Run the "
             "modelling stage again, or everything: kedro run."
         ) from error
-
-
-def _same_rows(own: pd.DataFrame, others: pd.DataFrame) -> bool:
-    try:
-        refuse_other_rows(own, others)
-    except InputError:
-        return False
-    return True
 
 
 def decide_deployment(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sales_forecast.forecasting.distributed import FittingParams, prefit
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.intervals.conformal import HalfWidths, IntervalParams, origins
@@ -33,6 +34,7 @@ def fit_selected(
     intervals: IntervalParams,
     level_shifts: LevelShiftParams,
     fitting: FittingParams,
+    fold_cache: FoldCacheParams,
 ) -> TurnoverModel:
     """Fit the best method of the backtest on everything there is.
 
@@ -46,6 +48,7 @@ def fit_selected(
         intervals: How their width is learnt.
         level_shifts: How level shifts are found.
         fitting: Who fits.
+        fold_cache: Where folds are that were computed before.
     """
     context = ForecastContext.latest(model_input, level_shifts)
     name = selected_method.method
@@ -58,7 +61,9 @@ def fit_selected(
         horizon_weeks=backtest.horizon_weeks,
         level_shifts=level_shifts,
         intervals=intervals,
-        half_widths=learn_half_widths(method, context, intervals, backtest.horizon_weeks),
+        half_widths=learn_half_widths(
+            method, context, intervals, backtest.horizon_weeks, FoldCache(fold_cache).fit_and_forecast
+        ),
         cold_start_half_widths=cold_start_half_widths,
         level_half_widths=level_half_widths,
         fitted=method.fit(context),

@@ -30,8 +30,14 @@ class TurnoverTuningParams(Params):
     """What is tried, and where it is judged."""
 
     method: str
-    cutoffs: Cutoffs
-    """Their windows must not touch those of the backtest."""
+    folds: int = Field(default=13, gt=0)
+    """Options are compared on at most so many windows, those before the ones that judge."""
+
+    judged_folds: int = Field(default=13, gt=0)
+    """The newest windows, which no trial has seen."""
+
+    cutoffs: Cutoffs | None = None
+    """Fixed cutoffs instead of those planned from the data; their windows must not touch the backtest's."""
 
     trials: int = Field(gt=0)
     seed: int

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import pandas as pd
+from rich.progress import track
 
-from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
+from sales_forecast.forecasting.evaluation.gate import WapeDifference
 from sales_forecast.forecasting.evaluation.metrics import mean_wape
 from sales_forecast.forecasting.evaluation.significance import compare
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.methods.base import forecast_all
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.handovers import TunedOptions, TuningJudgement
 from sales_forecast.pipelines.tuning.params import TurnoverTuningParams
 from sales_forecast.pipelines.tuning.turnover_options import Declared, with_options
+from sales_forecast.pipelines.tuning.turnover_windows import plan_tuning
 
 TUNED, CURRENT = "tuned", "current"
 
@@ -26,26 +29,30 @@ def judge_tuning(
     methods: Methods,
     level_shifts: LevelShiftParams,
     tuning: TurnoverTuningParams,
+    fold_cache: FoldCacheParams,
 ) -> TuningJudgement:
-    """Compare the best options with the present ones, on the windows of the backtest.
+    """Compare the best options with the present ones, on windows that no trial has seen.
 
     Args:
         tuned: As ``tune`` returns it.
         model_input: Past turnover, and what is known of stores and weeks.
-        backtest: Windows that no trial has seen.
+        backtest: For horizon, stride and fixed cutoffs.
         methods: Candidates.
         level_shifts: How level shifts are found.
-        tuning: Names the method.
+        tuning: Names the method, and the number of windows.
+        fold_cache: Where folds are that were computed before.
     """
+    cache = FoldCache(fold_cache)
     method = methods.root[tuning.method]
     today = ForecastContext.latest(model_input, level_shifts)
     both = {TUNED: with_options(method, tuning, tuned.best), CURRENT: method}
     folds = []
-    for cutoff in plan_cutoffs(model_input.panel, backtest):
+    cutoffs = plan_tuning(model_input.panel, backtest, tuning).judged
+    for cutoff in track(cutoffs, description="Judging the best options"):
         context = today.as_of(cutoff)
         forecast_index = actuals_after(model_input.panel, cutoff, backtest.horizon_weeks)
         for name, one in both.items():
-            answer = forecast_all(one, context, forecast_index.drop(columns="turnover"), one.fit(context))
+            answer = cache.fit_and_forecast(one, context, forecast_index.drop(columns="turnover"))
             folds.append(
                 answer.assign(method=name, cutoff=cutoff, turnover=forecast_index["turnover"].to_numpy())
             )
@@ -55,10 +62,10 @@ def judge_tuning(
     return TuningJudgement(
         tuned=errors[TUNED],
         current=errors[CURRENT],
-        difference=found.wape,
-        low=found.low,
-        high=found.high,
+        difference=WapeDifference.of(found),
         verdict=found.verdict,
+        chance_worse=1 - found.p_worse(),
+        windows=tuple(cutoff.date() for cutoff in cutoffs),
     )
 
 
@@ -69,11 +76,16 @@ def write_parameters(
 
     Args:
         tuned: As ``tune`` returns it.
-        tuning_judgement: As ``judge_tuning`` returns it; where the best options do harm beyond chance,
+        tuning_judgement: As ``judge_tuning`` returns it; unless the best options are better beyond chance,
             the present ones are written.
         tuning: Where each option belongs.
+
+    Returns:
+        The methods' options and, so that no report judges by weeks that tuning has seen, the last of these
+        weeks as ``turnover.backtest.after``.
     """
-    options = tuned.current if tuning_judgement.verdict == "worse" else tuned.best
+    better = tuning_judgement.verdict == "better"
+    options = tuned.best if better else tuned.current
     method: Declared = {}
     for name, chosen in options.items():
         value = int(chosen) if tuning.space[name].whole else chosen
@@ -82,4 +94,7 @@ def write_parameters(
             for member in path.split("."):
                 part = part.setdefault(member, {})
             part[name] = value
-    return {"turnover": {"methods": {tuning.method: method}}}
+    written: Declared = {"methods": {tuning.method: method}}
+    if better and tuned.seen_until is not None:
+        written["backtest"] = {"after": f"{tuned.seen_until}"}
+    return {"turnover": written}

@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
+
+from narwhals.typing import IntoFrame
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.declare import Methods, declare
 from sales_forecast.pipelines.handovers import Options
+from sales_forecast.pipelines.known_weeks import known_weeks
 from sales_forecast.pipelines.tuning.params import TurnoverTuningParams
+from sales_forecast.pipelines.tuning.turnover_windows import plan_tuning
 
 Declared = dict[str, Any]
 """A method as the parameters declare it: options of any type, other methods among them."""
 
 
-def check_tuning(backtest: BacktestParams, methods: Methods, tuning: TurnoverTuningParams) -> None:
+def check_tuning(
+    sales: IntoFrame, backtest: BacktestParams, methods: Methods, tuning: TurnoverTuningParams
+) -> None:
     """Refuse what cannot work before anything is computed.
 
     Args:
+        sales: For its weeks.
         backtest: Windows that tuning must not see.
         methods: Candidates.
         tuning: What is tried, and where.
 
     Raises:
-        InputError: A window touches one of the backtest, or a method or option does not exist.
+        InputError: A window touches one that judges, the history is too short, or a method or option does
+            not exist.
     """
-    reach = timedelta(weeks=backtest.horizon_weeks)
-    for cutoff in tuning.cutoffs:
-        if near := [str(other) for other in backtest.cutoffs if abs(other - cutoff) < reach]:
-            raise InputError(
-                f"turnover.tuning.cutoffs: the {backtest.horizon_weeks} weeks after {cutoff} touch the "
-                f"backtest's window after {near[0]}, whose error would be flattering. Choose another."
-            )
+    plan_tuning(known_weeks(sales), backtest, tuning)
     if tuning.method not in methods.root:
         raise InputError(
             f"turnover.tuning.method: '{tuning.method}' is not among turnover.methods: "

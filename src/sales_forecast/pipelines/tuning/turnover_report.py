@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from sales_forecast.forecasting.evaluation.gate import WapeDifference
 from sales_forecast.pipelines.handovers import TunedOptions, TuningJudgement
 from sales_forecast.pipelines.tuning.params import TurnoverTuningParams
 from sales_forecast.reporting import Section, Table
@@ -28,29 +29,39 @@ def report_tuning(
     words = {
         "better": f"tuning helps, beyond chance. {WRITTEN}",
         "worse": "tuning does harm, beyond chance. So the next run goes on with the present options.",
-        "open": f"that may be chance. {WRITTEN}",
+        "open": "that may be chance. So the next run goes on with the present options.",
     }[found.verdict]
+    noise = f" (standard error {100 * tuned.wape.noise:.2f} points)" if tuned.wape.noise is not None else ""
+    gained = 100 * (tuned.wape.tuned - tuned.wape.current)
     options = pd.DataFrame({"without": tuned.current, "with": tuned.best}).rename_axis("option")
     errors = pd.DataFrame(
         [
             ("tuning windows", tuned.wape.current, tuned.wape.tuned),
-            ("backtest windows", found.current, found.tuned),
+            ("judging windows", found.current, found.tuned),
         ],
         columns=["WAPE on", "without", "with"],
     )
     return Section(
         title="Turnover: with and without tuning",
         lead=(
-            f"{tuned.finished} trials of {tuning.method} were finished and {tuned.pruned} given up "
-            f"early, on {len(tuning.cutoffs)} windows that the backtest does not look at."
+            f"{tuned.finished} trials of {tuning.method} were finished and {tuned.pruned} given up early, on "
+            f"windows up to {tuned.seen_until}. {len(found.windows)} others, which no trial has seen, judge."
         ),
         answers=(
-            f"On the windows of the backtest, which no trial has seen, the best options change the WAPE by "
-            f"**{found.difference:+.2%}** (95 % between {found.low:+.2%} and {found.high:+.2%}): "
-            f"{words}",
+            f"On the windows that no trial has seen, the best options change the WAPE by "
+            f"**{100 * found.difference.wape:+.2f} points**{_interval(found.difference)}. The chance that "
+            f"they are worse is {found.chance_worse:.0%}: {words}",
+            f"On the windows of the search they changed it by {gained:+.2f} points{noise}; the best of many "
+            "trials always looks better there than it is.",
         ),
         blocks=(
             Table(errors, "Mean over windows.", {"without": ".2%", "with": ".2%"}),
             Table(options.reset_index(), "", {"without": ".4g", "with": ".4g"}),
         ),
     )
+
+
+def _interval(found: WapeDifference) -> str:
+    if found.low is None or found.high is None:
+        return " (one window tells nothing about chance)"
+    return f" (95 % interval {100 * found.low:+.2f} to {100 * found.high:+.2f})"

@@ -4,27 +4,69 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
 from rich.progress import Progress
 
 from sales_forecast import tracking
-from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.evaluation.metrics import wape
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.methods.base import Method, forecast_all
+from sales_forecast.forecasting.methods.base import Method, fit_and_forecast
 from sales_forecast.forecasting.methods.declare import Methods, declare
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.handovers import DataVersion, TunedOptions, TuningErrors
 from sales_forecast.pipelines.tuning.params import Span, TurnoverTuningParams
 from sales_forecast.pipelines.tuning.turnover_options import present_options, with_options
+from sales_forecast.pipelines.tuning.turnover_windows import TuningWindows, plan_tuning
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
+
+ERRORS = "errors"
+"""Attribute of a finished trial: WAPE of each window."""
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What every trial needs.
+
+    Args:
+        method: The method with its present options.
+        tuning: What is tried.
+        windows: What was known at each cutoff, and what came true; in an order that no season begins.
+    """
+
+    method: Method
+    tuning: TurnoverTuningParams
+    windows: list[tuple[ForecastContext, pd.DataFrame]]
+
+    def judge(self, trial: Trial) -> float:
+        """Mean WAPE of a trial's options over the windows; given up where the best trial is beyond reach.
+
+        All trials fit with the same seeds, so that the luck of a seed is not taken for a gain.
+        """
+        import optuna
+
+        options = {name: _suggest(trial, name, span) for name, span in self.tuning.space.items()}
+        tried = with_options(self.method, self.tuning, options)
+        errors: list[float] = []
+        for step, (context, actuals) in enumerate(self.windows):
+            answer = fit_and_forecast(tried, context, actuals.drop(columns="turnover"))
+            errors.append(wape(actuals["turnover"].to_numpy(), answer["forecast"].to_numpy()))
+            trial.report(errors[-1], step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        trial.set_user_attr(ERRORS, errors)
+        return sum(errors) / len(errors)
 
 
 def tune(
@@ -41,7 +83,7 @@ def tune(
     Args:
         model_input: Past turnover, and what is known of stores and weeks.
         data_version: Other data begin another search.
-        backtest: For the horizon.
+        backtest: For horizon, stride and fixed cutoffs.
         methods: Candidates.
         level_shifts: How level shifts are found.
         tuning: What is tried, and where it is judged.
@@ -52,60 +94,63 @@ def tune(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     Path(study_path).parent.mkdir(parents=True, exist_ok=True)
     method = methods.root[tuning.method]
+    plan = plan_tuning(model_input.panel, backtest, tuning)
     today = ForecastContext.latest(model_input, level_shifts)
-    plan = BacktestParams(horizon_weeks=backtest.horizon_weeks, cutoffs=tuning.cutoffs)
-    contexts = [
-        today.as_of(cutoff) for cutoff in plan_cutoffs(model_input.panel, plan, "turnover.tuning.cutoffs")
-    ]
+    shuffled = np.random.default_rng(tuning.seed).permutation(len(plan.tried))
     windows = [
-        (context, actuals_after(model_input.panel, context.cutoff, backtest.horizon_weeks))
-        for context in contexts
+        (today.as_of(cutoff), actuals_after(model_input.panel, cutoff, backtest.horizon_weeks))
+        for cutoff in (plan.tried[position] for position in shuffled)
     ]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        pruner = optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=2)
     study = optuna.create_study(
-        study_name=_name(method, tuning, data_version, backtest, level_shifts),
+        study_name=_name(method, tuning, data_version, plan, backtest.horizon_weeks, level_shifts),
         storage=f"sqlite:///{study_path}",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+        pruner=pruner,
         load_if_exists=True,
     )
     current = present_options(method, tuning)
     study.sampler = optuna.samplers.TPESampler(seed=tuning.seed + len(study.trials))
     if not _of_current(study, current):
         study.enqueue_trial(current)
-
-    def judge(trial: Trial) -> float:
-        options = {name: _suggest(trial, name, span) for name, span in tuning.space.items()}
-        tried = with_options(method, tuning, options)
-        errors: list[float] = []
-        for step, (context, forecast_index) in enumerate(windows):
-            answer = forecast_all(tried, context, forecast_index.drop(columns="turnover"), tried.fit(context))
-            errors.append(wape(forecast_index["turnover"].to_numpy(), answer["forecast"].to_numpy()))
-            trial.report(sum(errors) / len(errors), step)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-        return sum(errors) / len(errors)
-
-    _optimise(study, judge, tuning.trials)
+    _optimise(study, _Search(method, tuning, windows).judge, tuning.trials)
     states = [trial.state.name for trial in study.trials]
+    present = _of_current(study, current)[0]
     return TunedOptions(
         best=study.best_params,
         current=current,
-        wape=TuningErrors(tuned=study.best_value, current=_of_current(study, current)[0].values[0]),
+        wape=TuningErrors(
+            tuned=study.best_value,
+            current=float(present.values[0]),
+            noise=_noise(study.best_trial.user_attrs[ERRORS], present.user_attrs[ERRORS]),
+        ),
         finished=states.count("COMPLETE"),
         pruned=states.count("PRUNED"),
+        seen_until=plan.seen_until.date(),
     )
+
+
+def _noise(best: list[float], current: list[float]) -> float | None:
+    """Standard error of the mean difference; windows that overlap say less than it assumes."""
+    if len(best) < 2:
+        return None
+    return float(np.std(np.subtract(best, current), ddof=1) / np.sqrt(len(best)))
 
 
 def _name(
     method: Method,
     tuning: TurnoverTuningParams,
     data_version: DataVersion,
-    backtest: BacktestParams,
+    plan: TuningWindows,
+    horizon_weeks: int,
     level_shifts: LevelShiftParams,
 ) -> str:
     """Name of the study: trials can be compared only if all but the options was the same."""
-    searched = tuning.model_dump(mode="json", exclude={"trials"})
+    searched = tuning.model_dump(mode="json", include={"method", "seed", "space"})
     shifts = level_shifts.model_dump(mode="json")
-    same = [declare(method), searched, data_version.version, backtest.horizon_weeks, shifts]
+    windows = [f"{cutoff}" for cutoff in plan.tried]
+    same = [declare(method), searched, data_version.version, windows, horizon_weeks, shifts]
     digest = hashlib.sha256(json.dumps(same, sort_keys=True, default=str).encode()).hexdigest()
     return f"{tuning.method} {digest[:12]}"
 
