@@ -12,6 +12,7 @@ from sales_forecast.forecasting.evaluation.gate import (
     GateParams,
     GateResult,
     judge,
+    object_to_refit,
 )
 from sales_forecast.forecasting.evaluation.significance import PairedErrors, diebold_mariano
 
@@ -22,7 +23,8 @@ GATE = GateParams(
     part_worse_by_at_most=0.05,
     false_alarms=0.05,
     coverage_lost_at_most=0.02,
-    refit_worse_by_at_most=0.05,
+    refit_worse_by_at_most=0.2,
+    refit_coverage_lost_at_most=0.1,
 )
 
 
@@ -162,6 +164,15 @@ def test_small_regions_do_not_veto_a_better_model_by_chance_and_true_harm_is_see
     assert over_the_limit >= 10  # what the rule before took for harm
     assert vetoed <= 3
     assert seen == 20
+
+
+def test_a_refit_may_be_a_little_worse_in_weeks_that_it_has_seen_and_no_more():
+    before = _rows(10, seed=1)
+    assert object_to_refit(_rows(11, seed=2), before, GATE) == ()
+    (error,) = object_to_refit(_rows(15, seed=2, half_width=60), before, GATE)
+    assert error.endswith("more than 20% worse")
+    coverage = object_to_refit(_rows(10, seed=2, half_width=5), before, GATE)
+    assert [words.partition("'s ")[2][:15] for words in coverage] == ["80 % intervals ", "95 % intervals "]
 
 
 def test_diebold_mariano_is_the_t_statistic_where_weeks_have_nothing_to_do_with_each_other():

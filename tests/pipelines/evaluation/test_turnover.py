@@ -33,7 +33,7 @@ from sales_forecast.reporting import Table, render_section
 STORES = pd.DataFrame({"store": [1], "region": ["south"], "zone": ["1"]})
 CUTOFF, LATER = pd.Timestamp("2016-10-01"), pd.Timestamp("2017-02-25")
 INTERVALS = IntervalParams(weeks_back=(8,), scale_share=0.1)
-AGAINST_NAIVE = TurnoverEvaluationParams(baseline="naive")
+AGAINST_NAIVE = TurnoverEvaluationParams(baseline="naive", tie_within=0.01)
 
 
 def _rows(method: str, *forecasts: float, cutoff: pd.Timestamp = CUTOFF) -> pd.DataFrame:
@@ -126,17 +126,31 @@ def _wapes(**methods: tuple[float, float]) -> pd.DataFrame:
     )
 
 
-def test_the_selected_method_has_the_lowest_error_on_average_over_windows():
-    selected_method = select_method(
-        _wapes(naive=(0.5, 0.5), steady=(0.3, 0.3), lucky=(0.1, 0.6)), AGAINST_NAIVE
+def _select(
+    scores: pd.DataFrame, evaluation: TurnoverEvaluationParams = AGAINST_NAIVE, **seconds: float
+) -> SelectedMethod:
+    """Select among methods that err as much in each week as in the window."""
+    windows = scores[(scores["department"] == "all") & (scores["horizon"] == 0)]
+    backtest = pd.concat(
+        [
+            _rows(method, 100 * (1 + wape), 300 * (1 + wape), cutoff=cutoff)
+            for method, cutoff, wape in windows[["method", "cutoff", "wape"]].itertuples(index=False)
+        ]
     )
+    took = windows[["method", "cutoff"]].assign(seconds=windows["method"].map(seconds).fillna(1.0))
+    return select_method(scores, backtest, took, evaluation)
+
+
+def test_the_selected_method_has_the_lowest_error_on_average_over_windows():
+    selected_method = _select(_wapes(naive=(0.5, 0.5), steady=(0.3, 0.3), lucky=(0.1, 0.6)))
     stored = selected_method.model_dump(mode="json")
     assert stored == {
         "method": "steady",
         "wape": 0.3,
         "baseline": "naive",
         "baseline_wape": 0.5,
-        "rule": "lowest WAPE, averaged over the backtest's windows",
+        "rule": "lowest WAPE, averaged over the backtest's windows; of near equals the steadiest, then the "
+        "cheapest",
         "chosen_on": ["2016-10-01", "2017-02-25"],
     }
     assert SelectedMethod(**json.loads(json.dumps(stored, allow_nan=False))) == selected_method
@@ -146,18 +160,29 @@ def test_a_small_part_does_not_choose_the_method():
     whole = _wapes(naive=(0.5, 0.5), model=(0.4, 0.4))
     parts = _wapes(naive=(0.0, 0.0), model=(9.0, 9.0))
     scores = pd.concat([whole, parts.assign(department="88"), parts.assign(horizon=1)])
-    assert select_method(scores, AGAINST_NAIVE).method == "model"
+    assert _select(scores).method == "model"
 
 
 @pytest.mark.parametrize("order", [["zeta", "alpha", "naive"], ["naive", "alpha", "zeta"]])
 def test_of_equals_the_first_by_name_is_selected(order):
     wapes = {"zeta": (0.1, 0.2), "alpha": (0.2, 0.1 + 1e-15), "naive": (0.5, 0.5)}
-    assert select_method(_wapes(**{name: wapes[name] for name in order}), AGAINST_NAIVE).method == "alpha"
+    assert _select(_wapes(**{name: wapes[name] for name in order})).method == "alpha"
+
+
+def test_of_methods_that_chance_may_tell_apart_the_steadiest_is_selected_then_the_cheapest():
+    near = _wapes(naive=(0.5, 0.5), lucky=(0.2, 0.4), steady=(0.301, 0.301))
+    assert _select(near).method == "steady"
+    far = AGAINST_NAIVE.model_copy(update={"tie_within": 0.001})
+    assert _select(near, far).method == "lucky"
+    alike = _wapes(naive=(0.5, 0.5), dear=(0.2, 0.4), cheap=(0.4, 0.2))
+    assert _select(alike, dear=9.0, cheap=0.1).method == "cheap"
+    certain = _wapes(naive=(0.5, 0.5), worse=(0.301, 0.301), best=(0.3, 0.3))
+    assert _select(certain, worse=0.1).method == "best"
 
 
 def test_a_baseline_that_was_not_backtested_is_refused_by_its_parameter(scores):
     with pytest.raises(InputError) as stopped:
-        select_method(scores, TurnoverEvaluationParams(baseline="theta"))
+        _select(scores, TurnoverEvaluationParams(baseline="theta", tie_within=0))
     assert str(stopped.value).startswith(
         "turnover.evaluation.baseline: 'theta' is not among the methods of the backtest: model, naive."
     )
@@ -166,7 +191,7 @@ def test_a_baseline_that_was_not_backtested_is_refused_by_its_parameter(scores):
 def test_metrics_are_nested_by_method_and_window_and_json_can_hold_them():
     scores = _wapes(naive=(0.5, 0.5), model=(0.2, 0.4))
     coverage = measure_coverage(pd.concat([_rows("naive", 200, 300), _rows("model", 110, 270)]))
-    metrics = collect_metrics(scores, coverage, select_method(scores, AGAINST_NAIVE))
+    metrics = collect_metrics(scores, coverage, _select(scores))
     assert metrics["selected"] == "model"
     assert metrics["model"]["2016-10-01"]["wape"] == 0.4
     assert metrics["model"]["2017-02-25"]["wape"] == 0.2
@@ -254,7 +279,7 @@ def test_young_stores_are_scored_by_how_much_of_them_was_known():
 
 def _section(backtest: pd.DataFrame):
     scores = score_backtest(backtest, _panel())
-    selected_method = select_method(scores, AGAINST_NAIVE)
+    selected_method = _select(scores)
     charts = [chart(scores) for chart in (chart_windows, chart_horizons, chart_departments)]
     return write_evaluation(
         scores,

@@ -11,6 +11,7 @@ import pytest
 
 from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from handovers import selected
+from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold
 from sales_forecast.forecasting.evaluation.gate import GateParams
@@ -53,7 +54,8 @@ GATE = GateParams(
     part_worse_by_at_most=0.05,
     false_alarms=0.05,
     coverage_lost_at_most=1.0,
-    refit_worse_by_at_most=0.05,
+    refit_worse_by_at_most=0.2,
+    refit_coverage_lost_at_most=0.1,
 )
 
 
@@ -124,9 +126,9 @@ def _forecast_index() -> pd.DataFrame:
 def _decide(
     panel: pd.DataFrame, method: str, champion: ServingModel | None, data: str = "data 1"
 ) -> TurnoverGateDecision:
-    backtest = _backtest(panel)
+    backtest, model_input = _backtest(panel), ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
     rows = _backtest_champion(panel, method, champion)
-    return decide_deployment(_fit(panel, method), champion, backtest, rows, STORES, _data(data), GATE)
+    return decide_deployment(_fit(panel, method), champion, backtest, rows, model_input, _data(data), GATE)
 
 
 def _backtest_champion(panel: pd.DataFrame, method: str, champion: ServingModel | None) -> pd.DataFrame:
@@ -140,7 +142,7 @@ def _submit(panel: pd.DataFrame, method: str, champion: ServingModel | None, dat
     backtest, decided = _backtest(panel), _decide(panel, method, champion, data)
     return submit(
         *(_fit(panel, method), champion, decided, backtest, _backtest_champion(panel, method, champion)),
-        *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), _forecast_index(), _data(data)),
+        *(ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), _forecast_index(), _data(data), GATE),
     )
 
 
@@ -179,11 +181,47 @@ def test_the_same_method_takes_over_only_with_newer_data(panel):
 def test_what_served_is_measured_anew_where_the_data_have_changed(panel):
     champion = _serving(panel, "twice")
     same = _backtest_champion(panel, "mean", champion)
-    assert same is champion.package.backtest
+    pd.testing.assert_frame_equal(same, champion.package.backtest.reset_index(drop=True))
     changed = panel.assign(turnover=panel["turnover"] + 1)
     anew = _backtest_champion(changed, "mean", champion)
     assert set(anew["method"]) == {"twice"}
     np.testing.assert_allclose(anew["turnover"], same["turnover"] + 1)
+
+
+def test_a_backtest_of_other_turnover_than_there_is_now_stops_the_run(panel):
+    changed = panel.assign(turnover=panel["turnover"].where(panel["week"] < WEEKS[67], 7.0))
+    model_input = ModelInput(changed, STORES, NO_CALENDAR, NOTHING_AHEAD)
+    for champion in (None, _serving(panel, "twice")):
+        with pytest.raises(InputError, match=r"30 of 180 differ .* Run the modelling stage again"):
+            backtest_champion(
+                champion, _backtest(panel), selected("mean"), _forecast_index(), model_input, NO_CACHE
+            )
+
+
+class Broken(TimesTheMean, frozen=True):
+    """Learns nonsense where a week is missing half of its turnover."""
+
+    def fit(self, context):
+        sold = context.data.panel.groupby("week")["turnover"].mean()
+        return {"mean": 1000.0 if sold.iloc[-1] < 60 else float(sold.mean())}
+
+
+def test_a_refit_that_went_wrong_does_not_serve(panel, monkeypatch):
+    champion = _serving(panel, "mean")
+    broken = Methods(METHODS.root | {"mean": Broken()})
+    for name in ("decided", "submitted"):
+        monkeypatch.setattr(f"{__name__}.METHODS", broken)
+        served = champion.package.model.model_copy(update={"method": Broken()})
+        serving = replace(champion, package=replace(champion.package, model=served))
+        half = panel.assign(turnover=panel["turnover"].where(panel["week"] < WEEKS[-1], 50.0))
+        if name == "decided":
+            found = _decide(half, "mean", serving, data="data 2")
+            assert (found.decision, found.promote) == ("refused", False)
+            assert "in the newest complete window the WAPE of the refit is" in found.reasons[0]
+        else:
+            new, again = _submit(half, "twice", serving, "data 2")
+            assert (new.promote, again.promote) == (False, False)
+            assert again.why.startswith("refused: refit of version 4; in the newest complete window")
 
 
 def test_a_champion_that_cannot_make_the_forecasts_of_a_run_is_replaced(panel):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
 
+from sales_forecast.forecasting.evaluation.metrics import wape
 from sales_forecast.forecasting.evaluation.significance import (
     CHALLENGER,
     CHAMPION,
@@ -48,7 +49,10 @@ class GateParams(BaseModel, frozen=True, extra="forbid"):
 
     refit_worse_by_at_most: float = Field(ge=0)
     """By how much the WAPE of a refit in the newest complete window may exceed that of the fit before it, as
-    a share of the latter."""
+    a share of the latter: a refit that its own data do not bear out is broken."""
+
+    refit_coverage_lost_at_most: float = Field(ge=0, le=1)
+    """How much farther below its nominal value the coverage of a refit may lie there than before."""
 
 
 class Paired(BaseModel, Generic[Value], frozen=True):
@@ -195,6 +199,42 @@ def judge(
     )
 
 
+def object_to_refit(refit: pd.DataFrame, before: pd.DataFrame, gate: GateParams) -> tuple[str, ...]:
+    """Say what speaks against a refit on newer data.
+
+    Both have seen most of the window, so this is no measure of how well they forecast. It finds a refit that
+    went wrong, such as on a broken delivery.
+
+    Args:
+        refit: ``store, department, week, turnover, forecast`` and intervals of the newest complete window.
+        before: The same rows, forecast by the fit that serves.
+        gate: Tolerances.
+    """
+    own, other = (wape(*rows[["turnover", "forecast"]].to_numpy(float).T) for rows in (refit, before))
+    objections = []
+    if own > (1 + gate.refit_worse_by_at_most) * other:
+        objections.append(
+            f"in the newest complete window the WAPE of the refit is {own:.1%}, that of the fit before it "
+            f"{other:.1%}: more than {gate.refit_worse_by_at_most:.0%} worse"
+        )
+    coverage: Paired[dict[str, float]] = Paired(challenger=_coverage(refit), champion=_coverage(before))
+    for share, (one, two) in _below_nominal(coverage).items():
+        if one > two + gate.refit_coverage_lost_at_most:
+            objections.append(
+                f"in the newest complete window the refit's {share} % intervals hold "
+                f"{coverage.challenger[share]:.1%} of weeks, those before it {coverage.champion[share]:.1%}"
+            )
+    return tuple(objections)
+
+
+def _below_nominal(coverage: Paired[dict[str, float]]) -> dict[str, tuple[float, float]]:
+    """How far the coverage of both lies below its nominal value."""
+    return {
+        share: (max(int(share) / 100 - own, 0), max(int(share) / 100 - coverage.champion[share], 0))
+        for share, own in coverage.challenger.items()
+    }
+
+
 def _none_if_unknown(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -292,10 +332,11 @@ def _lost_coverage(
     coverage: Paired[dict[str, float]], misses: dict[str, Difference], gate: GateParams
 ) -> list[str]:
     objections = []
-    for share, own in coverage.challenger.items():
-        other = coverage.champion[share]
-        own_gap, other_gap = (max(int(share) / 100 - held, 0) for held in (own, other))
+    for share, (own, other) in _below_nominal(coverage).items():
         beyond_chance = misses[share].p_worse() <= gate.false_alarms
-        if own_gap > other_gap + gate.coverage_lost_at_most and beyond_chance:
-            objections.append(f"its {share} % intervals hold {own:.1%} of weeks, the champion's {other:.1%}")
+        if own > other + gate.coverage_lost_at_most and beyond_chance:
+            objections.append(
+                f"its {share} % intervals hold {coverage.challenger[share]:.1%} of weeks, the champion's "
+                f"{coverage.champion[share]:.1%}"
+            )
     return objections

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from sales_forecast.errors import InputError
 from sales_forecast.pipelines.params import Params
 
@@ -10,6 +12,9 @@ class TurnoverEvaluationParams(Params):
     """What the candidates are measured against."""
 
     baseline: str
+
+    tie_within: float = Field(ge=0)
+    """Methods whose WAPE exceeds the lowest by at most this share may be taken for equals."""
 
     def check_candidates(self, methods: list[str]) -> None:
         """Refuse a baseline that was not backtested."""

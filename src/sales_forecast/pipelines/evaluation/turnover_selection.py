@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from sales_forecast.forecasting.evaluation.significance import compare
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.pipelines.evaluation.turnover_scores import METRICS, mean_scores, per_window
 from sales_forecast.pipelines.handovers import SelectedMethod, TurnoverMetrics
 
-RULE = "lowest WAPE, averaged over the backtest's windows"
+RULE = "lowest WAPE, averaged over the backtest's windows; of near equals the steadiest, then the cheapest"
 
 
 def check_baseline(methods: Methods, evaluation: TurnoverEvaluationParams) -> None:
@@ -25,19 +26,41 @@ def check_baseline(methods: Methods, evaluation: TurnoverEvaluationParams) -> No
     evaluation.check_candidates(list(methods.root))
 
 
-def select_method(scores: pd.DataFrame, evaluation: TurnoverEvaluationParams) -> SelectedMethod:
-    """Choose the method with the lowest mean WAPE; of equals the one that comes first in the alphabet.
+def select_method(
+    scores: pd.DataFrame,
+    backtest: pd.DataFrame,
+    backtest_seconds: pd.DataFrame,
+    evaluation: TurnoverEvaluationParams,
+) -> SelectedMethod:
+    """Choose the method with the lowest mean WAPE.
+
+    Of methods that are as good but for a small share, where that may be chance, it is the one whose WAPE
+    differs least from window to window, then the cheapest, then the first in the alphabet.
 
     Args:
         scores: As ``score_backtest`` returns them.
-        evaluation: Names the method that the others are measured against.
+        backtest: Every forecast of the past.
+        backtest_seconds: What each fold took.
+        evaluation: Names the method that the others are measured against, and says what a tie is.
 
     Raises:
         InputError: The baseline is not among the candidates.
     """
     means = mean_scores(scores)["wape"].round(12)
     evaluation.check_candidates(list(means.index))
-    best = str(means.sort_index().idxmin())
+    lowest = str(means.sort_index().idxmin())
+    spread = per_window(scores).groupby("method")["wape"].std().fillna(0).round(12)
+    cost = backtest_seconds.groupby("method")["seconds"].mean()
+    tied = [
+        name
+        for name in sorted(means.index)
+        if name == lowest
+        or (
+            means[name] <= (1 + evaluation.tie_within) * means[lowest]
+            and compare(backtest, name, lowest).verdict == "open"
+        )
+    ]
+    best = min(tied, key=lambda name: (spread[name], cost[name], name))
     return SelectedMethod(
         method=best,
         wape=float(means[best]),

@@ -9,12 +9,13 @@ import pandas as pd
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import backtest_fold
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
-from sales_forecast.forecasting.evaluation.gate import GateParams, judge
+from sales_forecast.forecasting.evaluation.gate import GateParams, judge, object_to_refit
 from sales_forecast.forecasting.evaluation.significance import refuse_other_rows
 from sales_forecast.forecasting.features.context import actuals_after, weeks_ahead
 from sales_forecast.forecasting.methods.base import Requirements
 from sales_forecast.forecasting.methods.declare import Methods, declare
 from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import (
@@ -103,7 +104,7 @@ def decide_deployment(
     champion: ServingModel[TurnoverPackage] | None,
     backtest: pd.DataFrame,
     champion_backtest: pd.DataFrame,
-    stores: pd.DataFrame,
+    model_input: ModelInput,
     data_version: DataVersion,
     gate: GateParams,
 ) -> TurnoverGateDecision:
@@ -114,7 +115,7 @@ def decide_deployment(
         champion: The model that serves; None before the first one.
         backtest: Every forecast of this run's past.
         champion_backtest: As ``backtest_champion`` returns it.
-        stores: Region and zone of each store.
+        model_input: Past turnover, and what is known of stores and weeks.
         data_version: Version of this run's raw files.
         gate: Conditions that a challenger must meet.
 
@@ -142,7 +143,7 @@ def decide_deployment(
             method=model.name,
         )
     own = backtest[backtest["method"] == model.name]
-    found = judge(own, champion_backtest, stores, gate)
+    found = judge(own, champion_backtest, model_input.stores, gate)
     decision = TurnoverGateDecision(
         decision="better" if found.promote else "refused",
         champion=version,
@@ -152,8 +153,34 @@ def decide_deployment(
     )
     newer = is_newer(model, champion, data_version)
     if not decision.promote and newer and declare(model.method) == declare(served.method):
+        if objections := check_refit(model, served, model_input, gate):
+            return decision.model_copy(update={"reasons": objections})
         return decision.promoted("refit", "the same method, fitted on newer data")
     return decision
+
+
+def check_refit(
+    refit: TurnoverModel, before: TurnoverModel, model_input: ModelInput, gate: GateParams
+) -> tuple[str, ...]:
+    """Let a refit and the fit before it forecast the newest complete window.
+
+    Args:
+        refit: The method fitted on newer data.
+        before: The fit that serves.
+        model_input: Past turnover, and what is known of stores and weeks.
+        gate: Tolerances.
+
+    Returns:
+        What speaks against the refit, see ``gate.object_to_refit``.
+    """
+    cutoff = model_input.last_week - pd.Timedelta(weeks=refit.horizon_weeks)
+    actuals = actuals_after(model_input.panel, cutoff, refit.horizon_weeks)
+    context = refit.context(model_input).as_of(cutoff)
+    new, old = (
+        model.forecast(context, actuals[ROW_KEYS]).assign(turnover=actuals["turnover"].to_numpy())
+        for model in (refit, before)
+    )
+    return object_to_refit(new, old, gate)
 
 
 def is_newer(

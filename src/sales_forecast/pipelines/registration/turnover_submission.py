@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from sales_forecast.forecasting.distributed import FittingParams, prefit
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
+from sales_forecast.forecasting.evaluation.gate import GateParams
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.intervals.conformal import HalfWidths, IntervalParams, origins
@@ -20,8 +22,10 @@ from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import DataVersion, SelectedMethod, TurnoverGateDecision
 from sales_forecast.pipelines.registration.turnover_card import score_windows, write_card
-from sales_forecast.pipelines.registration.turnover_gate import is_newer
+from sales_forecast.pipelines.registration.turnover_gate import check_refit, is_newer
 from sales_forecast.registry.dataset import ServingModel, Submission
+
+logger = logging.getLogger(__name__)
 
 
 def fit_selected(
@@ -79,6 +83,7 @@ def submit(
     model_input: ModelInput,
     forecast_index: pd.DataFrame,
     data_version: DataVersion,
+    gate: GateParams,
 ) -> list[Submission[TurnoverPackage]]:
     """Hand this run's model to the registry; if it is refused on newer data, the one that serves, refitted.
 
@@ -91,6 +96,7 @@ def submit(
         model_input: Past turnover, and what is known of stores and weeks.
         forecast_index: The weeks that are wanted.
         data_version: Of this run's raw files.
+        gate: What a refit must meet.
     """
     past = model_input.panel[["store", "department", "week", "turnover"]]
     data = replace(model_input, panel=past)
@@ -124,4 +130,11 @@ def submit(
     sums = {"level_half_widths": learn_level_half_widths(champion_backtest, past, model_input.stores)}
     why = f"refit: version {champion.version} on newer data, as {model.name} was refused"
     refitted = again.model_copy(update=sums)
-    return [*submissions, submission(refitted, champion_backtest, None, promote=True, why=why)]
+    objections = check_refit(refitted, served, model_input, gate)
+    if objections:
+        why = f"refused: refit of version {champion.version}; {'; '.join(objections)}"
+        logger.warning("Version %s goes on serving as it is. %s", champion.version, "; ".join(objections))
+    return [
+        *submissions,
+        submission(refitted, champion_backtest, None, promote=not objections, why=why),
+    ]
