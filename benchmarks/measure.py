@@ -23,7 +23,7 @@ import yaml
 
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals
+from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals, mean_weeks
 from sales_forecast.forecasting.methods.base import forecast_all
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
@@ -162,7 +162,7 @@ def backtest(
         half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS) if with_intervals else None
         made = forecast_all(method, context, actuals[ROW_KEYS], method.fit(context))
         if half_widths:
-            made = add_intervals(made, context, half_widths, intervals)
+            made = add_intervals(made, mean_weeks(made, context), half_widths, intervals)
         seconds[f"{cutoff:%Y-%m-%d}"] = perf_counter() - start
         turnover = actuals["turnover"].to_numpy()
         forecasts.append(made.assign(method=name, cutoff=cutoff, turnover=turnover))
@@ -205,12 +205,8 @@ def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
             ModelInput(panel, stores, calendar, no_future_covariates()), level_shifts
         ).as_of(cutoff)
         half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS)
-        add_intervals(
-            forecast_all(method, context, forecast_index, method.fit(context)),
-            context,
-            half_widths,
-            intervals,
-        )
+        made = forecast_all(method, context, forecast_index, method.fit(context))
+        add_intervals(made, mean_weeks(made, context), half_widths, intervals)
         return perf_counter() - start
 
     repeats = 3 if factor == 1 else 1  # other work on the machine disturbs short runs most

@@ -14,6 +14,7 @@ from sales_forecast.forecasting.intervals.conformal import (
     HalfWidths,
     IntervalParams,
     add_intervals,
+    mean_weeks,
 )
 from sales_forecast.forecasting.intervals.hierarchy import LevelHalfWidths
 from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
@@ -65,7 +66,11 @@ class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
         """
         forecasts = forecast_all(self.method, context, forecast_index, self.fitted)
         return add_intervals(
-            forecasts, context, self.half_widths, self.intervals, self.cold_start_half_widths
+            forecasts,
+            mean_weeks(forecasts, context),
+            self.half_widths,
+            self.intervals,
+            self.cold_start_half_widths,
         )
 
     def explain(self, context: ForecastContext, forecasts: pd.DataFrame) -> pd.DataFrame:

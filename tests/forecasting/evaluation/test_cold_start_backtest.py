@@ -14,7 +14,7 @@ from sales_forecast.forecasting.evaluation.cold_start_backtest import (
     shorten_histories,
 )
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
-from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals
+from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals, mean_weeks
 from sales_forecast.forecasting.methods.base import forecast_all
 
 PARAMS = ColdStartBacktestParams(share_of_stores=0.08, cutoffs=1, seed=1)
@@ -82,9 +82,10 @@ def test_intervals_of_cold_starts_are_wider(methods, context, forecast_index, fi
     ridge = methods.root["ridge"]
     forecasts = forecast_all(ridge, context, forecast_index, fitted["ridge"])
     half_widths = learn_half_widths(ridge, context, INTERVALS, 8)
-    of_all = add_intervals(forecasts, context, half_widths, INTERVALS)
+    of_all = add_intervals(forecasts, mean_weeks(forecasts, context), half_widths, INTERVALS)
     own = add_intervals(
-        forecasts, context, half_widths, INTERVALS, cold_start_half_widths(cold_start_forecasts)
+        *(forecasts, mean_weeks(forecasts, context), half_widths, INTERVALS),
+        cold_start_half_widths(cold_start_forecasts),
     )
     cold = forecasts["cold_start"]
     pd.testing.assert_frame_equal(own[~cold], of_all[~cold])

@@ -16,8 +16,9 @@ import sales_forecast
 from contexts import small_context
 from sales_forecast.forecasting.evaluation import fold_cache
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
+from sales_forecast.forecasting.evaluation.forecaster import SECONDS
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.methods.base import SECONDS, Method
+from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.naive import GrowthNaive
 
 METHOD = """

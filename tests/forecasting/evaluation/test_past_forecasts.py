@@ -16,12 +16,12 @@ from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 def test_past_forecasts_stand_beside_the_turnover_of_their_weeks():
     context = small_context(np.arange(1.0, 61)[None, :])
     (near, far) = past_forecasts(Hundred(), context, [2, 59], horizon_weeks=3)
-    assert near.context.cutoff == context.cutoff - pd.Timedelta(weeks=2)
-    assert near.rows["turnover"].tolist() == [59, 60], "the third week is not known yet"
-    assert far.rows["turnover"].tolist() == [2, 3, 4]
-    assert near.rows["forecast"].eq(100).all()
+    assert near["horizon"].tolist() == [1, 2]
+    assert near["turnover"].tolist() == [59, 60], "the third week is not known yet"
+    assert far["turnover"].tolist() == [2, 3, 4]
+    assert near["forecast"].eq(100).all()
     assert [*ROW_KEYS, "forecast", "turnover"] == [
-        column for column in near.rows if column not in ("horizon", "cold_start")
+        column for column in near if column not in ("horizon", "cold_start", "mean_week")
     ]
 
 

@@ -16,6 +16,7 @@ from sales_forecast.forecasting.intervals.conformal import (
     MIN_SERIES_ERRORS,
     IntervalParams,
     add_intervals,
+    mean_weeks,
 )
 from sales_forecast.forecasting.methods.base import Method, forecast_all
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
@@ -37,9 +38,8 @@ def _with_intervals(
     intervals: IntervalParams = INTERVALS,
 ) -> pd.DataFrame:
     half_widths = json.loads(json.dumps(learn_half_widths(method, context, intervals, horizon_weeks=8)))
-    return add_intervals(
-        forecast_all(method, context, forecast_index, method.fit(context)), context, half_widths, intervals
-    )
+    forecasts = forecast_all(method, context, forecast_index, method.fit(context))
+    return add_intervals(forecasts, mean_weeks(forecasts, context), half_widths, intervals)
 
 
 # --- half-widths on hand-sized errors ------------------------------------------------------------
@@ -73,7 +73,8 @@ def test_an_interval_is_a_half_width_on_either_side_in_units_of_forecast_and_mea
     context = small_context(np.array([[100.0] * 60, [1000.0] * 60]))
     forecasts = forecast_all(Hundred(), context, _wanted(context, 1), {})
     with_intervals = add_intervals(
-        forecasts, context, {"80": {"": 0.5}, "95": {"": 0.9, "bikes": 0.2}}, INTERVALS
+        *(forecasts, mean_weeks(forecasts, context)),
+        *({"80": {"": 0.5}, "95": {"": 0.9, "bikes": 0.2}}, INTERVALS),
     )
     assert with_intervals["hi_80"].to_list() == pytest.approx([100 + 0.5 * 110, 100 + 0.5 * 200])
     assert with_intervals["lo_80"].to_list() == pytest.approx([100 - 0.5 * 110, 0])

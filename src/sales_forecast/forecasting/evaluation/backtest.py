@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import AfterValidator, BaseModel, Field
 
 from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation.forecaster import SECONDS, Forecaster, fit_and_forecast
 from sales_forecast.forecasting.evaluation.metrics import wape
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
@@ -19,7 +20,6 @@ from sales_forecast.forecasting.intervals.conformal import (
     IntervalParams,
     add_intervals,
 )
-from sales_forecast.forecasting.methods.base import SECONDS, Forecaster, fit_and_forecast
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
@@ -146,7 +146,7 @@ def backtest_fold(
         half_widths = learn_half_widths(method, context, intervals, horizon_weeks, forecaster)
         forecasts = forecaster(method, context, actuals[ROW_KEYS])
         seconds = float(forecasts.attrs.pop(SECONDS))
-        forecasts = add_intervals(forecasts, context, half_widths, intervals)
+        forecasts = add_intervals(forecasts, forecasts["mean_week"], half_widths, intervals)
         turnover = actuals["turnover"].to_numpy()
         logger.info(
             "%s after %s: WAPE %.3f in %.1f s",

@@ -14,6 +14,7 @@ from sales_forecast.forecasting.intervals.conformal import (
     HalfWidths,
     IntervalParams,
     conformal_half_widths,
+    mean_weeks,
     nonconformity_scale,
 )
 from sales_forecast.forecasting.methods.base import Method, forecast_all
@@ -107,7 +108,7 @@ def forecast_cold_starts(
     actuals = actuals_after(panel, context.cutoff, horizon_weeks)
     forecasts = forecast_all(method, shortened, actuals[ROW_KEYS], method.fit(shortened))
     turnover = actuals["turnover"].to_numpy()
-    scale = nonconformity_scale(forecasts, shortened, intervals)
+    scale = nonconformity_scale(forecasts["forecast"], mean_weeks(forecasts, shortened), intervals)
     return forecasts.assign(
         cutoff=context.cutoff,
         weeks_known=forecasts["store"].map(labels),

@@ -17,8 +17,9 @@ from pydantic import BaseModel, Field
 import sales_forecast
 from sales_forecast.atomic import whole_file
 from sales_forecast.forecasting.distributed import Prefitted
+from sales_forecast.forecasting.evaluation.forecaster import fit_and_forecast
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.methods.base import Method, fit_and_forecast
+from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.declare import declare
 
 LIBRARIES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from sales_forecast.errors import ShortHistoryError
+from sales_forecast.forecasting.evaluation.forecaster import Forecaster, fit_and_forecast
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
 from sales_forecast.forecasting.intervals.conformal import (
     HalfWidths,
     IntervalParams,
-    PastForecast,
     half_widths_from,
 )
-from sales_forecast.forecasting.methods.base import Forecaster, Method, fit_and_forecast
+from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
 
@@ -24,7 +24,7 @@ def past_forecasts(
     weeks_back: Iterable[int],
     horizon_weeks: int,
     forecaster: Forecaster = fit_and_forecast,
-) -> Iterator[PastForecast]:
+) -> Iterator[pd.DataFrame]:
     """Forecast at past origins what has come true since.
 
     Args:
@@ -48,7 +48,7 @@ def past_forecasts(
             forecasts = forecaster(method, known, actuals[ROW_KEYS])
         except ShortHistoryError:
             continue
-        yield PastForecast(known, forecasts.assign(turnover=actuals["turnover"].to_numpy()))
+        yield forecasts.assign(turnover=actuals["turnover"].to_numpy())
 
 
 def learn_half_widths(
@@ -77,4 +77,4 @@ def learn_half_widths(
             f"can be made {min(intervals.weeks_back)} weeks before {context.cutoff:%Y-%m-%d}. Name nearer "
             "origins under turnover.intervals.weeks_back, or bring more history."
         )
-    return half_widths_from(past, intervals)
+    return half_widths_from(pd.concat(past, ignore_index=True), intervals)

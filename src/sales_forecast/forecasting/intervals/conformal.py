@@ -12,8 +12,6 @@ Source:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -66,34 +64,16 @@ def refuse_origins_before(first: pd.Timestamp, cutoff: pd.Timestamp, intervals: 
         )
 
 
-@dataclass(frozen=True)
-class PastForecast:
-    """A forecast whose actual turnover is known.
-
-    Args:
-        context: What was known when it was made.
-        rows: ``store, department, week, forecast, turnover``, both in currency units per week.
-    """
-
-    context: ForecastContext
-    rows: pd.DataFrame
-
-
-def half_widths_from(past: Iterable[PastForecast], intervals: IntervalParams) -> HalfWidths:
+def half_widths_from(past: pd.DataFrame, intervals: IntervalParams) -> HalfWidths:
     """Turn the errors of past forecasts into half-widths.
 
     Args:
-        past: Past forecasts, at least one.
+        past: ``department, forecast, turnover, mean_week``, at least one row.
         intervals: Defines the nonconformity scale.
     """
-    errors = [
-        one.rows[["department"]].assign(
-            error=(one.rows["turnover"] - one.rows["forecast"]).abs()
-            / nonconformity_scale(one.rows, one.context, intervals)
-        )
-        for one in past
-    ]
-    return conformal_half_widths(pd.concat(errors))
+    error = (past["turnover"] - past["forecast"]).abs()
+    scale = nonconformity_scale(past["forecast"], past["mean_week"], intervals)
+    return conformal_half_widths(past[["department"]].assign(error=error / scale))
 
 
 def conformal_half_widths(errors: pd.DataFrame, min_errors: int = MIN_SERIES_ERRORS) -> HalfWidths:
@@ -120,17 +100,14 @@ def _half_width(errors: FloatArray, coverage: int) -> float:
     return float(np.partition(errors, rank - 1)[rank - 1])
 
 
-def nonconformity_scale(
-    forecasts: pd.DataFrame, context: ForecastContext, intervals: IntervalParams
-) -> pd.Series[float]:
-    """Scale of the errors of forecasts: the forecast plus a share of the series' mean week.
+def mean_weeks(forecasts: pd.DataFrame, context: ForecastContext) -> pd.Series[float]:
+    """Mean week of each row's series over the last year, level-adjusted.
 
     A series without a mean week has that of its department, or of all series.
 
     Args:
-        forecasts: ``store, department, forecast``.
+        forecasts: ``store, department``.
         context: What was known when they were made.
-        intervals: Defines the share.
 
     Returns:
         Currency units per week, one value per row of ``forecasts``.
@@ -141,12 +118,28 @@ def nonconformity_scale(
     scale = scale.fillna(scale.mean()).fillna(context.features.history.filled.mean())
     position = matrix.position_of(forecasts)
     own = np.where(position >= 0, scale.to_numpy()[position], float(scale.mean()))
-    return forecasts["forecast"] + intervals.scale_share * own + 1e-9
+    return pd.Series(own, index=forecasts.index)
+
+
+def nonconformity_scale(
+    forecast: pd.Series[float], mean_week: pd.Series[float], intervals: IntervalParams
+) -> pd.Series[float]:
+    """Scale of the errors of forecasts: the forecast plus a share of the series' mean week.
+
+    Args:
+        forecast: Currency units per week.
+        mean_week: As ``mean_weeks`` returns it.
+        intervals: Defines the share.
+
+    Returns:
+        Currency units per week, one value per forecast.
+    """
+    return forecast + intervals.scale_share * mean_week + 1e-9
 
 
 def add_intervals(
     forecasts: pd.DataFrame,
-    context: ForecastContext,
+    mean_week: pd.Series[float],
     half_widths: HalfWidths,
     intervals: IntervalParams,
     cold_start_half_widths: HalfWidths | None = None,
@@ -155,7 +148,7 @@ def add_intervals(
 
     Args:
         forecasts: As ``forecast_all`` returns them.
-        context: What was known when they were made.
+        mean_week: Mean week of each row's series, as ``mean_weeks`` returns it.
         half_widths: As ``learn_half_widths`` returns them.
         intervals: The parameters that the half-widths were learned with.
         cold_start_half_widths: Half-widths of cold starts; without them cold starts have those of all series.
@@ -163,7 +156,7 @@ def add_intervals(
     Returns:
         The table with ``lo_80, hi_80, lo_95, hi_95``.
     """
-    scale = nonconformity_scale(forecasts, context, intervals)
+    scale = nonconformity_scale(forecasts["forecast"], mean_week, intervals)
     with_intervals = intervals_around(forecasts, scale, half_widths)
     cold = forecasts["cold_start"] if cold_start_half_widths else pd.Series(False, forecasts.index)
     if cold_start_half_widths and cold.any():

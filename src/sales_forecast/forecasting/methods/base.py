@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, Generic
 
 import numpy as np
@@ -165,30 +164,6 @@ def forecast_all(
             f"no forecast for department(s) {', '.join(departments)}: no store has any history up to "
             f"{context.cutoff:%Y-%m-%d}. Leave them out until one has."
         )
-    return forecasts
-
-
-SECONDS = "seconds"
-"""Attribute of a table of forecasts: what fitting and forecasting took."""
-
-Forecaster = Callable[[Method, ForecastContext, pd.DataFrame], pd.DataFrame]
-"""Fits a method and forecasts, as ``fit_and_forecast`` does."""
-
-
-def fit_and_forecast(method: Method, context: ForecastContext, forecast_index: pd.DataFrame) -> pd.DataFrame:
-    """Fit a method on what is known at a cutoff, and forecast.
-
-    Args:
-        method: The method.
-        context: What is known at the cutoff.
-        forecast_index: ``store, department, week``, weeks after the cutoff.
-
-    Returns:
-        As ``forecast_all``, with the ``seconds`` that it took among the attributes.
-    """
-    start = perf_counter()
-    forecasts = forecast_all(method, context, forecast_index, method.fit(context))
-    forecasts.attrs[SECONDS] = perf_counter() - start
     return forecasts
 
 

@@ -16,9 +16,10 @@ from rich.progress import Progress
 
 from sales_forecast import tracking
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.evaluation.forecaster import fit_and_forecast
 from sales_forecast.forecasting.evaluation.metrics import wape
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.methods.base import Method, fit_and_forecast
+from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.declare import Methods, declare
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
