@@ -99,3 +99,12 @@ def retailer_of(registered: str) -> str:
     ('default', 'harbour')
     """
     return registered.removeprefix("sales_forecast.").partition(".")[2] or DEFAULT_RETAILER
+
+
+def command_option(retailer: str) -> str:
+    """Return what a command of ``sales-forecast models`` needs besides the domain to mean a retailer.
+
+    >>> command_option("default"), command_option("harbour")
+    ('', ' --retailer harbour')
+    """
+    return "" if retailer == DEFAULT_RETAILER else f" --retailer {retailer}"

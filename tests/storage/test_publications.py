@@ -20,7 +20,7 @@ from sales_forecast.storage.publications import publish
 from sales_forecast.storage.queries import (
     Run,
     newest_run,
-    retailer_published_last,
+    published_retailers,
     rows_of_run,
     turnover_since,
 )
@@ -112,11 +112,11 @@ def test_retailers_whose_stores_have_the_same_labels_keep_their_own_turnover(eng
 
 def test_each_retailer_has_its_own_newest_run_and_the_last_one_is_known(engine: Engine) -> None:
     with engine.connect() as connection:
-        assert retailer_published_last(connection) == "default"
+        assert published_retailers(connection) == []
     published_by(engine, "default", MONDAY, first=1.0)
     published_by(engine, "harbour", TUESDAY, first=2.0)
     with engine.connect() as connection:
-        assert retailer_published_last(connection) == "harbour"
+        assert published_retailers(connection) == ["harbour", "default"]
         newest = [newest_run(connection, "turnover", None, name) for name in ("default", "harbour", "nobody")]
     assert [run and run.made_at for run in newest] == [MONDAY, TUESDAY, None]
 
@@ -126,7 +126,7 @@ def test_equal_forecasts_after_those_of_another_retailer_are_the_newest_again(en
     published_by(engine, "harbour", TUESDAY)
     assert published_by(engine, "default", WEDNESDAY)
     with engine.connect() as connection:
-        assert retailer_published_last(connection) == "default"
+        assert published_retailers(connection) == ["default", "harbour"]
     assert not published_by(engine, "default", WEDNESDAY + timedelta(days=1))
 
 

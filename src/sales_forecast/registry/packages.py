@@ -15,7 +15,7 @@ import pandas as pd
 import sales_forecast
 from sales_forecast.errors import InputError
 from sales_forecast.registry.store import Registry
-from sales_forecast.retailers import DEFAULT_RETAILER, domain_of, retailer_of
+from sales_forecast.retailers import command_option, domain_of, retailer_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -130,8 +130,7 @@ def open_package(found: ModelVersion, kind: type[KindT]) -> KindT:
         try:
             return kind.read(Path(folder) / PACKAGE)
         except (ValueError, TypeError, OSError) as error:
-            retailer = retailer_of(found.name)
-            whose = "" if retailer == DEFAULT_RETAILER else f" --retailer {retailer}"
+            whose = command_option(retailer_of(found.name))
             raise InputError(
                 f"version {found.version} of {found.name} cannot be read by this code: {error}. Let another "
                 f"one serve: sales-forecast models promote {domain_of(found.name)} VERSION{whose}"

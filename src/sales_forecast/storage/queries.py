@@ -111,11 +111,13 @@ def _rows_of_run(table: Table, columns: tuple[str, ...]) -> tuple[Select[*tuple[
     )
 
 
-def retailer_published_last(connection: Connection) -> str:
-    """Return the retailer of the newest run of any domain; the default one before the first run."""
+def published_retailers(connection: Connection) -> list[str]:
+    """Return the retailers with published forecasts; the one that was published last comes first."""
     runs = schema.forecast_runs
-    query = select(runs.c.retailer).order_by(runs.c.made_at.desc(), runs.c.id.desc()).limit(1)
-    return connection.execute(query).scalar_one_or_none() or DEFAULT_RETAILER
+    last = func.max(runs.c.made_at).desc(), func.max(runs.c.id).desc()
+    return list(
+        connection.execute(select(runs.c.retailer).group_by(runs.c.retailer).order_by(*last)).scalars()
+    )
 
 
 def turnover_since(
