@@ -69,6 +69,19 @@ def _tell_retailer(made: Mapping[str, Any], pipeline: Pipeline, catalog: DataCat
             if belong_to := getattr(catalog.get(name), "belong_to", None):
                 belong_to(retailer.name)
         logger.info("%s", retailer)
+        _warn_of_others(retailer.name, pipeline, catalog)
+
+
+def _warn_of_others(retailer: str, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Say which domain of ``data/`` and of the report belongs to another retailer after this run."""
+    stated = [name for name in catalog.keys() if name.endswith(RETAILER)]  # noqa: SIM118 - no dictionary
+    for name in sorted(set(stated) - pipeline.all_outputs()):
+        if catalog.exists(name) and (other := catalog.load(name).name) != retailer:
+            logger.warning(
+                "The %s results in data/ and in the report are still those of retailer '%s'; run this "
+                "domain, too, or everything.",
+                *(name.removesuffix(RETAILER), other),
+            )
 
 
 def forget_kept(nodes: Iterable[Node]) -> None:

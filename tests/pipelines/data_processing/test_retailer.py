@@ -112,7 +112,7 @@ def test_weeks_without_turnover_prove_nothing() -> None:
         (sold(range(8, 18)), r"sold\.csv: it is not clear .*'default': 2 of 10 series are among its 10"),
         (
             sold(range(10), first="2018-01-06"),
-            r"0 of 10 series are among its 10 \(10 with no week in common\)",
+            r"0 of 10 series are among its 10 \(10 without a week to compare\)",
         ),
     ],
 )

@@ -61,7 +61,7 @@ class Overlap:
 
     def __str__(self) -> str:
         """For messages."""
-        undecided = f" ({self.undecided:,} with no week in common)" if self.undecided else ""
+        undecided = f" ({self.undecided:,} without a week to compare)" if self.undecided else ""
         return f"{self.same:,} of {self.delivered:,} {self.kind} are among its {self.known:,}{undecided}"
 
 
