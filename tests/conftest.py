@@ -33,7 +33,7 @@ sys.ps1 = ">>> "
 
 LONGEST_FIRST = (
     *("spark", "finished", "service", "service alone", "tracking", "lifecycle", "bad input"),
-    *("database", "harbour", "alone", "storage", "corner", "network", "session"),
+    *("database", "retailers", "harbour", "alone", "storage", "corner", "network", "session"),
     "acceptance",
 )
 """Groups of tests that share something costly; a long one that came last would keep one worker waiting."""

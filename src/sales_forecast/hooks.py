@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import gc
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
-from kedro.validation.exceptions import DataValidationError
 from rich.console import Console
 from rich.style import Style
 from rich.table import Table
@@ -21,13 +19,13 @@ from rich.text import Text
 
 from sales_forecast.atomic import WholeSaves
 from sales_forecast.errors import InputError
+from sales_forecast.input_checks import CHECKED_FIRST, check_inputs, forget_kept
 from sales_forecast.tracking import load_metrics
 
-READ_ELSEWHERE = {"raw_folder", "mlflow.required"}
-"""Parameters that no node reads, but the catalog or the tracking."""
+__all__ = ["CHECKED_FIRST", "ProjectHooks", "SaveHooks", "check_inputs"]
 
-CHECKED_FIRST = "checked_first"
-"""Tag of the nodes that read raw files or question parameters, and stop the run if something is wrong."""
+READ_ELSEWHERE = {"raw_folder", "retailer", "mlflow.required"}
+"""Parameters that no node reads, but the catalog or the tracking."""
 
 
 def check_runtime_params(given: dict[str, Any], known: set[str]) -> None:
@@ -75,79 +73,6 @@ def check_load_versions(wanted: Mapping[str, str], pipeline: Pipeline, catalog: 
             )
         if name not in loaded:
             raise InputError(f"--load-versions: no node of this run loads '{name}'.")
-
-
-class _Kept:
-    """A node's function that has been called already: the run takes what it gave."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, function)
-        self.function = function
-        self._results: list[Any] = []
-
-    def __call__(self, *tables: Any, **named: Any) -> Any:
-        """Call the function; the second time, give what it gave the first time."""
-        if self._results:
-            return self._results.pop()
-        self._results.append(self.function(*tables, **named))
-        return self._results[0]
-
-
-def check_inputs(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Run the checking nodes in memory, so that bad input stops the run before any output changes.
-
-    The run itself calls them again, which then give the tables they have made here.
-
-    Raises:
-        InputError: A raw file cannot be read or breaks its contract, or parameters cannot work together.
-    """
-    tables: dict[str, Any] = {}
-    try:
-        for node in pipeline.only_nodes_with_tags(CHECKED_FIRST).nodes:
-            tables |= {name: _load(name, catalog) for name in node.inputs if name not in tables}
-            node.func = _Kept(node.func)
-            tables |= node.run({name: tables[name] for name in node.inputs})
-    except Exception:
-        forget_kept(pipeline.nodes)
-        raise
-
-
-def forget_kept(nodes: Iterable[Node]) -> None:
-    """Let nodes call their functions again: all runs of a process share them."""
-    for node in nodes:
-        if isinstance(node.func, _Kept):
-            node.func = node.func.function
-
-
-def _load(name: str, catalog: DataCatalog) -> Any:
-    try:
-        return catalog.load(name)
-    except DataValidationError:
-        raise
-    except DatasetError as error:
-        cause = _innermost(error)
-        source = catalog.config_resolver.resolve_pattern(name)
-        path = source.get("filepath", name)
-        from sales_forecast.contracts.headers import why_unreadable  # pandera: only when it is needed
-
-        reading = f"{name.split('.', maxsplit=1)[0]}.read_csv"
-        if ".raw_" in name and (reason := why_unreadable(cause, path, source.get("load_args", {}), reading)):
-            raise InputError(f"{path}: {reason}") from error
-        remedy = "Save it as a CSV file in UTF-8, complete, and compressed if its name ends in .gz."
-        if isinstance(cause, FileNotFoundError) or "PATH_NOT_FOUND" in str(cause):
-            remedy = (
-                "Put the file there, or say where your files are: kedro run --params raw_folder=FOLDER, "
-                "or raw_folder in globals.yml of your environment (conf/local/ without --env)."
-                if ".raw_" in name
-                else "Run the stages before this one first, or everything: kedro run."
-            )
-        raise InputError(f"{path} cannot be read: {cause}. {remedy}") from error
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while (deeper := error.__cause__ or error.__context__) is not None:
-        error = deeper
-    return error
 
 
 class SaveHooks:

@@ -195,7 +195,8 @@ class TrackingHooks:
         for name in sorted(name for name in made if name.endswith(".data_version") and catalog.exists(name)):
             domain = name.removesuffix(".data_version")
             log_files([name], catalog, f"data/{domain}")
-            mlflow.set_tag(f"data_version.{domain}", catalog.load(name).version)
+            data = catalog.load(name)
+            mlflow.set_tags({f"data_version.{domain}": data.version, f"retailer.{domain}": data.retailer})
         log_files([name for name in made if layer_of(name, catalog) == "reporting"], catalog, "reporting")
 
 

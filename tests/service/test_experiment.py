@@ -1,10 +1,11 @@
 """Comparison of both arms of an experiment, over deliveries that refit them."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from sales_forecast.errors import InputError
 from sales_forecast.service.experiment import Experiment, compare_arms
@@ -102,3 +103,34 @@ def test_a_week_counts_as_it_was_first_predicted(engine: Engine) -> None:
     assert (
         "version 8), challenger (version 9)" in compare_arms(engine, AB, MONDAY + timedelta(minutes=1)).title
     )
+
+
+def test_an_experiment_compares_the_arms_of_one_retailer(engine: Engine) -> None:
+    """Both have stores 0 to 5; turnover has arrived of the default one alone."""
+    own = [recorded(MONDAY, ("1", "2"), f"{store}", FIRST) for store in range(6)]
+    harbour = [
+        replace(one, request_id=f"h{one.request_id}", model_name="sales_forecast.turnover.harbour")
+        for one in own
+    ]
+    shop(engine, harbour, 1)
+    with pytest.raises(InputError, match="no request was answered by two arms"):
+        compare_arms(engine, AB, None)
+    with pytest.raises(InputError, match="no turnover of the experiment's weeks has arrived"):
+        compare_arms(engine, AB, None, "harbour")
+    with writing(engine) as connection:
+        audit.record(connection, own)
+    (look,) = compare_arms(engine, AB, None).looks
+    assert look.stores == 6
+
+
+def test_the_advice_names_the_retailer(engine: Engine) -> None:
+    records = [
+        replace(recorded(MONDAY, ("1", "2"), f"{store}", week), model_name="sales_forecast.turnover.harbour")
+        for store in range(6)
+        for week in (FIRST, FIRST + timedelta(weeks=1))
+    ]
+    shop(engine, [replace(one, request_id=f"{number}") for number, one in enumerate(records)], 2)
+    with writing(engine) as connection:
+        connection.execute(update(weekly_turnover).values(retailer="harbour"))
+    found = compare_arms(engine, AB, None, "harbour")
+    assert found.conclusion.endswith("sales-forecast models promote turnover 2 --retailer harbour")

@@ -74,6 +74,7 @@ FIRST_TABLES: dict[str, dict[str, Any]] = {
     "forecasts": FORECAST | OTHER_PARTS | {"cold_start": True, "method": "blend", "known_ahead": 0.1 + 0.2},
     "promotions": CHANGE | {"who": "me", "why": "better"},
     "model_metrics": METRIC,
+    "weekly_turnover": {"store": "1", "department": "88", "week": WEEK, "turnover": 0.1 + 0.2},
 }
 """A row of each table, as the first revision named tables and columns."""
 
@@ -82,6 +83,9 @@ RENAMED = {
     "known_ahead": "future_covariates",
     "promotions": "champion_changes",
 }
+
+ADDED = {"forecast_runs": {"retailer": "default"}, "weekly_turnover": {"retailer": "default"}}
+"""What rows from before have in columns that came later."""
 
 
 def contents(engine: Engine, tables: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
@@ -111,14 +115,16 @@ def test_rows_of_the_first_revision_keep_their_values_there_and_back(empty: Engi
 
     upgrade(empty)
     present = {
-        RENAMED.get(name, name): [{RENAMED.get(column, column): value for column, value in row.items()}]
+        RENAMED.get(name, name): [
+            {RENAMED.get(column, column): value for column, value in row.items()} | ADDED.get(name, {})
+        ]
         for name, (row,) in before.items()
     }
     assert contents(empty, present) == present
     assert differences(empty) == []
     assert {"pk_champion_changes", "ix_forecast_runs_domain_made_at"} <= keys_and_indexes(empty)
     with empty.connect() as connection:
-        run = newest_run(connection, "turnover", as_of=NOON)
+        run = newest_run(connection, "turnover", as_of=NOON, retailer="default")
         assert run is not None
         (found,), _ = rows_of_run(connection, schema.forecasts, run, {"store": "1"}, limit=9, offset=0)
     assert (run.id, found["future_covariates"]) == (7, 0.1 + 0.2)
@@ -127,6 +133,19 @@ def test_rows_of_the_first_revision_keep_their_values_there_and_back(empty: Engi
         command.downgrade(configuration(connection), "0001")
     assert contents(empty, before) == before
     assert keys_and_indexes(empty) == named_before
+
+
+def test_a_downgrade_keeps_the_rows_of_the_default_retailer_alone(engine: Engine) -> None:
+    """Earlier tables cannot tell retailers apart, whose stores may have the same labels."""
+    sold = FIRST_TABLES["weekly_turnover"]
+    with writing(engine) as connection:
+        connection.execute(
+            insert(schema.weekly_turnover), [sold | {"retailer": name} for name in ("default", "harbour")]
+        )
+        command.downgrade(configuration(connection), "0002")
+    assert len(contents(engine, ["weekly_turnover"])["weekly_turnover"]) == 1
+    upgrade(engine)
+    assert contents(engine, ["weekly_turnover"])["weekly_turnover"][0]["retailer"] == "default"
 
 
 def test_rows_of_a_renamed_table_are_still_deleted_with_their_run(empty: Engine) -> None:

@@ -17,7 +17,13 @@ from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import open_database
 from sales_forecast.storage.publications import publish
-from sales_forecast.storage.queries import Run, newest_run, rows_of_run
+from sales_forecast.storage.queries import (
+    Run,
+    newest_run,
+    published_retailers,
+    rows_of_run,
+    turnover_since,
+)
 
 pytestmark = pytest.mark.xdist_group("database")
 
@@ -81,6 +87,47 @@ def test_more_rows_than_are_sent_at_a_time_all_arrive(
     monkeypatch.setattr("sales_forecast.storage.publications.ROWS_AT_A_TIME", 4)
     publish(engine, publication(tables={"forecasts": forecasts(series=10)}), MONDAY)
     assert len(rows(engine, "forecasts")) == 10
+
+
+# --- retailers ---------------------------------------------------------------------------------------
+
+
+def published_by(engine: Engine, retailer: str, at: datetime, *turnover: float, first: float = 100.0) -> bool:
+    by = {"model_name": f"blend.{retailer}", "model_version": "1", "run_id": "r", "data_version": "d"}
+    return publish(
+        engine, publication(first, made_by=by, retailer=retailer, weekly_turnover=sold(*turnover)), at
+    )
+
+
+def test_retailers_whose_stores_have_the_same_labels_keep_their_own_turnover(engine: Engine) -> None:
+    published_by(engine, "default", MONDAY, 1.0, 2.0)
+    published_by(engine, "harbour", TUESDAY, 5.0)
+    published_by(engine, "default", WEDNESDAY, 1.0, 3.0)
+    found = [(row["retailer"], row["turnover"]) for row in rows(engine, "weekly_turnover")]
+    assert found == [("default", 1.0), ("default", 3.0), ("harbour", 5.0)]
+    with engine.connect() as connection:
+        own = turnover_since(connection, (WEEK - timedelta(weeks=9)).date(), "harbour")
+    assert [row["turnover"] for row in own] == [5.0]
+
+
+def test_each_retailer_has_its_own_newest_run_and_the_last_one_is_known(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert published_retailers(connection) == []
+    published_by(engine, "default", MONDAY, first=1.0)
+    published_by(engine, "harbour", TUESDAY, first=2.0)
+    with engine.connect() as connection:
+        assert published_retailers(connection) == ["harbour", "default"]
+        newest = [newest_run(connection, "turnover", None, name) for name in ("default", "harbour", "nobody")]
+    assert [run and run.made_at for run in newest] == [MONDAY, TUESDAY, None]
+
+
+def test_equal_forecasts_after_those_of_another_retailer_are_the_newest_again(engine: Engine) -> None:
+    published_by(engine, "default", MONDAY)
+    published_by(engine, "harbour", TUESDAY)
+    assert published_by(engine, "default", WEDNESDAY)
+    with engine.connect() as connection:
+        assert published_retailers(connection) == ["default", "harbour"]
+    assert not published_by(engine, "default", WEDNESDAY + timedelta(days=1))
 
 
 # --- older and newer ---------------------------------------------------------------------------------

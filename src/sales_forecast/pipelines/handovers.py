@@ -14,6 +14,7 @@ from sales_forecast.forecasting.evaluation.gate import (
     PartWape,
     WapeDifference,
 )
+from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.tracking import flatten
 
 
@@ -39,9 +40,10 @@ class WeeklyFileVersion(FileVersion):
 
 
 class DataVersion(HandOver):
-    """Which raw files a run has read, and how."""
+    """Which raw files a run has read, how, and whose they are."""
 
     version: str
+    retailer: str = DEFAULT_RETAILER
     files: dict[str, WeeklyFileVersion | FileVersion]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +14,8 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from sales_forecast.errors import InputError
-from sales_forecast.registry.store import CHALLENGER, CHAMPION, Registry
+from sales_forecast.registry.store import CHALLENGER, CHAMPION, Event, Registry, registries
+from sales_forecast.retailers import DEFAULT_RETAILER, read_retailer
 
 if TYPE_CHECKING:
     from kedro.config import OmegaConfigLoader
@@ -26,24 +29,74 @@ models = typer.Typer(no_args_is_help=True, help="Look at the registry, and chang
 Domain = Annotated[str, typer.Argument(help=f"{' or '.join(DOMAINS)}.")]
 Version = Annotated[str, typer.Argument(help="Number of the version, as 'list' shows it.")]
 Environment = Annotated[str, typer.Option("--env", help="Folder in conf/ that says where the registry is.")]
+Whose = Annotated[
+    str | None,
+    typer.Option("--retailer", help="Whose models; without it, those of the retailer of the files in data/."),
+]
 Why = Annotated[str, typer.Option("--why", help="Is recorded.", prompt="Why?")]
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The registered models of all retailers.
+
+    Args:
+        client: Of the tracking server.
+        configuration: Says where ``data/`` keeps whose files it holds.
+    """
+
+    client: MlflowClient
+    configuration: OmegaConfigLoader
+
+    def of(self, domain: str) -> dict[str, Registry]:
+        """Registered models of a domain, by retailer; that of the default one, still empty, before the first.
+
+        Raises:
+            InputError: There is no such domain.
+        """
+        if domain not in DOMAINS:
+            raise InputError(f"'{domain}' is no domain; there are {' and '.join(DOMAINS)}")
+        model = f"sales_forecast.{domain}"
+        return registries(self.client, model) or {DEFAULT_RETAILER: Registry(self.client, model)}
+
+    def choose(self, domain: str, retailer: str | None) -> Registry:
+        """Registered model of a retailer: the named one, that of the files in ``data/``, or the only one.
+
+        Raises:
+            InputError: There is no such domain or retailer, or none is named, and there are several.
+        """
+        known = self.of(domain)
+        wanted = retailer or (self._present(domain) if len(known) > 1 else next(iter(known)))
+        if wanted in known:
+            return known[wanted]
+        there = f"sales_forecast.{domain} has models of {len(known)} retailer(s): {', '.join(known)}"
+        if retailer:
+            raise InputError(f"--retailer: there is no retailer '{retailer}'; {there}")
+        raise InputError(f"{there}. Name the one that is meant: --retailer {next(iter(known))}")
+
+    def _present(self, domain: str) -> str | None:
+        from sales_forecast.settings import project_root
+
+        file = self.configuration["catalog"][f"{domain}.retailer"]["filepath"]
+        return read_retailer(Path(project_root(), file))
 
 
 @models.command("list")
 def list_versions(env: Environment = "local") -> None:
-    """Show every version of both domains, newest first."""
+    """Show every version of both domains and of all retailers, newest first."""
     console = Console()
-    with _registries(env) as registries:
-        for registry in registries.values():
-            console.print(_versions(registry))
+    with _registered(env) as registered:
+        for domain in DOMAINS:
+            for registry in registered.of(domain).values():
+                console.print(_versions(registry))
 
 
 @models.command()
-def show(domain: Domain, version: Version = "", env: Environment = "local") -> None:
+def show(domain: Domain, version: Version = "", retailer: Whose = None, env: Environment = "local") -> None:
     """Show one version, the champion if none is named, with its card and every change of the champion."""
     console = Console()
-    with _registries(env) as registries:
-        registry = _of(registries, domain)
+    with _registered(env) as registered:
+        registry = registered.choose(domain, retailer)
         found = registry.version(version) if version else registry.champion()
         if found is None:
             raise InputError(f"{registry.name} has no champion yet. Make one: kedro run")
@@ -55,48 +108,39 @@ def show(domain: Domain, version: Version = "", env: Environment = "local") -> N
 
 
 @models.command()
-def promote(domain: Domain, version: Version, why: Why, env: Environment = "local") -> None:
+def promote(
+    domain: Domain, version: Version, why: Why, retailer: Whose = None, env: Environment = "local"
+) -> None:
     """Let a version serve, whatever the comparison said."""
-    with _registries(env) as registries:
-        event = _of(registries, domain).promote(version, why)
-        _say(domain, event.version, event.previous)
+    with _registered(env) as registered:
+        registry = registered.choose(domain, retailer)
+        _say(registry, registry.promote(version, why))
 
 
 @models.command()
-def rollback(domain: Domain, why: Why, env: Environment = "local") -> None:
+def rollback(domain: Domain, why: Why, retailer: Whose = None, env: Environment = "local") -> None:
     """Let the version serve again that served before."""
-    with _registries(env) as registries:
-        event = _of(registries, domain).rollback(why)
-        _say(domain, event.version, event.previous)
+    with _registered(env) as registered:
+        registry = registered.choose(domain, retailer)
+        _say(registry, registry.rollback(why))
 
 
-def _say(domain: str, version: str, previous: str | None) -> None:
-    before = f"; before, version {previous} did" if previous else ""
-    typer.echo(f"Version {version} of sales_forecast.{domain} serves{before}.")
-
-
-def _of(registries: dict[str, Registry], domain: str) -> Registry:
-    if domain not in registries:
-        raise InputError(f"'{domain}' is no domain; there are {' and '.join(registries)}")
-    return registries[domain]
+def _say(registry: Registry, event: Event) -> None:
+    before = f"; before, version {event.previous} did" if event.previous else ""
+    typer.echo(f"Version {event.version} of {registry.name} serves{before}.")
 
 
 @contextmanager
-def _registries(env: str) -> Iterator[dict[str, Registry]]:
-    """The registry of each domain; errors that are the user's become one message."""
+def _registered(env: str) -> Iterator[_Models]:
+    """All registered models; errors that are the user's become one message."""
     try:
-        client = _client(env)
-        yield {domain: Registry(client, f"sales_forecast.{domain}") for domain in DOMAINS}
+        from sales_forecast.configuration import load_configuration
+
+        configuration = load_configuration(env)
+        yield _Models(open_tracking(configuration), configuration)
     except InputError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
-
-
-def _client(env: str) -> MlflowClient:
-    """A client of the store that ``mlflow.yml`` of the environment names."""
-    from sales_forecast.configuration import load_configuration
-
-    return open_tracking(load_configuration(env))
 
 
 def open_tracking(configuration: OmegaConfigLoader) -> MlflowClient:

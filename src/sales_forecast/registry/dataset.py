@@ -15,9 +15,11 @@ from kedro.io import AbstractDataset
 from sales_forecast import tracking
 from sales_forecast.atomic import whole_folder
 from sales_forecast.errors import InputError
+from sales_forecast.registry.known_retailers import untracked_folder
 from sales_forecast.registry.packages import Package, log_package, open_package
 from sales_forecast.registry.records import METRIC
 from sales_forecast.registry.store import Event, Registry
+from sales_forecast.retailers import DEFAULT_RETAILER, model_name, read_retailer, retailer_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -95,6 +97,11 @@ class ServingModel(Generic[PackageT_co]):
         return data_version not in known | {self.data_version}
 
     @property
+    def retailer(self) -> str:
+        """Whose model it is."""
+        return retailer_of(self.name)
+
+    @property
     def stamp(self) -> dict[str, str]:
         """What its forecasts are marked with."""
         return {"model_version": self.version, "run_id": self.run_id, "data_version": self.data_version}
@@ -105,15 +112,17 @@ class ServingModel(Generic[PackageT_co]):
 
 
 class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Package] | None]):
-    """One registered model.
+    """The registered model of one retailer.
 
     Where nothing is tracked, the submission that took over last serves, from a local folder. What is loaded
     once stays for the run, whoever promotes another one meanwhile.
 
     Args:
-        model: Name in the registry.
+        model: Name in the registry; that of another retailer than the default one has its name appended.
         package: Dotted path of the package's class, in its module of ``sales_forecast.models``.
         folder: For a model that could not be tracked.
+        retailer: JSON file that says whose files ``data/`` holds, for runs that read no raw files; without
+            it they are those of the default retailer.
         required: Whether there must be one that serves.
         metadata: For kedro-viz.
     """
@@ -124,14 +133,32 @@ class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Pa
         model: str,
         package: str,
         folder: str,
+        retailer: str | None = None,
         required: bool = False,
         metadata: dict[str, object] | None = None,
     ) -> None:
         module, _, kind = package.rpartition(".")
-        self._name, self._module, self._kind = model, module, kind
-        self._folder, self._required = Path(folder), required
+        self._model, self._module, self._kind = model, module, kind
+        self._untracked, self._required = Path(folder), required
+        self._stated, self._told = Path(retailer) if retailer else None, ""
         self._opened: ServingModel[Package] | None = None
         self.metadata = metadata
+
+    def belong_to(self, retailer: str) -> None:
+        """Load and save the models of this retailer, whose raw files the run has read."""
+        self._told, self._opened = retailer, None
+
+    @property
+    def _retailer(self) -> str:
+        return self._told or read_retailer(self._stated) or DEFAULT_RETAILER
+
+    @property
+    def _name(self) -> str:
+        return model_name(self._model, self._retailer)
+
+    @property
+    def _folder(self) -> Path:
+        return untracked_folder(self._untracked, self._retailer)
 
     def load(self) -> ServingModel[Package] | None:
         """Return the model that serves; None before the first one.
@@ -211,4 +238,4 @@ class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Pa
         return self._folder.exists() if tracking.is_off() else self._registry().champion() is not None
 
     def _describe(self) -> dict[str, str]:
-        return {"model": self._name, "package": f"{self._module}.{self._kind}"}
+        return {"model": self._model, "package": f"{self._module}.{self._kind}"}

@@ -15,6 +15,7 @@ import pandas as pd
 import sales_forecast
 from sales_forecast.errors import InputError
 from sales_forecast.registry.store import Registry
+from sales_forecast.retailers import command_option, domain_of, retailer_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -77,7 +78,7 @@ def log_package(
                 example.drop(columns=list(package.options()), errors="ignore"), answer
             )
         logged = mlflow.pyfunc.log_model(
-            name=registry.name.rpartition(".")[2],
+            name=domain_of(registry.name),
             loader_module=module.__name__,
             data_path=str(folder),
             code_paths=[str(_copy_code(Path(temporary)))],
@@ -129,8 +130,8 @@ def open_package(found: ModelVersion, kind: type[KindT]) -> KindT:
         try:
             return kind.read(Path(folder) / PACKAGE)
         except (ValueError, TypeError, OSError) as error:
-            domain = found.name.rpartition(".")[2]
+            whose = command_option(retailer_of(found.name))
             raise InputError(
                 f"version {found.version} of {found.name} cannot be read by this code: {error}. Let another "
-                f"one serve: sales-forecast models promote {domain} VERSION"
+                f"one serve: sales-forecast models promote {domain_of(found.name)} VERSION{whose}"
             ) from error

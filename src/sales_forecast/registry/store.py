@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from sales_forecast.errors import InputError
+from sales_forecast.retailers import model_name, retailer_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _EVENT = "event."
+
+MOST_RETAILERS = 1000
+"""So many registered models are looked for at a time, which is the most that MLflow lists."""
 
 Action = Literal["promote", "rollback"]
 
@@ -149,3 +153,26 @@ class Registry:
         if asking is not None and str(asking.version) == number:
             self.client.delete_registered_model_alias(self.name, CHALLENGER)
         return event
+
+
+def registry_of(client: MlflowClient, model: str, retailer: str) -> Registry:
+    """Return the registered model of a retailer, which may not exist yet.
+
+    Args:
+        client: Of the tracking server.
+        model: Registered model of the default retailer, such as ``sales_forecast.turnover``.
+        retailer: Whose model is wanted.
+    """
+    return Registry(client, model_name(model, retailer))
+
+
+def registries(client: MlflowClient, model: str) -> dict[str, Registry]:
+    """Find the registered models of all retailers, by retailer; the one without a name of its own first.
+
+    Args:
+        client: Of the tracking server.
+        model: Registered model of the default retailer, such as ``sales_forecast.turnover``.
+    """
+    found = client.search_registered_models(f"name LIKE '{model}%'", max_results=MOST_RETAILERS)
+    names = sorted(each.name for each in found if each.name == model or each.name.startswith(f"{model}."))
+    return {retailer_of(name): Registry(client, name) for name in names}

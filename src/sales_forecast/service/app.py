@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from sales_forecast.registry.store import Registry
+from sales_forecast.registry.store import registry_of
 from sales_forecast.service.audit import AuditWriter
 from sales_forecast.service.dependencies import Service
 from sales_forecast.service.middleware import RequestMiddleware
 from sales_forecast.service.model_manager import DOMAINS, ModelManager
 from sales_forecast.service.problems import add_error_handlers, document_errors
 from sales_forecast.service.routes import compatible, live, marketing, operations, stored
-from sales_forecast.service.settings import BudgetIntervalSettings, ServiceSettings
+from sales_forecast.service.settings import BudgetIntervalSettings, ServiceSettings, served_retailer
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,12 +43,13 @@ def create_app(
         client: MLflow client of the tracking server that holds the registry.
         budget_interval: Parameters of the prediction interval of budgets.
     """
-    registries = {domain: Registry(client, f"sales_forecast.{domain}") for domain in DOMAINS}
+    retailer = served_retailer(settings, engine)
+    registries = {domain: registry_of(client, f"sales_forecast.{domain}", retailer) for domain in DOMAINS}
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model_manager = ModelManager(registries, settings.ab.challenger_share, settings.ab.salt)
-        service = Service(settings, engine, model_manager, AuditWriter(engine), budget_interval)
+        service = Service(settings, engine, model_manager, AuditWriter(engine), budget_interval, retailer)
         app.state.service = service
         model_manager.watch(settings.check_registry_seconds)
         yield

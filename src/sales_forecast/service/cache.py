@@ -74,10 +74,11 @@ class PageCache:
 
     Args:
         engine: SQLAlchemy engine of the database.
+        retailer: Retailer whose forecasts are read; None for any.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, retailer: str | None = None) -> None:
+        self._engine, self._retailer = engine, retailer
         self._pages: LRUCache[PageKey, Page] = LRUCache(MAX_BYTES, getsizeof=_size)
         self._newest = alru_cache(maxsize=1000, ttl=NEWEST_SECONDS)(self._read_newest)
         # an entry lives as long as its query: the pages themselves are kept above
@@ -123,7 +124,7 @@ class PageCache:
 
     def _query_newest(self, domain: str, as_of: datetime | None) -> Run | None:
         with self._engine.connect() as connection:
-            return newest_run(connection, domain, as_of)
+            return newest_run(connection, domain, as_of, self._retailer)
 
     async def _read_page(self, run: Run, selection: Selection) -> Page:
         return await run_in_threadpool(self._query_page, run, selection)

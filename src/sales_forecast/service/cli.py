@@ -18,6 +18,7 @@ from sqlalchemy import Engine, select
 
 from sales_forecast.configuration import load_configuration
 from sales_forecast.errors import InputError
+from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage.database import open_database, upgrade, writing
 from sales_forecast.storage.keys import create_key, list_keys
 from sales_forecast.storage.queries import newest_run
@@ -55,10 +56,10 @@ def serve(
     import uvicorn
 
     from sales_forecast.registry.cli import open_tracking
-    from sales_forecast.registry.store import Registry
+    from sales_forecast.registry.store import registry_of
     from sales_forecast.service.app import create_app
     from sales_forecast.service.logs import log_as_json
-    from sales_forecast.service.settings import read_budget_interval, read_settings
+    from sales_forecast.service.settings import read_budget_interval, read_settings, served_retailer
 
     try:
         configuration = load_configuration(env)
@@ -67,6 +68,7 @@ def serve(
         _check_address(settings.host, settings.port)
         engine = open_database(configuration["globals"]["database_url"], pool_size=CONNECTIONS)
         upgrade(engine)
+        retailer = served_retailer(settings, engine)
         key = _create_key(engine, production=settings.production)
         client = open_tracking(configuration)
     except InputError as error:
@@ -74,8 +76,9 @@ def serve(
         raise typer.Exit(1) from error
     app = create_app(settings, engine, client, budget_interval)
     if key is not None:
-        has_champion = Registry(client, "sales_forecast.turnover").champion() is not None
-        _print_examples(engine, f"http://{settings.host}:{settings.port}", key, has_champion=has_champion)
+        has_champion = registry_of(client, "sales_forecast.turnover", retailer).champion() is not None
+        address = f"http://{settings.host}:{settings.port}"
+        _print_examples(engine, address, key, retailer, has_champion=has_champion)
     log_as_json()
     uvicorn.run(
         app,
@@ -133,10 +136,12 @@ def _create_key(engine: Engine, *, production: bool) -> str | None:
         )
 
 
-def _print_examples(engine: Engine, address: str, key: str, *, has_champion: bool) -> None:
-    """Print calls that work with the key."""
+def _print_examples(engine: Engine, address: str, key: str, retailer: str, *, has_champion: bool) -> None:
+    """Print whose forecasts are served, and calls that work with the key."""
+    if retailer != DEFAULT_RETAILER:
+        typer.echo(f"The forecasts and models are those of retailer '{retailer}'.", err=True)
     with engine.connect() as connection:
-        run = newest_run(connection, "turnover")
+        run = newest_run(connection, "turnover", retailer=retailer)
         row = None
         if run is not None:
             row = connection.execute(select(forecasts).where(forecasts.c.run == run.id).limit(1)).first()
@@ -166,14 +171,15 @@ def report(
 ) -> None:
     """Compare both arms on the weeks whose turnover has arrived, and say whether the experiment may stop."""
     from sales_forecast.service.experiment import compare_arms
-    from sales_forecast.service.settings import read_settings
+    from sales_forecast.service.settings import read_settings, served_retailer
 
     try:
         configuration = load_configuration(env)
         settings = read_settings(configuration["service"])
         engine = open_database(configuration["globals"]["database_url"])
         upgrade(engine)
-        found = compare_arms(engine, settings.ab, since.replace(tzinfo=UTC) if since else None)
+        start = since.replace(tzinfo=UTC) if since else None
+        found = compare_arms(engine, settings.ab, start, served_retailer(settings, engine))
     except InputError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -35,6 +35,7 @@ class Service:
         model_manager: Manager of the loaded models.
         audit_writer: Writer of the audit log.
         budget_interval_settings: Parameters of the prediction interval of budgets.
+        retailer: Retailer whose forecasts and models are served.
     """
 
     settings: ServiceSettings
@@ -42,11 +43,12 @@ class Service:
     model_manager: ModelManager
     audit_writer: AuditWriter
     budget_interval_settings: BudgetIntervalSettings
+    retailer: str
 
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(self.engine)
         self.rate_limiter = RateLimiter(self.settings.requests_per_minute)
-        self.cache = PageCache(self.engine)
+        self.cache = PageCache(self.engine, self.retailer)
         self._budget_interval: tuple[str, BudgetInterval] | None = None
 
     def turnover_champion(self) -> TurnoverArm:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.group_sequential import InterimAnalysis, analyse, verdict
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
+from sales_forecast.retailers import DEFAULT_RETAILER, command_option, retailer_of
 from sales_forecast.service.settings import ABSettings
 from sales_forecast.storage import audit
 from sales_forecast.storage.queries import turnover_since
@@ -58,7 +59,9 @@ _RecordedOutput = TypeAdapter(list[list[_RecordedPrediction]])
 _Row = tuple[str, str, date, str, str, float]
 
 
-def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Experiment:
+def compare_arms(
+    engine: Engine, ab: ABSettings, since: datetime | None, retailer: str = DEFAULT_RETAILER
+) -> Experiment:
     """Compare champion and challenger over all their versions: each delivery refits both.
 
     Each series and week counts once, as it was first predicted by both arms. Both arms predict the same
@@ -68,6 +71,7 @@ def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Expe
         engine: SQLAlchemy engine of an up-to-date database.
         ab: Planned weeks, error probability and number of draws.
         since: Time at which the experiment began; None for the first record with two arms.
+        retailer: Retailer whose models were compared, and whose turnover decides.
 
     Raises:
         InputError: There was no experiment, or no turnover of its weeks has arrived.
@@ -75,7 +79,12 @@ def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Expe
     with engine.connect() as connection:
         records = audit.read(connection, since, two_arms=True)
         predictions = pd.DataFrame(
-            [row for record in records for row in _both_arms(record)],
+            [
+                row
+                for record in records
+                if retailer_of(record.model_name) == retailer
+                for row in _both_arms(record)
+            ],
             columns=[*SERIES_WEEK, "method", "version", "forecast"],
         )
         if predictions.empty:
@@ -83,7 +92,7 @@ def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Expe
                 "no request was answered by two arms as many weeks ahead; set ab.challenger_share in "
                 "service.yml, and serve"
             )
-        rows = turnover_since(connection, predictions["week"].min())
+        rows = turnover_since(connection, predictions["week"].min(), retailer)
         turnover = pd.DataFrame(rows, columns=[*SERIES_WEEK, "turnover"])
     first = predictions.drop_duplicates([*SERIES_WEEK, "method"])
     known = first.merge(turnover, on=SERIES_WEEK).assign(week=lambda rows: pd.to_datetime(rows["week"]))
@@ -91,7 +100,9 @@ def compare_arms(engine: Engine, ab: ABSettings, since: datetime | None) -> Expe
     versions = {name: list(rows["version"].unique()) for name, rows in first.groupby("method")}
     named = {name: ", ".join(numbers) for name, numbers in versions.items()}
     title = f"WAPE: champion (version {named[CHAMPION]}), challenger (version {named[CHALLENGER]})"
-    return Experiment(title, looks, _conclusion(looks, ab, versions[CHALLENGER][-1]))
+    return Experiment(
+        title, looks, _conclusion(looks, ab, versions[CHALLENGER][-1] + command_option(retailer))
+    )
 
 
 def _both_arms(record: audit.AuditRecord) -> Iterator[_Row]:

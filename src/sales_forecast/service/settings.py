@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from sqlalchemy import Engine
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.group_sequential import ABParams
+from sales_forecast.retailers import DEFAULT_RETAILER
+from sales_forecast.storage.queries import published_retailers
 
 DEFAULT_SALT = "change-me"
 
@@ -41,6 +44,9 @@ class ServiceSettings(BaseModel, frozen=True, extra="forbid"):
     host: str
     port: int = Field(ge=1, le=65535)
     production: bool
+    retailer: str | None = None
+    """Retailer whose forecasts and models are served; None for the one that was published last."""
+
     requests_per_minute: int = Field(ge=1)
     max_body_bytes: int = Field(ge=1000)
     max_seconds: float = Field(gt=0)
@@ -71,6 +77,28 @@ def read_settings(content: Mapping[str, object], **changes: object) -> ServiceSe
         return ServiceSettings.model_validate({**content, **given})
     except ValidationError as error:
         raise InputError(f"service.yml: {_describe(error)}") from error
+
+
+def served_retailer(settings: ServiceSettings, engine: Engine) -> str:
+    """Return the retailer whose forecasts and models are served, until the service is started again.
+
+    Args:
+        settings: Settings of the service, which may name one.
+        engine: SQLAlchemy engine of an up-to-date database.
+
+    Raises:
+        InputError: The database has forecasts, but none of the retailer that the settings name.
+    """
+    with engine.connect() as connection:
+        published = published_retailers(connection)
+    if settings.retailer is None:
+        return published[0] if published else DEFAULT_RETAILER
+    if published and settings.retailer not in published:
+        raise InputError(
+            f"service.yml: retailer: no forecasts of '{settings.retailer}' are published; there are those of "
+            f"{', '.join(published)}. Choose one of them, or run the files of this retailer first"
+        )
+    return settings.retailer
 
 
 def read_budget_interval(curve: Mapping[str, object]) -> BudgetIntervalSettings:

@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from sales_forecast.forecasting.panel.matrix import KEYS
+from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import database_errors, lock_database, upsert, writing
 from sales_forecast.storage.queries import newest_run
@@ -39,6 +40,7 @@ class Publication:
         models: Every version of the model, with the columns of ``schema.models``.
         metrics: Metrics of each version, with the columns of ``schema.model_metrics``.
         champion_changes: Every change of the champion, with the columns of ``schema.champion_changes``.
+        retailer: Retailer whose data the forecasts were made from.
     """
 
     domain: str
@@ -49,6 +51,7 @@ class Publication:
     models: Rows = ()
     metrics: Rows = ()
     champion_changes: Rows = ()
+    retailer: str = DEFAULT_RETAILER
 
     @property
     def digest(self) -> str:
@@ -71,7 +74,7 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
         now: Time at which the forecasts were made.
 
     Returns:
-        Whether the forecasts differ from the newest ones; equal ones are not stored again.
+        Whether the forecasts differ from the newest ones of any retailer; equal ones are not stored again.
 
     Raises:
         InputError: The database does not answer; nothing is stored then.
@@ -82,7 +85,7 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
     with database_errors(engine), writing(engine) as connection:
         lock_database(connection)
         if turnover is not None:
-            _replace_turnover(connection, turnover)
+            _replace_turnover(connection, turnover, publication.retailer)
         _replace_models(connection, publication)
         newest = newest_run(connection, publication.domain)
         if newest is not None and newest.digest == digest:
@@ -90,6 +93,7 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
         run = connection.execute(
             insert(schema.forecast_runs)
             .values(
+                retailer=publication.retailer,
                 domain=publication.domain,
                 made_at=now,
                 digest=digest,
@@ -134,14 +138,17 @@ def _replace_models(connection: Connection, publication: Publication) -> None:
         upsert(connection, table, found)
 
 
-def _replace_turnover(connection: Connection, turnover: pd.DataFrame) -> None:
-    """Write only the weeks that are new or have changed, instead of the whole history."""
+def _replace_turnover(connection: Connection, turnover: pd.DataFrame, retailer: str) -> None:
+    """Write only the weeks of a retailer that are new or have changed, instead of the whole history."""
     table = schema.weekly_turnover
-    stored = pd.DataFrame(connection.execute(select(table)).all(), columns=TURNOVER_COLUMNS)
+    own = select(*(table.c[name] for name in TURNOVER_COLUMNS)).where(table.c.retailer == retailer)
+    stored = pd.DataFrame(connection.execute(own).all(), columns=TURNOVER_COLUMNS)
     both = turnover.merge(stored, on=[*KEYS, "week"], how="outer", suffixes=("", "_stored"), indicator=True)
     changed = both["turnover"].notna() & ~(both["turnover"] == both["turnover_stored"])
-    upsert(connection, table, _records(both.loc[changed, TURNOVER_COLUMNS]))
+    upsert(connection, table, _records(both.loc[changed, TURNOVER_COLUMNS].assign(retailer=retailer)))
     gone = both.loc[both["_merge"] == "right_only", [*KEYS, "week"]]
     if len(gone):
         key = [table.c[name] == bindparam(f"gone_{name}") for name in (*KEYS, "week")]
-        connection.execute(delete(table).where(*key), _records(gone.add_prefix("gone_")))
+        connection.execute(
+            delete(table).where(table.c.retailer == retailer, *key), _records(gone.add_prefix("gone_"))
+        )

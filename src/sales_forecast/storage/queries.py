@@ -9,6 +9,8 @@ from functools import cache
 
 from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, select
 
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
 
 
@@ -18,6 +20,7 @@ class Run:
 
     Args:
         id: Number of the run in the database.
+        retailer: Retailer whose data they were made from.
         domain: ``turnover`` or ``marketing``.
         made_at: Time at which the forecasts were made.
         model_name: Name of the model in the registry.
@@ -29,6 +32,7 @@ class Run:
     """
 
     id: int
+    retailer: str
     domain: str
     made_at: datetime
     model_name: str
@@ -39,29 +43,35 @@ class Run:
     digest: str
 
 
-def newest_run(connection: Connection, domain: str, as_of: datetime | None = None) -> Run | None:
+def newest_run(
+    connection: Connection, domain: str, as_of: datetime | None = None, retailer: str | None = None
+) -> Run | None:
     """Find the newest run of a domain.
 
     Args:
         connection: Connection to the database.
         domain: ``turnover`` or ``marketing``.
         as_of: Time by which the run must have been published; None for now.
+        retailer: Retailer whose run it must be; None for any.
 
     Returns:
         The newest run, or None if there is none.
     """
-    query = _newest_run(with_as_of=as_of is not None)
-    found = connection.execute(query, {"domain": domain, "as_of": as_of}).mappings().first()
+    query = _newest_run(with_as_of=as_of is not None, with_retailer=retailer is not None)
+    values = {"domain": domain, "as_of": as_of, "retailer": retailer}
+    found = connection.execute(query, values).mappings().first()
     return None if found is None else Run(**found)
 
 
 @cache  # building a statement takes longer than SQLite takes to run it
-def _newest_run(*, with_as_of: bool) -> Select[*tuple[object, ...]]:
+def _newest_run(*, with_as_of: bool, with_retailer: bool) -> Select[*tuple[object, ...]]:
     runs = schema.forecast_runs
     columns = [runs.c[name] for name in Run.__dataclass_fields__]
     query = select(*columns).where(runs.c.domain == bindparam("domain"))
     if with_as_of:
         query = query.where(runs.c.made_at <= bindparam("as_of"))
+    if with_retailer:
+        query = query.where(runs.c.retailer == bindparam("retailer"))
     return query.order_by(runs.c.made_at.desc(), runs.c.id.desc()).limit(1)
 
 
@@ -101,7 +111,20 @@ def _rows_of_run(table: Table, columns: tuple[str, ...]) -> tuple[Select[*tuple[
     )
 
 
-def turnover_since(connection: Connection, week: date) -> Sequence[RowMapping]:
-    """Read ``store, department, week, turnover`` from a week on."""
+def published_retailers(connection: Connection) -> list[str]:
+    """Return the retailers with published forecasts; the one that was published last comes first."""
+    runs = schema.forecast_runs
+    last = func.max(runs.c.made_at).desc(), func.max(runs.c.id).desc()
+    return list(
+        connection.execute(select(runs.c.retailer).group_by(runs.c.retailer).order_by(*last)).scalars()
+    )
+
+
+def turnover_since(
+    connection: Connection, week: date, retailer: str = DEFAULT_RETAILER
+) -> Sequence[RowMapping]:
+    """Read ``store, department, week, turnover`` of a retailer from a week on."""
     table = schema.weekly_turnover
-    return connection.execute(select(table).where(table.c.week >= week)).mappings().all()
+    columns = [table.c[name] for name in (*ROW_KEYS, "turnover")]
+    query = select(*columns).where(table.c.retailer == retailer, table.c.week >= week)
+    return connection.execute(query).mappings().all()

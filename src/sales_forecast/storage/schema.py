@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
+from sales_forecast.retailers import DEFAULT_RETAILER
 
 metadata = MetaData(
     naming_convention={
@@ -64,6 +65,11 @@ def _amount(name: str) -> Column[float]:
     return Column(name, Float(53), nullable=False)
 
 
+def _retailer(*, primary_key: bool = False) -> Column[str]:
+    """Define the column for the retailer whose row it is."""
+    return Column("retailer", Text, primary_key=primary_key, nullable=False, server_default=DEFAULT_RETAILER)
+
+
 def _run(*, primary_key: bool = False) -> Column[int]:
     """Define the column that refers to the run; deleting the run deletes its rows."""
     return Column(
@@ -74,6 +80,7 @@ def _run(*, primary_key: bool = False) -> Column[int]:
 weekly_turnover = Table(
     "weekly_turnover",
     metadata,
+    _retailer(primary_key=True),
     _label("store", primary_key=True),
     _label("department", primary_key=True),
     Column("week", Date, primary_key=True),
@@ -85,6 +92,7 @@ forecast_runs = Table(
     "forecast_runs",
     metadata,
     Column("id", Integer, primary_key=True),
+    _retailer(),
     Column("domain", String(20), nullable=False),
     Column("made_at", UtcDateTime, nullable=False),
     Column("model_name", Text, nullable=False),
@@ -95,7 +103,7 @@ forecast_runs = Table(
     Column("digest", String(64), nullable=False),
     Index("ix_forecast_runs_domain_made_at", "domain", "made_at"),
 )
-"""Runs that published forecasts; the newest run of a domain is the current one."""
+"""Runs that published forecasts; the newest run of a retailer and domain is the current one."""
 
 forecasts = Table(
     "forecasts",

@@ -15,6 +15,7 @@ from sales_forecast.pipelines.data_processing.params import (
 )
 from sales_forecast.pipelines.handovers import DataVersion, FileVersion, WeeklyFileVersion
 from sales_forecast.pipelines.params import Params
+from sales_forecast.retailers import UNNAMED, Retailer
 
 SHORT = 12
 """Digits of the version that people see."""
@@ -28,6 +29,7 @@ def describe_turnover_files(
     read: ReadTurnoverParams,
     repair: RepairParams,
     calendar: CalendarParams,
+    retailer: Retailer = UNNAMED,
 ) -> DataVersion:
     """Name the version of the turnover files and of how they are read: either makes other tables.
 
@@ -39,14 +41,19 @@ def describe_turnover_files(
         read: How the files are read.
         repair: What is repaired.
         calendar: Whose holidays count.
+        retailer: Whose files they are.
     """
     tables = {"sales": sales, "forecast_index": forecast_index, "stores": stores}
     files = {name: _describe(raw_hashes[name], tables[name]) for name in sorted(raw_hashes)}
-    return DataVersion(version=_version(raw_hashes, read, repair, calendar), files=files)
+    version = _version(raw_hashes, read, repair, calendar)
+    return DataVersion(version=version, retailer=retailer.name, files=files)
 
 
 def describe_marketing_files(
-    raw_hashes: dict[str, str], budgets: IntoFrame, read: ReadMarketingParams
+    raw_hashes: dict[str, str],
+    budgets: IntoFrame,
+    read: ReadMarketingParams,
+    retailer: Retailer = UNNAMED,
 ) -> DataVersion:
     """Name the version of the marketing file and of how it is read.
 
@@ -54,9 +61,10 @@ def describe_marketing_files(
         raw_hashes: SHA-256 by file.
         budgets: Typed campaigns.
         read: How the file is read.
+        retailer: Whose file it is.
     """
     files = {name: _describe(digest, budgets) for name, digest in raw_hashes.items()}
-    return DataVersion(version=_version(raw_hashes, read), files=files)
+    return DataVersion(version=_version(raw_hashes, read), retailer=retailer.name, files=files)
 
 
 def _version(hashes: dict[str, str], *options: Params) -> str:

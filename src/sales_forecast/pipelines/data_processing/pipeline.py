@@ -2,13 +2,17 @@
 
 from kedro.pipeline import Pipeline
 
-from sales_forecast.hooks import CHECKED_FIRST
+from sales_forecast.input_checks import CHECKED_FIRST
 from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.data_processing.data_version import (
     describe_marketing_files,
     describe_turnover_files,
 )
 from sales_forecast.pipelines.data_processing.marketing import read_budgets
+from sales_forecast.pipelines.data_processing.retailer import (
+    identify_retailer_by_campaigns,
+    identify_retailer_by_series,
+)
 from sales_forecast.pipelines.data_processing.turnover import (
     assemble_model_input,
     build_calendar,
@@ -23,6 +27,7 @@ TURNOVER = [
     step(read_stores, "stores", tags=CHECKED_FIRST),
     step(read_sales, ["sales", "rejected"], tags=CHECKED_FIRST),
     step(read_forecast_index, "forecast_index", tags=CHECKED_FIRST),
+    step(identify_retailer_by_series, "retailer", tags=CHECKED_FIRST),
     step(gather_future_covariates, "future_covariates"),
     step(describe_turnover_files, "data_version"),
     step(build_panel, "panel"),
@@ -32,6 +37,7 @@ TURNOVER = [
 
 MARKETING = [
     step(read_budgets, ["budgets", "rejected"], tags=CHECKED_FIRST),
+    step(identify_retailer_by_campaigns, "retailer", tags=CHECKED_FIRST),
     step(describe_marketing_files, "data_version"),
 ]
 

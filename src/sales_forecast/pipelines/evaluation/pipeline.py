@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from sales_forecast.forecasting.evaluation.cold_start_backtest import cold_start_half_widths
-from sales_forecast.hooks import CHECKED_FIRST
+from sales_forecast.input_checks import CHECKED_FIRST
 from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.evaluation.marketing import (
     draw_predictions,

@@ -41,6 +41,7 @@ def publish_forecasts(
             "level_forecasts": forecasts_by_level[forecasts_by_level["level"] != "series"],
         },
         weekly_turnover=panel[[*KEYS, "week", "turnover"]],
+        retailer=serving.retailer,
         **vars(_records(serving)),
     )
 
@@ -60,6 +61,7 @@ def publish_curve(
         _made_by(serving),
         {"budget_curves": budget_curve},
         recommendation.model_dump(mode="json"),
+        retailer=serving.retailer,
         **vars(_records(serving)),
     )
 

@@ -151,7 +151,7 @@ def write_outlook(
         lead=(
             f"{len(forecasts):,} forecasts for {len(weeks)} weeks, {weeks[0]:%Y-%m-%d} to "
             f"{weeks[-1]:%Y-%m-%d} (first days), made by {serving.package.model.name} "
-            f"(version {serving.version} of sales_forecast.turnover) from data up to "
+            f"(version {serving.version} of {serving.name}) from data up to "
             f"{panel['week'].max():%Y-%m-%d}."
         ),
         answers=_answers(forecasts, totals, serving),

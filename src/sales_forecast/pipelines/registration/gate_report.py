@@ -31,7 +31,7 @@ def report_turnover_gate(
     """
     return Section(
         title="Turnover: which model serves",
-        lead=f"Version {serving.version} of sales_forecast.turnover serves: {_why(gate_decision)}.",
+        lead=f"Version {serving.version} of {serving.name} serves: {_why(gate_decision)}.",
         answers=_answers(gate_decision),
         blocks=_comparison(gate_decision),
     )
@@ -47,7 +47,7 @@ def report_budget_gate(gate_decision: GateDecision, serving: ServingModel[Budget
     words = (Text(_interval(gate_decision.difference)),) if gate_decision.difference else ()
     return Section(
         title="Marketing: which model serves",
-        lead=f"Version {serving.version} of sales_forecast.marketing serves: {_why(gate_decision)}.",
+        lead=f"Version {serving.version} of {serving.name} serves: {_why(gate_decision)}.",
         answers=_answers(gate_decision),
         blocks=words,
     )

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from sales_forecast.hooks import CHECKED_FIRST
+from sales_forecast.input_checks import CHECKED_FIRST
 from sales_forecast.pipelines import domain_stage, step
 from sales_forecast.pipelines.tuning.turnover_judgement import judge_tuning, write_parameters
 from sales_forecast.pipelines.tuning.turnover_options import check_tuning

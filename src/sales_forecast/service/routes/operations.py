@@ -140,7 +140,7 @@ def _check_champion(service: Service, domain: Domain) -> Check:
 
 def _check_forecasts(service: Service, connection: Connection, domain: Domain) -> Check:
     """Check that the stored forecasts are recent, and made by the version that serves."""
-    run = newest_run(connection, domain)
+    run = newest_run(connection, domain, retailer=service.retailer)
     if run is None:
         return Check(status="yellow", detail="none are stored; make some: kedro run")
     age: timedelta = datetime.now(UTC) - run.made_at
