@@ -10,12 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from filelock import FileLock
 from hypothesis import settings
 from sqlalchemy import Engine
 
 import projects
-from projects import Project, copy_project, copy_small
+from projects import FEW_FOLDS, Project, copy_project, copy_small
 from sales_forecast.storage.database import open_database, upgrade
 from spark_here import far_from_greenwich, session
 
@@ -90,10 +91,15 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
 
 @pytest.fixture(scope="session")
 def finished(made_once: MadeOnce) -> Project:
-    """A project after a whole run on the sample, by the real command; tests must not change it."""
+    """A project after a whole run on the sample, by the real command and with few folds.
+
+    Tests must not change it.
+    """
 
     def run(folder: Path) -> None:
-        result = copy_project(folder).kedro("run")
+        project = copy_project(folder)
+        (folder / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump({"turnover": FEW_FOLDS}))
+        result = project.kedro("run")
         assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
         (folder / "run.log").write_text(result.stdout + result.stderr)
 

@@ -21,6 +21,9 @@ from kedro.framework.startup import bootstrap_project
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_FILES = REPOSITORY.parent / "shared" / "data"
 
+FEW_FOLDS = {"backtest": {"folds": 5, "stride_weeks": 16}}
+"""Parameters of the turnover domain for runs in which the number of folds does not matter."""
+
 FEW_TREES = {"trees": 5}
 SMALL = {
     "backtest": {"folds": 2, "stride_weeks": 24},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,7 @@ import pandas as pd
 from pydantic import JsonValue
 
 from sales_forecast.errors import InputError
+from sales_forecast.forecasting.panel.digest import digest_table
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
 LIBRARIES = ("pandas", "pyarrow", "scikit-learn", "skops")
@@ -45,6 +47,13 @@ class BudgetPackage:
         skops.io.dump(self.model, folder / "model.skops")
         self.train.to_parquet(folder / "train.parquet", index=False)
         pd.Series(self.settings).to_json(folder / "settings.json", indent=1)
+
+    def digest(self) -> str:
+        """Digest of the model and its campaigns; equal packages have equal ones."""
+        import joblib
+
+        words = [joblib.hash(self.model), digest_table(self.train), pd.Series(self.settings).to_json()]
+        return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     @classmethod
     def read(cls, folder: Path) -> BudgetPackage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 from sales_forecast.forecasting.model import TurnoverModel
+from sales_forecast.forecasting.panel.digest import digest_table
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models import earlier_format
@@ -64,6 +66,12 @@ class TurnoverPackage:
 
         data = ModelInput(**{field.name: table(field.name) for field in fields(ModelInput)})
         return cls(TurnoverModel.model_validate(content), data, table("forecast_index"), table("backtest"))
+
+    def digest(self) -> str:
+        """Digest of the model and its tables; equal packages have equal ones."""
+        tables = [*vars(self.data).values(), self.forecast_index, self.backtest]
+        words = [self.model.model_dump_json(), *map(digest_table, tables)]
+        return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     @cached_property
     def context(self) -> ForecastContext:

@@ -18,7 +18,7 @@ from sales_forecast.errors import InputError
 from sales_forecast.registry.known_retailers import untracked_folder
 from sales_forecast.registry.packages import Package, log_package, open_package
 from sales_forecast.registry.records import METRIC
-from sales_forecast.registry.store import Event, Registry
+from sales_forecast.registry.store import DIGEST, Event, Registry
 from sales_forecast.retailers import DEFAULT_RETAILER, model_name, read_retailer, retailer_of
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Pa
         )
 
     def save(self, data: list[Submission[Package]]) -> None:
-        """Register each submission, and promote those that take over."""
+        """Register each submission that is not registered already, and promote those that take over."""
         self._opened = None
         if tracking.is_off():
             for submission in data:
@@ -205,10 +205,18 @@ class RegistryDataset(AbstractDataset[list[Submission[Package]], ServingModel[Pa
         module, registry = import_module(self._module), self._registry()
         with tracking.same_run():
             for submission in data:
-                registered = log_package(
-                    submission.package, module, registry, submission.card, submission.tags
-                )
-                self._settle(registry, str(registered.version), submission)
+                digest = submission.package.digest()
+                number = registry.version_of(digest)
+                if number is None:
+                    tags = submission.tags | {DIGEST: digest}
+                    registered = log_package(submission.package, module, registry, submission.card, tags)
+                    number = str(registered.version)
+                elif not submission.promote:
+                    logger.info(
+                        "This run's %s is version %s already: nothing is registered.", self._name, number
+                    )
+                    continue
+                self._settle(registry, number, submission)
 
     def _settle(self, registry: Registry, number: str, submission: Submission[Package]) -> None:
         if not submission.promote:

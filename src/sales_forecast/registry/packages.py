@@ -41,6 +41,9 @@ class Package(Protocol):
     def read(cls, folder: Path) -> Self:
         """Read what ``write`` wrote, without running anything in it."""
 
+    def digest(self) -> str:
+        """Digest of everything in it; equal packages have equal ones."""
+
     def options(self) -> dict[str, str]:
         """Columns that a question may have, with MLflow's names of their types."""
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER = "champion", "challenger"
 _EVENT = "event."
 
+DIGEST = "package"
+"""Tag of a version: digest of its package."""
+
 MOST_RETAILERS = 1000
 """So many registered models are looked for at a time, which is the most that MLflow lists."""
 
@@ -96,6 +99,13 @@ class Registry:
             there = ", ".join(sorted(found, key=int)) or "none"
             raise InputError(f"{self.name} has no version {number}; there are: {there}")
         return found[number]
+
+    def version_of(self, digest: str) -> str | None:
+        """Number of the newest version whose package has a digest, if there is one."""
+        for version in self.versions():
+            if version.tags.get(DIGEST) == digest:
+                return str(version.version)
+        return None
 
     def history(self) -> list[Event]:
         """Every change of the champion, oldest first."""

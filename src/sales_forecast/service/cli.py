@@ -162,6 +162,36 @@ def _print_examples(engine: Engine, address: str, key: str, retailer: str, *, ha
 
 
 @ab.command()
+def plan(env: Environment = "local") -> None:
+    """Say, before an experiment starts, how many weeks it takes to see a difference of 2 %."""
+    from sales_forecast.models.turnover import TurnoverPackage
+    from sales_forecast.registry.cli import open_tracking
+    from sales_forecast.registry.packages import open_package
+    from sales_forecast.registry.store import registry_of
+    from sales_forecast.service.experiment import plan_experiment
+    from sales_forecast.service.settings import read_settings, served_retailer
+
+    try:
+        configuration = load_configuration(env)
+        settings = read_settings(configuration["service"])
+        engine = open_database(configuration["globals"]["database_url"])
+        upgrade(engine)
+        client, retailer = open_tracking(configuration), served_retailer(settings, engine)
+        registry = registry_of(client, "sales_forecast.turnover", retailer)
+        champion, challenger = registry.champion(), registry.challenger()
+        if champion is None or challenger is None:
+            missing = "champion" if champion is None else "challenger"
+            raise InputError(
+                f"{registry.name} has no {missing}, so there is nothing to compare. Make one: kedro run"
+            )
+        packages = [open_package(version, TurnoverPackage) for version in (champion, challenger)]
+        typer.echo(plan_experiment(packages[0], packages[1], settings.ab))
+    except InputError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@ab.command()
 def report(
     since: Annotated[
         datetime | None,

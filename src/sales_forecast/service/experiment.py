@@ -11,7 +11,15 @@ from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Engine
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.group_sequential import InterimAnalysis, analyse, verdict
+from sales_forecast.forecasting.evaluation.gate import GAIN
+from sales_forecast.forecasting.evaluation.group_sequential import (
+    InterimAnalysis,
+    analyse,
+    verdict,
+    weeks_until_seen,
+)
+from sales_forecast.forecasting.evaluation.significance import compare
+from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
 from sales_forecast.retailers import DEFAULT_RETAILER, command_option, retailer_of
 from sales_forecast.service.settings import ABSettings
@@ -57,6 +65,41 @@ class _RecordedPrediction(BaseModel):
 _RecordedOutput = TypeAdapter(list[list[_RecordedPrediction]])
 
 _Row = tuple[str, str, date, str, str, float]
+
+
+def plan_experiment(champion: TurnoverPackage, challenger: TurnoverPackage, ab: ABSettings) -> str:
+    """Say how long an experiment takes to see a difference, from the backtests of both models.
+
+    Args:
+        champion: The package that serves.
+        challenger: The package that asks to.
+        ab: Planned weeks and error probability.
+
+    Raises:
+        InputError: The models were not backtested on the same rows.
+    """
+    shared = set(champion.backtest["cutoff"]) & set(challenger.backtest["cutoff"])
+    both = pd.concat(
+        [
+            package.backtest[package.backtest["cutoff"].isin(shared)].assign(method=name)
+            for name, package in ((CHAMPION, champion), (CHALLENGER, challenger))
+        ]
+    )
+    if both.empty:
+        raise InputError(
+            "champion and challenger were backtested on no common window, so nobody knows how long an "
+            "experiment takes. Run the pipelines once on the newest files: kedro run."
+        )
+    past = compare(both, CHALLENGER, CHAMPION)
+    weeks = weeks_until_seen(past, ab, GAIN)
+    points = f"A difference of {GAIN:.0%} of the champion's WAPE ({100 * GAIN * past.other:.2f} points)"
+    if weeks is None:
+        return f"{points} cannot be seen within ten years, or the models make the same forecasts."
+    enough = "enough" if weeks <= ab.planned_weeks else "too few: raise ab.planned_weeks, or expect no result"
+    return (
+        f"{points} takes {weeks} weeks to be seen in eight of ten experiments; ab.planned_weeks is "
+        f"{ab.planned_weeks}, which is {enough}."
+    )
 
 
 def compare_arms(

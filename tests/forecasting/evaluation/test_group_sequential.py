@@ -12,7 +12,13 @@ from pydantic import ValidationError
 from scipy import stats
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.group_sequential import ABParams, analyse, spend_alpha, verdict
+from sales_forecast.forecasting.evaluation.group_sequential import (
+    ABParams,
+    analyse,
+    spend_alpha,
+    verdict,
+    weeks_until_seen,
+)
 from sales_forecast.forecasting.evaluation.significance import PairedErrors
 
 EIGHT_WEEKS = ABParams(planned_weeks=8, alpha=0.05)
@@ -200,3 +206,22 @@ def test_parameters_without_sense_are_refused(change):
         ABParams(**EIGHT_WEEKS.model_dump() | change)
     with pytest.raises(ValidationError, match="alpha"):
         ABParams(planned_weeks=8)
+
+
+def test_the_length_of_an_experiment_is_that_in_which_most_experiments_see_the_difference():
+    # the challenger's errors are a fifth smaller; weeks differ by a shock of their own
+    backtest = _forecasts(8, 10, shock=1.5)
+    errors = PairedErrors.of(
+        backtest.assign(cutoff=backtest["week"] - pd.Timedelta(weeks=1)), "challenger", "champion"
+    )
+    weeks = weeks_until_seen(errors.difference(), EIGHT_WEEKS, gain=0.2)
+    assert 3 <= weeks <= 8
+    planned = EIGHT_WEEKS.model_copy(update={"planned_weeks": weeks})
+    found = [
+        verdict(analyse(_forecasts(8, 10, seed, shock=1.5), planned), planned) == "challenger is better"
+        for seed in range(40)
+    ]
+    assert np.mean(found) >= 0.6
+    assert weeks_until_seen(errors.difference(), EIGHT_WEEKS, gain=0.02) > weeks
+    same = replace(errors, other=errors.own).difference()
+    assert weeks_until_seen(same, EIGHT_WEEKS, gain=0.02) is None

@@ -21,6 +21,7 @@ from sales_forecast.forecasting.evaluation.forecaster import fit_and_forecast
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.declare import declare
+from sales_forecast.forecasting.panel.digest import digest_table
 
 LIBRARIES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
 """Distributions whose version may change a forecast."""
@@ -102,8 +103,8 @@ class FoldCache:
             declared,
             context.level_shifts.model_dump_json(),
             f"{context.first_week} {context.cutoff}",
-            *map(_digest, vars(context.data).values()),
-            _digest(forecast_index),
+            *map(digest_table, vars(context.data).values()),
+            digest_table(forecast_index),
         ]
         name = hashlib.sha256("\n".join(words).encode()).hexdigest()
         return Path(self.params.folder) / f"{name[:32]}.parquet"
@@ -116,13 +117,6 @@ def _until_last_week(context: ForecastContext, forecast_index: pd.DataFrame) -> 
         for table in (data.calendar, data.future_covariates)
     )
     return replace(context, data=replace(data, calendar=calendar, future_covariates=covariates))
-
-
-def _digest(table: pd.DataFrame) -> str:
-    """Digest of columns, types and values, whatever the index."""
-    digest = hashlib.sha256(str([(name, str(kind)) for name, kind in table.dtypes.items()]).encode())
-    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _not_prefitted(method: Method) -> Method:

@@ -10,8 +10,17 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.significance import CHALLENGER, CHAMPION, PairedErrors
+from sales_forecast.forecasting.evaluation.significance import (
+    CHALLENGER,
+    CHAMPION,
+    POWER,
+    Difference,
+    PairedErrors,
+)
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+
+MAX_WEEKS = 520
+"""Nobody waits longer for an experiment."""
 
 Verdict = Literal["challenger is better", "champion is better", "no difference found", "go on"]
 
@@ -118,6 +127,30 @@ def verdict(analyses: list[InterimAnalysis], params: ABParams) -> Verdict:
         if analysis.high < 0 or analysis.low > 0:
             return "challenger is better" if analysis.high < 0 else "champion is better"
     return "no difference found" if len(analyses) >= params.planned_weeks else "go on"
+
+
+def weeks_until_seen(past: Difference, params: ABParams, gain: float) -> int | None:
+    """Number of weeks after which a difference would be found in eight of ten experiments.
+
+    Args:
+        past: Comparison of both models on a backtest; its standard error falls with the root of its weeks.
+        params: Error probability; the last of the analyses spends what is counted with here.
+        gain: Difference, as a share of the champion's WAPE.
+
+    Returns:
+        At least two; None if ten years would not do, or the models do not differ.
+    """
+    from scipy import stats
+
+    if not np.isfinite(past.standard_error) or past.standard_error == 0:
+        return None
+    of_a_week = past.standard_error * np.sqrt(past.weeks)
+    for weeks in range(2, MAX_WEEKS + 1):
+        alpha = spend_alpha(params.model_copy(update={"planned_weeks": weeks}))[-1]
+        students = stats.t.isf(alpha / 2, weeks - 1) + stats.t.isf(1 - POWER, weeks - 1)
+        if students * of_a_week / np.sqrt(weeks) <= gain * past.other:
+            return weeks
+    return None
 
 
 def _check_same_rows(forecasts: pd.DataFrame) -> None:

@@ -155,7 +155,9 @@ def sum_forecasts(
 
 
 def measure_level_coverage(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame) -> pd.DataFrame:
-    """Count how many past sums fell into their intervals, with half-widths learned from the other windows.
+    """Count how many past sums fell into their intervals, with half-widths learned from other windows.
+
+    Windows that overlap are no other windows: they share the weeks that are to be judged.
 
     Args:
         past: ``cutoff, store, department, week, turnover, forecast`` of one method.
@@ -163,14 +165,15 @@ def measure_level_coverage(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.D
         stores: ``store, region, zone``.
 
     Returns:
-        ``level`` and the columns of ``conformal.count_inside``; empty where there is only one window.
+        ``level`` and the columns of ``conformal.count_inside``; empty where all windows overlap.
     """
     windows = _with_mean_weeks(past, panel)
     with_intervals = []
     for level in aggregate_levels_of(stores):
         sums = _sums(windows, stores, level)
-        for cutoff, window in sums.groupby("cutoff"):
-            others = sums[sums["cutoff"] != cutoff]
+        for label, window in sums.groupby("cutoff"):
+            cutoff = pd.Timestamp(str(label))
+            others = sums[(sums["cutoff"] - cutoff).abs() >= window["week"].max() - cutoff]
             if len(others):
                 own = intervals_around(window, _nonconformity_scale(window), _half_widths(others))
                 with_intervals.append(own.assign(level=pd.Categorical([level] * len(own), AGGREGATE_LEVELS)))
