@@ -57,7 +57,7 @@ spark: .venv/.spark ## Add Spark to .venv (about 0.5 GB), for kedro run --env sp
 	@touch $@
 
 run: setup ## Forecast from the sample in data/01_raw: all stages, both domains
-	@echo "Running every stage of both domains on $${RAW_FOLDER:-data/01_raw} (about a minute) ..."
+	@echo "Running every stage of both domains on $${RAW_FOLDER:-data/01_raw} (about two minutes; later runs compute only what is new) ..."
 	@$(BIN)/kedro run $(if $(RAW_FOLDER),--params raw_folder=$(RAW_FOLDER))
 	@echo "Open next: data/08_reporting/report.html (the answers), then 'make viz' (how they came about)."
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,27 @@ from typing import Any
 import pandas as pd
 from rich.progress import track
 
-from benchmarks.measure import ROOT, alone, backtest, code_version, plan, processing, scaled, whole_run
-from benchmarks.page import write_page
+from benchmarks.decisions import Row, measure_decisions
+from benchmarks.measure import (
+    HORIZON_WEEKS,
+    ROOT,
+    VARIANT,
+    alone,
+    backtest,
+    code_version,
+    parameters,
+    plan,
+    processing,
+    scaled,
+    whole_run,
+)
+from benchmarks.page import write_decisions, write_page
 from sales_forecast.atomic import whole_file
+from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
+from sales_forecast.forecasting.evaluation.gate_result import GateParams
 
 SAMPLE = ROOT / "data/01_raw"
+PUBLISHED = ("--env", "benchmark")
 
 
 def _kept(path: Path, fresh: Any) -> Any:
@@ -65,11 +81,36 @@ def _scaled(work: Path, name: str, factor: int) -> None:
     _kept(work / f"scaled.{factor}.json", fresh)
 
 
+def _decisions(work: Path, wanted: dict[str, Any]) -> None:
+    """Let rules decide between variants of known quality, on both sets of files, and write the section."""
+    options, names = wanted["decisions"], [wanted["project_method"], VARIANT]
+    gate = GateParams(**parameters()["gate"])
+    tables: dict[str, list[Row]] = {}
+    for project in ("project", "sample"):
+        panel = pd.read_parquet(work / project / "data/03_primary/turnover/panel.parquet")
+        stores = pd.read_parquet(work / project / "data/02_intermediate/turnover/stores.parquet")
+        rolling = BacktestParams(horizon_weeks=HORIZON_WEEKS, folds=options["folds"])
+        cutoffs = plan_cutoffs(panel, rolling)
+        for name in track(names, description=f"Variants, {project}"):
+            _backtest(work, Backtest(f"decisions.{project}", name, cutoffs, project=project))
+        found = work / f"decisions.{project}.table.json"
+
+        def fresh(project: str = project, stores: pd.DataFrame = stores) -> dict[str, Any]:
+            rows = [pd.read_parquet(work / f"decisions.{project}.{name}.parquet") for name in names]
+            places = stores.assign(store=stores["store"].astype(str))
+            decided = measure_decisions(pd.concat(rows), places, *names, gate, options["experiments"])
+            return {"rows": [asdict(row) for row in decided]}
+
+        tables[project] = [Row(**row) for row in _kept(found, fresh)["rows"]]
+    write_decisions(tables, wanted, pd.Timestamp.today())
+
+
 def main() -> None:
     """Read the command line, measure, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--raw", type=Path, default=SAMPLE, help="folder of raw files")
     parser.add_argument("--fresh", action="store_true", help="measure everything anew")
+    parser.add_argument("--decisions", action="store_true", help="only how often decisions are wrong")
     options = parser.parse_args()
     work = ROOT / "build/bench" / ("sample" if options.raw.resolve() == SAMPLE else "own")
     if options.fresh:
@@ -80,8 +121,11 @@ def main() -> None:
     project_method = wanted["project_method"]
     shown, chosen = list(wanted["windows"].values()), list(wanted["chosen_on"].values())
     short = wanted["short_histories"]
-    _kept(work / "run.json", lambda: whole_run(options.raw, work / "project"))
-    _kept(work / "sample.json", lambda: whole_run(SAMPLE, work / "sample"))
+    _kept(work / "run.json", lambda: whole_run(options.raw, work / "project", *PUBLISHED))
+    _kept(work / "sample.json", lambda: whole_run(SAMPLE, work / "sample", *PUBLISHED))
+    if options.decisions:
+        _decisions(work, wanted)
+        return
     jobs = [Backtest("intervals", project_method, shown, with_intervals=True)]
     jobs += [Backtest("shown", name, shown) for name in wanted["methods"]]
     jobs += [Backtest(f"seed{seed}", project_method, shown, seed=seed) for seed in wanted["seeds"]]
@@ -99,6 +143,7 @@ def main() -> None:
     for factor in track(wanted["series_factors"], description="Series"):
         _scaled(work, project_method, factor)
     write_page(work, wanted, pd.Timestamp.today(), sample=work.name == "sample")
+    _decisions(work, wanted)
 
 
 if __name__ == "__main__":

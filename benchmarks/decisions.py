@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sales_forecast.forecasting.evaluation.significance import PairedErrors, Verdict
+from sales_forecast.forecasting.evaluation.diebold_mariano import diebold_mariano
+from sales_forecast.forecasting.evaluation.difference import Verdict
+from sales_forecast.forecasting.evaluation.gate import Labels, judge_parts
+from sales_forecast.forecasting.evaluation.gate_result import GateParams, PartKind
+from sales_forecast.forecasting.evaluation.significance import PairedErrors
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
 UNITS: dict[str, list[str]] = {
@@ -91,3 +95,71 @@ def share_better(
     rng = np.random.default_rng(seed)
     found = [rule(variants.swapped(unit, rng, gain)) == "better" for _ in range(experiments)]
     return float(np.mean(found))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the project's rule decides where something is swapped.
+
+    Args:
+        unit: What is swapped.
+        better: Gain -> share of experiments in which the first variant is called better; equal ones at 0.
+        promoted: The same of promotions by the gate, which also looks at departments and regions.
+        diebold_mariano: Share in which the Diebold-Mariano test calls equal variants better.
+        bootstrap: Share in which the rule before, a bootstrap over stores, called equal variants better.
+    """
+
+    unit: str
+    better: dict[float, float]
+    promoted: dict[float, float]
+    diebold_mariano: float
+    bootstrap: float
+
+
+GAINS = (0.0, 0.01, 0.02, 0.05)
+
+
+def by_diebold_mariano(errors: PairedErrors) -> Verdict:
+    """The test that is recorded beside the rule."""
+    found = diebold_mariano(errors)
+    if not found.p_value < 0.05:
+        return "open"
+    return "better" if found.statistic < 0 else "worse"
+
+
+def measure_decisions(
+    backtest: pd.DataFrame, stores: pd.DataFrame, one: str, other: str, gate: GateParams, experiments: int
+) -> list[Row]:
+    """Swap two variants in every unit, at every gain.
+
+    Args:
+        backtest: Both methods on the same rows.
+        stores: ``store, region``.
+        one: Method that may be better.
+        other: Method that it is compared with.
+        gate: Limits of the deployment gate.
+        experiments: Number of swaps per unit and gain.
+    """
+    variants = Variants.of(backtest, one, other)
+    rows = backtest[backtest["method"] == one].sort_values(["cutoff", "store", "department", "week"])
+    region = rows["store"].map(stores.set_index("store")["region"]).fillna("none")
+    labels: dict[PartKind, Labels] = {
+        "department": rows["department"].to_numpy(),
+        "region": region.to_numpy(),
+    }
+
+    def promoted(errors: PairedErrors) -> Verdict:
+        if errors.difference().verdict != "better":
+            return "open"
+        return "open" if any(part.harmed for part in judge_parts(errors, labels, gate)) else "better"
+
+    return [
+        Row(
+            unit,
+            {gain: share_better(variants, unit, by_weeks_and_stores, experiments, 1, gain) for gain in GAINS},
+            {gain: share_better(variants, unit, promoted, experiments, 1, gain) for gain in GAINS},
+            share_better(variants, unit, by_diebold_mariano, experiments, 1),
+            share_better(variants, unit, store_bootstrap, experiments, 1),
+        )
+        for unit in UNITS
+    ]

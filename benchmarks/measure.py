@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -51,12 +52,21 @@ def parameters() -> dict[str, Any]:
 HORIZON_WEEKS: int = parameters()["backtest"]["horizon_weeks"]
 
 
+VARIANT = "variant"
+"""Name of the project's method without one of its members."""
+
+
 def plan() -> dict[str, Any]:
-    """Return what to measure, with the blend of the project's method and MSTL filled in."""
+    """Return what to measure, with the methods filled in that are made of others."""
     wanted: dict[str, Any] = yaml.safe_load((ROOT / "benchmarks/plan.yml").read_text())
+    declared = yaml.safe_load((ROOT / "conf/benchmark/parameters.yml").read_text())["turnover"]
+    wanted["windows"] = dict(zip("ABCDEF", declared["backtest"]["cutoffs"], strict=True))
     wanted["methods"] = parameters()["methods"] | wanted["methods"]
     pair = {name: wanted["methods"][name] for name in (wanted["project_method"], "mstl_repaired")}
     wanted["methods"]["blend_with_mstl"]["members"] = pair
+    variant = deepcopy(wanted["methods"][wanted["project_method"]])
+    del variant["enough"]["members"][wanted["decisions"]["without"]]
+    wanted["variants"] = {VARIANT: variant}
     return wanted
 
 
@@ -93,7 +103,7 @@ def alone(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
 def whole_run(raw: Path, project: Path, *options: str) -> dict[str, float]:
     """Execute ``kedro run`` in a copy of the project; return seconds and peak memory in GB."""
     shutil.rmtree(project, ignore_errors=True)
-    for name in ("conf/base", "src"):
+    for name in ("conf/base", "conf/benchmark", "src"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     (project / "conf/local").mkdir()
     shutil.copy(ROOT / "pyproject.toml", project)
@@ -147,7 +157,7 @@ def backtest(
     """
     panel, stores, calendar = _tables(project)
     options = parameters()
-    declared = plan()["methods"][name]
+    declared = (plan()["methods"] | plan()["variants"])[name]
     method = Methods({name: declared if seed is None else with_seed(declared, seed)}).root[name]
     intervals = IntervalParams(**options["intervals"])
     level_shifts = LevelShiftParams(**options["level_shifts"])

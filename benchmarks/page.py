@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 
+from benchmarks.decisions import Row
 from benchmarks.measure import ROOT, code_version
 from sales_forecast.forecasting.evaluation.metrics import score
 from sales_forecast.forecasting.evaluation.significance import compare
@@ -234,6 +235,7 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: 
         "machine": _machine(),
         "libraries": _versions(LIBRARIES),
         "service": _section("service", PAGE.read_text()),
+        "decisions": _section("decisions", PAGE.read_text()),
     }
     for weeks in wanted["short_histories"]["weeks"]:
         for project in ("project", "sample"):
@@ -255,6 +257,37 @@ def write_section(name: str, text: str) -> None:
     marked = f"<!-- {name}: begin -->\n\n{text}\n\n<!-- {name}: end -->"
     PAGE.write_text(page.replace(_section(name, page), marked))
     print(f"Written: {PAGE.relative_to(ROOT)}")
+
+
+def write_decisions(tables: dict[str, list[Row]], wanted: dict[str, Any], today: pd.Timestamp) -> None:
+    """Replace the section on decisions with known truth.
+
+    Args:
+        tables: What was decided, by set of files.
+        wanted: The plan.
+        today: Date of the measurement.
+    """
+
+    def table(rows: list[Row]) -> str:
+        columns = {
+            row.unit: {"bootstrap before": row.bootstrap, "Diebold-Mariano": row.diebold_mariano}
+            | {f"better, {float(gain):.0%}": share for gain, share in row.better.items()}
+            | {f"promoted, {float(gain):.0%}": share for gain, share in row.promoted.items()}
+            for row in rows
+        }
+        return _markdown(pd.DataFrame(columns).T.rename_axis("swapped by"), {"": ".1%"})
+
+    parts = {
+        "own": table(tables["project"]),
+        "sample": table(tables["sample"]),
+        "folds": str(wanted["decisions"]["folds"]),
+        "experiments": str(wanted["decisions"]["experiments"]),
+        "without": wanted["decisions"]["without"],
+        "today": f"{today:%Y-%m-%d}",
+        "code": code_version(),
+        "machine": _machine(),
+    }
+    write_section("decisions", _filled("decisions.md", parts).strip())
 
 
 def service_section(

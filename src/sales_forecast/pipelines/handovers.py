@@ -7,7 +7,7 @@ from typing import Literal, Self, TypedDict
 
 from pydantic import BaseModel
 
-from sales_forecast.forecasting.evaluation.gate import (
+from sales_forecast.forecasting.evaluation.gate_result import (
     DieboldMarianoResult,
     Level,
     Paired,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Engine
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.gate import GAIN
+from sales_forecast.forecasting.evaluation.gate_result import GAIN
 from sales_forecast.forecasting.evaluation.group_sequential import (
     InterimAnalysis,
     analyse,
@@ -91,10 +91,12 @@ def plan_experiment(champion: TurnoverPackage, challenger: TurnoverPackage, ab: 
             "experiment takes. Run the pipelines once on the newest files: kedro run."
         )
     past = compare(both, CHALLENGER, CHAMPION)
+    if past.standard_error == 0:
+        return "Both models made the same forecasts in their backtests, so there is nothing to see."
     weeks = weeks_until_seen(past, ab, GAIN)
     points = f"A difference of {GAIN:.0%} of the champion's WAPE ({100 * GAIN * past.other:.2f} points)"
     if weeks is None:
-        return f"{points} cannot be seen within ten years, or the models make the same forecasts."
+        return f"{points} cannot be seen within ten years."
     enough = "enough" if weeks <= ab.planned_weeks else "too few: raise ab.planned_weeks, or expect no result"
     return (
         f"{points} takes {weeks} weeks to be seen in eight of ten experiments; ab.planned_weeks is "

@@ -7,14 +7,10 @@ import pandas as pd
 import pytest
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.gate import (
-    DieboldMarianoResult,
-    GateParams,
-    GateResult,
-    judge,
-    object_to_refit,
-)
-from sales_forecast.forecasting.evaluation.significance import PairedErrors, diebold_mariano
+from sales_forecast.forecasting.evaluation.diebold_mariano import diebold_mariano
+from sales_forecast.forecasting.evaluation.gate import judge, object_to_refit
+from sales_forecast.forecasting.evaluation.gate_result import DieboldMarianoResult, GateParams, GateResult
+from sales_forecast.forecasting.evaluation.significance import PairedErrors
 
 CUTOFFS = pd.to_datetime(["2015-10-03", "2016-04-02", "2016-10-01", "2017-02-25", "2017-05-27"])
 STORES = pd.DataFrame({"store": range(40), "region": ["north", "south"] * 20, "zone": "1"})

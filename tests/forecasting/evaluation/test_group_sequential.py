@@ -208,20 +208,29 @@ def test_parameters_without_sense_are_refused(change):
         ABParams(planned_weeks=8)
 
 
-def test_the_length_of_an_experiment_is_that_in_which_most_experiments_see_the_difference():
-    # the challenger's errors are a fifth smaller; weeks differ by a shock of their own
-    backtest = _forecasts(8, 10, shock=1.5)
-    errors = PairedErrors.of(
-        backtest.assign(cutoff=backtest["week"] - pd.Timedelta(weeks=1)), "challenger", "champion"
+def _weekly(weeks: int, gain: float, rng: np.random.Generator) -> PairedErrors:
+    """One store whose weekly errors differ by chance, and by a share."""
+    own, other = (10 + rng.normal(0, 1, weeks) for _ in range(2))
+    number = np.arange(weeks)
+    return PairedErrors(
+        *((1 - gain) * own, other, np.full(weeks, 100.0), number, number),
+        folds=weeks,
+        apart=weeks,
+        horizon_weeks=1,
+        pooled=True,
     )
-    weeks = weeks_until_seen(errors.difference(), EIGHT_WEEKS, gain=0.2)
-    assert 3 <= weeks <= 8
-    planned = EIGHT_WEEKS.model_copy(update={"planned_weeks": weeks})
+
+
+def test_the_length_of_an_experiment_is_that_in_which_most_experiments_see_the_difference():
+    rng = np.random.default_rng(1)
+    past = _weekly(2000, 0.0, rng).difference()
+    weeks = weeks_until_seen(past, EIGHT_WEEKS, gain=0.1)
+    alpha = spend_alpha(EIGHT_WEEKS.model_copy(update={"planned_weeks": weeks}))[-1]
     found = [
-        verdict(analyse(_forecasts(8, 10, seed, shock=1.5), planned), planned) == "challenger is better"
-        for seed in range(40)
+        (look := _weekly(weeks, 0.1, rng).difference()).wape + look.half_width(alpha) < 0 for _ in range(300)
     ]
-    assert np.mean(found) >= 0.6
-    assert weeks_until_seen(errors.difference(), EIGHT_WEEKS, gain=0.02) > weeks
-    same = replace(errors, other=errors.own).difference()
-    assert weeks_until_seen(same, EIGHT_WEEKS, gain=0.02) is None
+    assert np.mean(found) == pytest.approx(0.8, abs=0.1)
+    assert weeks_until_seen(past, EIGHT_WEEKS, gain=0.05) > 2 * weeks
+    assert weeks_until_seen(past, EIGHT_WEEKS, gain=0.001) is None
+    same = _weekly(20, 0.0, rng)
+    assert weeks_until_seen(replace(same, other=same.own).difference(), EIGHT_WEEKS, gain=0.02) is None

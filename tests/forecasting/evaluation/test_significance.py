@@ -9,12 +9,8 @@ from benchmarks.decisions import UNITS, Variants, by_weeks_and_stores, share_bet
 from scipy import stats
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.significance import (
-    PairedErrors,
-    compare,
-    compare_observations,
-    diebold_mariano,
-)
+from sales_forecast.forecasting.evaluation.diebold_mariano import diebold_mariano
+from sales_forecast.forecasting.evaluation.significance import PairedErrors, compare, compare_observations
 
 NOMINAL, EXPERIMENTS = 0.025, 400
 BEARABLE = stats.binom.ppf(0.995, EXPERIMENTS, 1.5 * NOMINAL) / EXPERIMENTS

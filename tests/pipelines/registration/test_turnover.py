@@ -14,7 +14,7 @@ from handovers import selected
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold
-from sales_forecast.forecasting.evaluation.gate import GateParams
+from sales_forecast.forecasting.evaluation.gate_result import GateParams
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
 from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.methods.base import Method

@@ -9,7 +9,7 @@ import pytest
 from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
-from sales_forecast.forecasting.evaluation.gate import WapeDifference
+from sales_forecast.forecasting.evaluation.gate_result import WapeDifference
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.blend import Blend
 from sales_forecast.forecasting.methods.declare import Methods

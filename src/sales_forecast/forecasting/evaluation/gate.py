@@ -2,159 +2,38 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Generic, Literal, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, Field
 
+from sales_forecast.forecasting.evaluation.diebold_mariano import diebold_mariano
+from sales_forecast.forecasting.evaluation.difference import Difference
+from sales_forecast.forecasting.evaluation.gate_result import (
+    DieboldMarianoResult,
+    GateParams,
+    GateResult,
+    Paired,
+    PartKind,
+    PartWape,
+    WapeDifference,
+)
 from sales_forecast.forecasting.evaluation.metrics import wape
 from sales_forecast.forecasting.evaluation.significance import (
     CHALLENGER,
     CHAMPION,
     FORECAST_KEYS,
-    DieboldMariano,
-    Difference,
     PairedErrors,
     compare,
-    diebold_mariano,
 )
 from sales_forecast.forecasting.intervals.conformal import COVERAGES
 from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
-GAIN = 0.02
-"""Share of the champion's WAPE that a challenger is expected to gain, for saying how long it takes to see."""
-
-Level = Literal["series", "department", "region", "zone", "total"]
-Value = TypeVar("Value")
-
-
-class GateParams(BaseModel, frozen=True, extra="forbid"):
-    """When a challenger is promoted to champion."""
-
-    level: Level
-    """Level of the hierarchy at which its WAPE must be significantly lower."""
-
-    part_worse_by_at_most: float = Field(ge=0)
-    """By how much the WAPE of a department or region may rise, as a share of the champion's."""
-
-    false_alarms: float = Field(gt=0, lt=0.5)
-    """Share of challengers without harm that may be refused because some part looks harmed by chance."""
-
-    coverage_lost_at_most: float = Field(ge=0, le=1)
-    """How much farther below its nominal value the coverage of intervals may lie than the champion's."""
-
-    refit_worse_by_at_most: float = Field(ge=0)
-    """By how much the WAPE of a refit in the newest complete window may exceed that of the fit before it, as
-    a share of the latter: a refit that its own data do not bear out is broken."""
-
-    refit_coverage_lost_at_most: float = Field(ge=0, le=1)
-    """How much farther below its nominal value the coverage of a refit may lie there than before."""
-
-
-class Paired(BaseModel, Generic[Value], frozen=True):
-    """The same figure of both models."""
-
-    challenger: Value
-    champion: Value
-
-
-class WapeDifference(BaseModel, frozen=True):
-    """WAPE of the challenger minus that of the champion; negative: the challenger is better.
-
-    What one window alone cannot tell is None, because JSON has no infinity.
-    """
-
-    wape: float
-    """Difference as measured, a ratio without unit."""
-
-    low: float | None
-    """Lower end of its 95 % interval."""
-
-    high: float | None
-    """Upper end of its 95 % interval."""
-
-    detectable: float | None
-    """The smallest true difference that would be found with 80 % power."""
-
-    weeks: int | None = None
-    """Number of different weeks that were forecast."""
-
-    effective_weeks: float | None = None
-    """Number of weeks, each independent of the others, that would say as much."""
-
-    weeks_needed: int | None = None
-    """Number of weeks in which a gain of 2 % would be found with 80 % power."""
-
-    @classmethod
-    def of(cls, found: Difference) -> WapeDifference:
-        """Take the figures of a comparison."""
-        return cls(
-            wape=found.wape,
-            low=_none_if_unknown(found.low),
-            high=_none_if_unknown(found.high),
-            detectable=_none_if_unknown(found.detectable),
-            weeks=found.weeks,
-            effective_weeks=found.effective_weeks,
-            weeks_needed=found.weeks_needed(GAIN),
-        )
-
-
-class DieboldMarianoResult(BaseModel, frozen=True):
-    """Result of the Diebold-Mariano test; None where it does not exist, because JSON has no NaN."""
-
-    statistic: float | None
-    p_value: float | None
-
-    @classmethod
-    def of(cls, found: DieboldMariano) -> DieboldMarianoResult:
-        """Replace NaN by None."""
-        return cls(statistic=_none_if_unknown(found.statistic), p_value=_none_if_unknown(found.p_value))
-
-
-class PartWape(BaseModel, frozen=True):
-    """WAPE of both models in one department or region, over single series."""
-
-    by: Literal["department", "region"]
-    value: str
-    """Label of the department or region."""
-
-    challenger: float
-    champion: float
-    worse_by: float
-    """By how much the challenger's WAPE is higher, as a share of the champion's, as measured."""
-
-    estimate: float | None = None
-    """The same, drawn towards the mean of all parts of its kind by as much as it is uncertain."""
-
-    harmed: bool = False
-    """Whether the estimate exceeds the limit, beyond chance even among so many parts."""
-
-
-class GateResult(BaseModel, frozen=True):
-    """Whether the challenger is promoted, and why."""
-
-    promote: bool
-    reasons: tuple[str, ...]
-    """In words: what speaks against the challenger, or else what speaks for it."""
-
-    level: Level
-    """Level of the hierarchy that the WAPE was measured at."""
-
-    wape: Paired[float]
-    """Mean over windows, ratios without unit."""
-
-    difference: WapeDifference
-    diebold_mariano: DieboldMarianoResult
-    coverage: Paired[dict[str, float]]
-    """Nominal coverage in per cent -> share of weeks inside the intervals."""
-
-    parts: tuple[PartWape, ...]
-    windows: tuple[str, ...]
-    """Cutoffs of the windows, ISO dates, oldest first."""
+Labels = np.ndarray[Any, np.dtype[Any]]
+"""Label of each row."""
 
 
 def judge(
@@ -179,7 +58,9 @@ def judge(
     by = None if gate.level == "series" else HIERARCHY[gate.level]
     found = errors.difference() if by is None else compare(both, CHALLENGER, CHAMPION, by)
     own, other = (both[both["method"] == name].sort_values(FORECAST_KEYS) for name in (CHALLENGER, CHAMPION))
-    parts = _parts(errors, own, gate)
+    parts = judge_parts(
+        errors, {"department": own["department"].to_numpy(), "region": own["region"].to_numpy()}, gate
+    )
     coverage: Paired[dict[str, float]] = Paired(challenger=_coverage(own), champion=_coverage(other))
     objections = [
         *_not_better(found, gate),
@@ -235,12 +116,13 @@ def _below_nominal(coverage: Paired[dict[str, float]]) -> dict[str, tuple[float,
     }
 
 
-def _none_if_unknown(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _parts(errors: PairedErrors, rows: pd.DataFrame, gate: GateParams) -> list[PartWape]:
+def judge_parts(errors: PairedErrors, labels: Mapping[PartKind, Labels], gate: GateParams) -> list[PartWape]:
     """WAPE of single series by department and by region, and which of them are harmed.
+
+    Args:
+        errors: Errors of both models.
+        labels: Department, and region, of each row.
+        gate: Limits.
 
     Source:
         Empirical Bayes estimates with the variance between parts by DerSimonian and Laird (1986), Controlled
@@ -249,17 +131,13 @@ def _parts(errors: PairedErrors, rows: pd.DataFrame, gate: GateParams) -> list[P
     """
     from scipy import stats
 
-    found: list[tuple[Literal["department", "region"], str, Difference]] = []
+    found: list[tuple[PartKind, str, Difference]] = []
     estimates: list[float] = []
-    columns: tuple[Literal["department", "region"], ...] = ("department", "region")
-    for by in columns:
-        labels = rows[by].to_numpy()
-        of_kind = [
-            (by, str(label), errors.where(labels == label).difference()) for label in pd.unique(labels)
-        ]
-        of_kind = sorted(one for one in of_kind if one[2].other > 0)  # who sold nothing has no WAPE
-        found += of_kind
-        estimates += _shrunken([one for _, _, one in of_kind])
+    for by, label in labels.items():
+        of_kind = [(str(value), errors.where(label == value).difference()) for value in pd.unique(label)]
+        sold = sorted((one for one in of_kind if one[1].other > 0), key=lambda one: one[0])
+        found += [(by, value, one) for value, one in sold]
+        estimates += _shrunken([one for _, one in sold])
     if not found:
         return []
     chances = stats.false_discovery_control([one.p_worse() for _, _, one in found])

@@ -10,13 +10,8 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.evaluation.significance import (
-    CHALLENGER,
-    CHAMPION,
-    POWER,
-    Difference,
-    PairedErrors,
-)
+from sales_forecast.forecasting.evaluation.difference import POWER, Difference
+from sales_forecast.forecasting.evaluation.significance import CHALLENGER, CHAMPION, PairedErrors
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
 MAX_WEEKS = 520
@@ -138,7 +133,7 @@ def weeks_until_seen(past: Difference, params: ABParams, gain: float) -> int | N
         gain: Difference, as a share of the champion's WAPE.
 
     Returns:
-        At least two; None if ten years would not do, or the models do not differ.
+        At least two; None if ten years would not do, or the models made the same forecasts.
     """
     from scipy import stats
 
@@ -147,8 +142,8 @@ def weeks_until_seen(past: Difference, params: ABParams, gain: float) -> int | N
     of_a_week = past.standard_error * np.sqrt(past.weeks)
     for weeks in range(2, MAX_WEEKS + 1):
         alpha = spend_alpha(params.model_copy(update={"planned_weeks": weeks}))[-1]
-        students = stats.t.isf(alpha / 2, weeks - 1) + stats.t.isf(1 - POWER, weeks - 1)
-        if students * of_a_week / np.sqrt(weeks) <= gain * past.other:
+        critical = stats.t.isf(alpha / 2, weeks - 1)
+        if stats.nct.sf(critical, weeks - 1, gain * past.other / of_a_week * np.sqrt(weeks)) >= POWER:
             return weeks
     return None
 

@@ -7,13 +7,14 @@ week. So evidence is counted in weeks and stores, and not in rows: see ``PairedE
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil, inf, isfinite, nan
-from typing import Any, Literal
+from math import inf
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sales_forecast.errors import InputError
+from sales_forecast.forecasting.evaluation.difference import Difference
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, FloatArray, Positions
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -22,91 +23,7 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 FORECAST_KEYS = ["cutoff", *ROW_KEYS]
 """Columns that identify a forecast of a backtest."""
 
-POWER = 0.8
-"""A difference counts as detectable if it is found in so many of all cases."""
-
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
-
-Verdict = Literal["better", "worse", "open"]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """WAPE of a method minus that of another, mean over windows; negative: the method is better.
-
-    Args:
-        wape: Difference as measured.
-        own: WAPE of the method, mean over windows.
-        other: WAPE of the other method, mean over windows.
-        standard_error: Standard error of the difference; infinite where one window tells nothing of chance.
-        degrees_of_freedom: Of Student's distribution that the interval is taken from.
-        weeks: Number of different weeks that were forecast.
-        effective_weeks: Number of weeks, each independent of the others, that would say as much.
-    """
-
-    wape: float
-    own: float
-    other: float
-    standard_error: float
-    degrees_of_freedom: int
-    weeks: int
-    effective_weeks: float
-
-    def half_width(self, alpha: float = 0.05) -> float:
-        """Half of the interval that misses the true difference with probability ``alpha``."""
-        if not isfinite(self.standard_error) or self.standard_error == 0:
-            return self.standard_error
-        # in very long experiments the first parts of alpha underflow to zero
-        return _student(1 - max(alpha, float(np.finfo(float).tiny)) / 2, self) * self.standard_error
-
-    @property
-    def low(self) -> float:
-        """Lower end of the 95 % interval of the difference."""
-        return self.wape - self.half_width()
-
-    @property
-    def high(self) -> float:
-        """Upper end of the 95 % interval of the difference."""
-        return self.wape + self.half_width()
-
-    @property
-    def detectable(self) -> float:
-        """The smallest true difference that would be found with 80 % power."""
-        if not isfinite(self.standard_error):
-            return inf
-        return self.half_width() + _student(POWER, self) * self.standard_error
-
-    @property
-    def verdict(self) -> Verdict:
-        """``better`` or ``worse``; ``open`` where the interval contains zero."""
-        return "better" if self.high < 0 else "worse" if self.low > 0 else "open"
-
-    def p_worse(self, limit: float = 0.0) -> float:
-        """One-sided p-value of the hypothesis that the method is worse by no more than ``limit``."""
-        from scipy import stats
-
-        if not isfinite(self.standard_error):
-            return 1.0
-        if self.standard_error == 0:
-            return float(self.wape <= limit)
-        return float(stats.t.sf((self.wape - limit) / self.standard_error, self.degrees_of_freedom))
-
-    def weeks_needed(self, share: float) -> int | None:
-        """Weeks of forecasts in which a gain of this share of the other's WAPE would be detectable.
-
-        Returns:
-            Number of weeks, as the standard error falls with the root of their number; None where it is
-            unknown, or nothing differs.
-        """
-        if not isfinite(self.detectable) or self.detectable == 0 or self.other == 0:
-            return None
-        return ceil(self.weeks * (self.detectable / (share * self.other)) ** 2)
-
-
-def _student(probability: float, found: Difference) -> float:
-    from scipy import stats
-
-    return float(-stats.t.isf(probability, found.degrees_of_freedom))
 
 
 @dataclass(frozen=True)
@@ -317,51 +234,3 @@ def refuse_other_rows(own: pd.DataFrame, others: pd.DataFrame) -> None:
             f"differ (e.g. store {store}, department {department}, week {week:%Y-%m-%d}, forecast at "
             f"{cutoff:%Y-%m-%d}). Let both forecast the same files."
         )
-
-
-@dataclass(frozen=True)
-class DieboldMariano:
-    """Test of the hypothesis that the mean difference in loss is zero.
-
-    Args:
-        statistic: Test statistic; negative: the method is better.
-        p_value: Two-sided p-value.
-    """
-
-    statistic: float
-    p_value: float
-
-
-def diebold_mariano(errors: PairedErrors) -> DieboldMariano:
-    """Test the weekly difference in the sum of absolute errors, which is autocorrelated.
-
-    The forecasts of a week that were made at several cutoffs count together. Weeks less than a horizon apart
-    may depend on each other, less than two where windows overlap, unless weeks between them were not
-    forecast. NaN where all weeks have the same difference.
-
-    Args:
-        errors: Errors of both methods.
-
-    Source:
-        Diebold and Mariano (1995), Comparing Predictive Accuracy, Journal of Business & Economic Statistics
-        13(3), 253-263; variance with the weights of Newey and West (1987), Econometrica 55(3), 703-708.
-    """
-    from scipy import stats
-
-    weeks = np.unique(errors.week)
-    differences = np.bincount(errors.week, errors.own - errors.other)[weeks]
-    centred = differences - differences.mean()
-    runs = np.split(centred, np.flatnonzero(np.diff(weeks) > 1) + 1)
-    bandwidth = errors.horizon_weeks * (1 if errors.apart == errors.folds else 2)
-    variance = sum(_newey_west(run, bandwidth) for run in runs) / len(weeks)
-    statistic = nan
-    if variance > 0:
-        statistic = float(differences.mean() / np.sqrt(variance / len(weeks)))
-    return DieboldMariano(statistic, float(2 * stats.t.sf(abs(statistic), df=max(len(weeks) - 1, 1))))
-
-
-def _newey_west(run: FloatArray, bandwidth: int) -> float:
-    """Sum of squares and, with falling weights, of lagged products."""
-    lags = min(len(run), bandwidth)
-    products = [float(run[lag:] @ run[: len(run) - lag]) for lag in range(lags)]
-    return products[0] + 2 * sum((1 - lag / lags) * products[lag] for lag in range(1, lags))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sales_forecast.forecasting.evaluation.gate import GAIN, WapeDifference
+from sales_forecast.forecasting.evaluation.gate_result import GAIN, WapeDifference
 from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import Decision, GateDecision, TurnoverGateDecision

@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from sales_forecast.forecasting.evaluation.gate import Paired, WapeDifference
+from sales_forecast.forecasting.evaluation.gate_result import Paired, WapeDifference
 from sales_forecast.forecasting.evaluation.significance import compare_observations
 from sales_forecast.models.marketing import BudgetPackage, score_budgets
 from sales_forecast.pipelines.handovers import (

@@ -9,7 +9,8 @@ import pandas as pd
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import backtest_fold
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
-from sales_forecast.forecasting.evaluation.gate import GateParams, judge, object_to_refit
+from sales_forecast.forecasting.evaluation.gate import judge, object_to_refit
+from sales_forecast.forecasting.evaluation.gate_result import GateParams
 from sales_forecast.forecasting.evaluation.significance import refuse_other_rows
 from sales_forecast.forecasting.features.context import actuals_after, weeks_ahead
 from sales_forecast.forecasting.methods.base import Requirements

@@ -10,7 +10,7 @@ import pandas as pd
 from sales_forecast.forecasting.distributed import FittingParams, prefit
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
-from sales_forecast.forecasting.evaluation.gate import GateParams
+from sales_forecast.forecasting.evaluation.gate_result import GateParams
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.intervals.conformal import HalfWidths, IntervalParams, origins

@@ -7,7 +7,7 @@ from rich.progress import track
 
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
-from sales_forecast.forecasting.evaluation.gate import WapeDifference
+from sales_forecast.forecasting.evaluation.gate_result import WapeDifference
 from sales_forecast.forecasting.evaluation.metrics import mean_wape
 from sales_forecast.forecasting.evaluation.significance import compare
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sales_forecast.forecasting.evaluation.gate import WapeDifference
+from sales_forecast.forecasting.evaluation.gate_result import WapeDifference
 from sales_forecast.pipelines.handovers import TunedOptions, TuningJudgement
 from sales_forecast.pipelines.tuning.params import TurnoverTuningParams
 from sales_forecast.reporting import Section, Table
