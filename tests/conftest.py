@@ -108,7 +108,7 @@ def finished(made_once: MadeOnce) -> Project:
 
 @pytest.fixture(scope="session")
 def small(made_once: MadeOnce) -> Project:
-    """A project after a whole run on the sample with two folds and few trees; tests must not change it."""
+    """A project after a whole run on the sample with four folds and few trees; tests must not change it."""
 
     def run(folder: Path) -> None:
         code, output = copy_small(folder).run()

@@ -26,13 +26,13 @@ FEW_FOLDS = {"backtest": {"folds": 5, "stride_weeks": 16}}
 
 FEW_TREES = {"trees": 5}
 SMALL = {
-    "backtest": {"folds": 2, "stride_weeks": 24},
+    "backtest": {"folds": 4, "stride_weeks": 16},
     "cold_start_backtest": {"cutoffs": 1},
     "methods": {
         "blend": {"enough": {"members": {"boosting": FEW_TREES, "boosting_together": FEW_TREES}}},
     },
 }
-"""Parameters of the turnover domain for runs whose length and accuracy do not matter: two folds, five trees."""
+"""Parameters of the turnover domain for runs whose length and accuracy do not matter: four folds, five trees."""
 
 
 @dataclass(frozen=True)

@@ -247,11 +247,12 @@ def test_a_worse_model_is_refused_and_a_better_one_takes_over(project: Project) 
     assert decided["decision"] == "better", decided["reasons"]
     assert decided["difference"]["high"] < 0
     assert decided["wape"]["challenger"] < decided["wape"]["champion"]
-    assert champion(project) == "3"
+    assert champion(project) == "1", "the same model as before is not registered again"
+    assert len(registry(project).versions()) == 2
 
     back = project.command("models", "rollback", "turnover", "--why", "to see it work")
-    assert "Version 2 of sales_forecast.turnover serves; before, version 3 did." in back.stdout
-    shown = project.command("models", "show", "turnover", "3").stdout
+    assert "Version 2 of sales_forecast.turnover serves; before, version 1 did." in back.stdout
+    shown = project.command("models", "show", "turnover", "1").stdout
     assert "Turnover: blend" in shown
     for words in ("a mistake", "to see it work", "kedro run"):
         assert words in shown

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from projects import REAL_FILES, Project
 
@@ -23,12 +24,33 @@ pytestmark = [
 def project(copied: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = copied(tmp_path_factory.mktemp("real") / "project")
     start = time.perf_counter()
-    result = project.kedro("run", "--params", f"raw_folder={REAL_FILES}")
+    result = project.kedro("run", "--env", "benchmark", "--params", f"raw_folder={REAL_FILES}")
     seconds = time.perf_counter() - start
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     print(f"\nkedro run on the real files: {seconds:.0f} s, {peak:.2f} GB at its peak")
     return project
+
+
+@pytest.mark.parametrize("end", ["2016-10-01", "2017-06-03", "2017-09-30"])
+def test_files_that_end_anywhere_run_without_a_cutoff_in_the_configuration(
+    copied: Callable[[Path], Project], tmp_path: Path, end: str
+) -> None:
+    project = copied(tmp_path / "project")
+    parameters = project.folder / "conf" / "base" / "parameters" / "turnover.yml"
+    declared = yaml.safe_load(parameters.read_text())
+    declared["turnover"]["methods"] = {
+        name: declared["turnover"]["methods"][name] for name in ("seasonal_naive", "growth_naive")
+    }
+    parameters.write_text(yaml.safe_dump(declared))
+    code, output = project.run(
+        *("--namespaces", "turnover", "--pipelines", "data_processing,modelling"),
+        *("--params", f"raw_folder={REAL_FILES},turnover.read.to_date={end}"),
+    )
+    assert code == 0, output[-3000:]
+    backtest = pd.read_parquet(project.path("07_model_output/turnover/backtest.parquet"))
+    assert backtest["cutoff"].nunique() == 26
+    assert backtest["cutoff"].max() == pd.Timestamp(end) - pd.Timedelta(weeks=8)
 
 
 def answers(project: Project) -> dict:

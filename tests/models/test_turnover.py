@@ -1,5 +1,6 @@
 """The packaged turnover model: written and read without pickle, asked as MLflow asks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 from contexts import NO_CALENDAR, NO_SHIFTS
 from sales_forecast.errors import InputError
@@ -14,6 +18,7 @@ from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.models.turnover import FORECAST_COLUMNS, TurnoverForecaster, TurnoverPackage, _load_pyfunc
 
 WEEKS = pd.date_range("2016-08-06", periods=53, freq="7D")
@@ -151,3 +156,31 @@ def test_a_package_with_earlier_names_is_written_with_present_ones(tmp_path: Pat
     again = TurnoverPackage.read(tmp_path)
     assert again.model == earlier.model
     assert not {"known_ahead.parquet", "targets.parquet"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_equal_packages_have_equal_digests_however_they_lie_in_memory(
+    package: TurnoverPackage, tmp_path: Path
+) -> None:
+    package.write(tmp_path)
+    assert TurnoverPackage.read(tmp_path).digest() == package.digest()
+    more = package.backtest.copy()
+    panel = package.data.panel.copy()
+    panel.loc[panel.index[0], "turnover"] += 1e-9
+    others = [
+        replace(package, data=replace(package.data, panel=panel)),
+        replace(package, backtest=pd.concat([more, more])),
+        replace(package, model=package.model.model_copy(update={"horizon_weeks": 9})),
+    ]
+    assert package.digest() not in {other.digest() for other in others}
+    assert len({other.digest() for other in others[::2]}) == 2
+
+
+def test_equal_lines_have_equal_digests() -> None:
+    train = pd.DataFrame({"tv": np.arange(10.0), "sales": np.arange(10.0) * 2 + 1})
+
+    def fitted(**options: bool) -> BudgetPackage:
+        pipeline = make_pipeline(MinMaxScaler(), LinearRegression(**options))
+        return BudgetPackage(pipeline.fit(train[["tv"]], train["sales"]), train, dict(options))
+
+    assert fitted().digest() == fitted().digest()
+    assert fitted().digest() != fitted(positive=True).digest()

@@ -1,14 +1,18 @@
 """Comparison of both arms of an experiment, over deliveries that refit them."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from sqlalchemy import Engine, insert, update
 
 from sales_forecast.errors import InputError
-from sales_forecast.service.experiment import Experiment, compare_arms
+from sales_forecast.service.experiment import Experiment, compare_arms, plan_experiment
 from sales_forecast.service.settings import ABSettings
 from sales_forecast.storage import audit
 from sales_forecast.storage.database import writing
@@ -134,3 +138,29 @@ def test_the_advice_names_the_retailer(engine: Engine) -> None:
         connection.execute(update(weekly_turnover).values(retailer="harbour"))
     found = compare_arms(engine, AB, None, "harbour")
     assert found.conclusion.endswith("sales-forecast models promote turnover 2 --retailer harbour")
+
+
+def _package(error: float, seed: int) -> SimpleNamespace:
+    """A package whose backtest is off by so much in twenty weeks apart, in each by chance."""
+    cutoffs = pd.date_range("2015-01-03", periods=20, freq="8W-SAT")
+    rows = pd.MultiIndex.from_product([cutoffs, range(6), [88]], names=["cutoff", "store", "department"])
+    shock = error + np.random.default_rng(seed).normal(0, 2, len(cutoffs)).repeat(6)
+    backtest = rows.to_frame(index=False).assign(turnover=100.0, forecast=100 + shock)
+    return SimpleNamespace(backtest=backtest.assign(week=backtest["cutoff"] + pd.Timedelta(weeks=1)))
+
+
+def test_before_an_experiment_it_is_known_how_long_a_difference_takes() -> None:
+    ten = AB.model_copy(update={"planned_weeks": 10})
+    words = plan_experiment(_package(20, 1), _package(20, 2), ten)
+    found = re.match(r"A difference of 2% of the champion's WAPE \((.*) points\) takes (\d+) weeks", words)
+    assert found
+    assert float(found[1]) == pytest.approx(0.4, abs=0.02)
+    assert 30 < int(found[2]) < 500
+    assert words.endswith("ab.planned_weeks is 10, which is too few: raise it, or expect no result.")
+    long = AB.model_copy(update={"planned_weeks": 500})
+    assert plan_experiment(_package(20, 1), _package(20, 2), long).endswith("which is enough.")
+    assert "nothing to see" in plan_experiment(_package(20, 1), _package(20, 1), ten)
+    late = _package(20, 1)
+    late.backtest["cutoff"] += pd.Timedelta(weeks=1)
+    with pytest.raises(InputError, match="backtested on no common window"):
+        plan_experiment(_package(20, 1), late, ten)

@@ -14,7 +14,7 @@ from projects import REPOSITORY, Project, copy_finished
 from servers import WITH_TOOLS, free_port, serving
 
 COMMAND = [sys.executable, "-m", "sales_forecast"]
-NOT_LOCAL = ("make ", "source ", "--env postgres", "keys revoke 0123", "ab report")
+NOT_LOCAL = ("make ", "source ", "--env postgres", "keys revoke 0123", "ab report", "ab plan")
 """Lines that set up a machine, or need another one or an experiment; other tests cover them."""
 
 

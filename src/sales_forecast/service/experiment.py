@@ -97,7 +97,7 @@ def plan_experiment(champion: TurnoverPackage, challenger: TurnoverPackage, ab: 
     points = f"A difference of {GAIN:.0%} of the champion's WAPE ({100 * GAIN * past.other:.2f} points)"
     if weeks is None:
         return f"{points} cannot be seen within ten years."
-    enough = "enough" if weeks <= ab.planned_weeks else "too few: raise ab.planned_weeks, or expect no result"
+    enough = "enough" if weeks <= ab.planned_weeks else "too few: raise it, or expect no result"
     return (
         f"{points} takes {weeks} weeks to be seen in eight of ten experiments; ab.planned_weeks is "
         f"{ab.planned_weeks}, which is {enough}."

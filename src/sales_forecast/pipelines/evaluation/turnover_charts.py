@@ -19,8 +19,9 @@ def chart_windows(scores: pd.DataFrame) -> go.Figure:
     figure = new_figure("Error per backtest window", "last week seen", "WAPE", height=380)
     for method, rows in _in_order(scores):
         windows = rows.sort_values("cutoff")
-        figure.add_bar(x=windows["cutoff"].dt.strftime("%Y-%m-%d"), y=windows["wape"], name=method)
-    figure.update_layout(barmode="group", xaxis_type="category", yaxis_tickformat=".0%")
+        last_week = windows["cutoff"].dt.strftime("%Y-%m-%d")
+        figure.add_scatter(x=last_week, y=windows["wape"], name=method, mode="lines+markers")
+    figure.update_layout(xaxis_type="date", yaxis_tickformat=".0%", yaxis_rangemode="tozero")
     return figure
 
 
@@ -63,6 +64,8 @@ def _in_order(scores: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def chart_backtest(backtest: pd.DataFrame, panel: pd.DataFrame, selected_method: SelectedMethod) -> go.Figure:
     """Draw the sum over all series: what was sold, and what the selected method had forecast.
 
+    Of windows that overlap, the newest are drawn.
+
     Args:
         backtest: Every forecast of the past.
         panel: Gap-free weekly turnover.
@@ -74,7 +77,13 @@ def chart_backtest(backtest: pd.DataFrame, panel: pd.DataFrame, selected_method:
     sold = panel.groupby("week")["turnover"].sum()
     figure.add_scatter(x=sold.index, y=sold, name="sold", line={"color": COLOURS[-1], "width": 1})
     own = backtest[backtest["method"] == selected_method.method]
-    for position, (_, window) in enumerate(own.groupby("cutoff")):
+    drawn = own["week"].max()
+    windows: list[pd.DataFrame] = []
+    for _, window in sorted(own.groupby("cutoff"), reverse=True):
+        if window["week"].max() <= drawn:
+            windows.insert(0, window)
+            drawn = window["week"].min() - pd.Timedelta(weeks=1)
+    for position, window in enumerate(windows):
         total = window.groupby("week")["forecast"].sum()
         figure.add_scatter(
             x=total.index,

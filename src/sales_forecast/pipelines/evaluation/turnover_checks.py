@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite, nan
 
 import pandas as pd
 
@@ -95,8 +96,8 @@ def compare_with_selected(backtest: pd.DataFrame, selected_method: SelectedMetho
 
     Returns:
         ``method, difference, low, high, verdict``: WAPE of the selected method less that of the method, mean
-        over windows, with its 95 % interval; the verdict on the selected method is ``better``, ``worse`` or
-        ``open``.
+        over windows, with its 95 % interval, NaN where there is one window; the verdict on the selected
+        method is ``better``, ``worse`` or ``open``.
     """
     best = selected_method.method
     others = [name for name in sorted(backtest["method"].unique()) if name != best]
@@ -108,8 +109,8 @@ def compare_with_selected(backtest: pd.DataFrame, selected_method: SelectedMetho
             {
                 "method": other,
                 "difference": found.wape,
-                "low": found.low,
-                "high": found.high,
+                "low": found.low if isfinite(found.low) else nan,
+                "high": found.high if isfinite(found.high) else nan,
                 "verdict": found.verdict,
             }
         )

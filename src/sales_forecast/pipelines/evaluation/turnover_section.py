@@ -137,13 +137,13 @@ def _comparisons(
             "WAPE is the sum of absolute errors over the sum of turnover. RMSE and MAE are in currency "
             "units per store, department and week. RMSSE below 1 beats repeating last year in the "
             "series' own past. Bias is positive where forecasts were too high. Value added is the share "
-            f"of the error of {selected.baseline} that a method saves. Seconds are for one window with "
-            "intervals; what methods share counts with the first that needs it."
+            f"of the error of {selected.baseline} that a method saves. Seconds are what fit and forecast of "
+            "a window took; what methods share counts with the first that needs it."
         ),
         Table(
             comparison_table.rename(columns={"method": f"{selected.method} against"}),
             "The selected method's WAPE less that of each other method, mean over windows, with its 95 % "
-            "interval (paired bootstrap over stores). Where that holds zero, the question is open.",
+            "interval (by weeks and stores). Where that holds zero, the question is open.",
             {"difference": "+.1%", "low": "+.1%", "high": "+.1%"},
         ),
     )
@@ -175,7 +175,7 @@ def _details(
         Table(
             sums_table.rename(columns=COVERAGE_NAMES),
             f"The ranges of sums, learnt from the errors of the same sums of {best}. Each window is "
-            "judged by what the other windows, earlier and later ones, would have given it.",
+            "judged by what the windows that do not overlap it, earlier and later ones, would have given it.",
             COVERAGE_FORMATS,
             collapsed=True,
         ),
