@@ -22,10 +22,8 @@ SALES, INDEX, STORES = (f"turnover/{name}.csv.gz" for name in ("train", "test", 
 STORE, DEPARTMENT = "but_num_business_unit", "dpt_num_department"
 
 TINY = SMALL | {
-    "backtest": {"cutoffs": ["2017-08-05"]},
+    "backtest": {"folds": 1},
     "methods": {"blend": {"enough_weeks": 100_000}},
-    "evaluation": {"bootstrap_draws": 100},
-    "gate": {"bootstrap_draws": 100},
 }
 """One fold, and the blend for short histories: runs whose accuracy does not matter."""
 

@@ -66,6 +66,9 @@ def test_train_register_promote_and_load_on_a_server_over_postgresql(server: str
     code, output = tracked.run(server, *MARKETING, "-p", "registration")
     assert code == 0, output[-3000:]
     registry = Registry(client, "sales_forecast.marketing")
+    assert [str(version.version) for version in registry.versions()] == ["1"], "the same model again"
+    code, output = tracked.run(server, *MARKETING, "--params", "marketing.split.seed=7")
+    assert code == 0, output[-3000:]
     assert [str(version.version) for version in registry.versions()] == ["2", "1"]
     registry.promote("2", "by hand")
     code, output = tracked.run(server, *MARKETING, "-p", "inference")

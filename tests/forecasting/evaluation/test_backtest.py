@@ -113,6 +113,13 @@ def test_a_week_more_moves_the_newest_window_only():
         assert earlier - later <= {max(earlier)}
 
 
+def test_with_a_stride_of_a_horizon_no_windows_overlap():
+    for end in WEEKS[-20:]:
+        gaps = np.diff(_planned(end, stride_weeks=8))
+        assert (gaps >= np.timedelta64(8, "W")).all()
+        assert (gaps[:-1] == np.timedelta64(8, "W")).all()
+
+
 def test_a_short_history_has_fewer_folds_and_at_least_one():
     assert len(_planned(WEEKS[75])) == 3
     assert _planned(WEEKS[20]) == [WEEKS[12]]

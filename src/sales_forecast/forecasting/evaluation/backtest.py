@@ -67,8 +67,9 @@ def plan_cutoffs(
     """Choose the last week that each fold may use.
 
     The newest complete window is always among them. The others lie on a fixed grid, so that a later delivery
-    adds a fold and moves none. A fold needs a year of history before the window that its intervals learn
-    from; where not even the newest has as much, it is the only one.
+    adds a fold and moves none; with a stride of at least a horizon, no windows overlap. A fold needs a year
+    of history before the window that its intervals learn from; where not even the newest has as much, it is
+    the only one.
 
     Args:
         panel: ``store, department, week, turnover``; only its weeks matter.
@@ -94,7 +95,9 @@ def plan_cutoffs(
         )
     on_grid = weeks[((weeks - FIRST_GRID_WEEK).days // 7) % backtest.stride_weeks == 0]
     first = weeks.min() + pd.Timedelta(weeks=MIN_HISTORY_WEEKS + backtest.horizon_weeks)
-    older = on_grid[(on_grid >= first) & (on_grid < newest)]
+    apart = backtest.stride_weeks >= backtest.horizon_weeks  # then the newest overlaps no other, either
+    latest = newest - pd.Timedelta(weeks=backtest.horizon_weeks if apart else 1)
+    older = on_grid[(on_grid >= first) & (on_grid <= latest)]
     cutoffs = [*older, newest]
     if backtest.after is not None:
         cutoffs = [cutoff for cutoff in cutoffs if cutoff.date() >= backtest.after]
