@@ -111,12 +111,12 @@ def rmsse(rows: pd.DataFrame, scale: pd.Series[float]) -> float:
         Forecasting 38(4), 1325-1336; there scaled by the error of repeating last week, and weighted by the
         sales of the last four weeks.
     """
-    squared = (rows["turnover"] - rows["forecast"]) ** 2
-    series = [rows["store"], rows["department"]]
-    mean = squared.groupby(series).mean()
-    ratio = np.sqrt(mean / scale.where(scale > 0).reindex(mean.index))
-    sold = rows["turnover"].abs().groupby(series).sum().where(ratio.notna(), 0)
-    return float((ratio.fillna(0) * sold).sum() / sold.sum()) if sold.sum() else float("nan")
+    turnover, forecast = rows["turnover"].to_numpy(float), rows["forecast"].to_numpy(float)
+    number, series = pd.MultiIndex.from_frame(rows[SERIES_KEYS]).factorize()
+    mean = np.bincount(number, (turnover - forecast) ** 2) / np.bincount(number)
+    ratio = np.sqrt(mean / scale.where(scale > 0).reindex(series).to_numpy())
+    sold = np.where(np.isnan(ratio), 0, np.bincount(number, np.abs(turnover)))
+    return float(np.nan_to_num(ratio) @ sold / sold.sum()) if sold.sum() else float("nan")
 
 
 def score(rows: pd.DataFrame) -> dict[str, float]:

@@ -7,6 +7,8 @@ of its sums.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from sales_forecast.forecasting.intervals.conformal import (
@@ -55,7 +57,9 @@ def aggregate_levels_of(stores: pd.DataFrame) -> list[str]:
     return [level for level in levels_of(stores) if level != "series"]
 
 
-def sum_to_level(rows: pd.DataFrame, stores: pd.DataFrame, level: str, values: list[str]) -> pd.DataFrame:
+def sum_to_level(
+    rows: pd.DataFrame, stores: pd.DataFrame, level: str, values: list[str], apart: Sequence[str] = ()
+) -> pd.DataFrame:
     """Sum rows to a level of the hierarchy, per week.
 
     Args:
@@ -63,10 +67,12 @@ def sum_to_level(rows: pd.DataFrame, stores: pd.DataFrame, level: str, values: l
         stores: ``store, region, zone``.
         level: Level of ``HIERARCHY``.
         values: Columns to sum.
+        apart: Columns whose values are not summed over, such as ``cutoff``.
 
     Returns:
-        ``store, department, week`` and the values: ``store`` holds the level's key without the department
-        (``"all"`` for all stores), ``department`` is ``"all"`` where the level sums over departments.
+        The columns kept apart, ``store, department, week`` and the values: ``store`` holds the level's key
+        without the department (``"all"`` for all stores), ``department`` is ``"all"`` where the level sums
+        over departments.
     """
     keys = HIERARCHY[level]
     placed = rows.merge(stores[["store", "region", "zone"]], on="store", how="left")
@@ -74,7 +80,7 @@ def sum_to_level(rows: pd.DataFrame, stores: pd.DataFrame, level: str, values: l
     place = [key for key in keys if key != "department"]
     placed["store"] = placed[place[0]].astype(str) if place else "all"
     placed["department"] = placed["department"].astype(str) if "department" in keys else "all"
-    return placed.groupby(ROW_KEYS, as_index=False)[values].sum()
+    return placed.groupby([*apart, *ROW_KEYS], as_index=False)[values].sum()
 
 
 def learn_level_half_widths(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame) -> LevelHalfWidths:
@@ -95,11 +101,7 @@ def _half_widths(sums: pd.DataFrame) -> HalfWidths:
 
 
 def _sums(windows: pd.DataFrame, stores: pd.DataFrame, level: str) -> pd.DataFrame:
-    sums = [
-        sum_to_level(rows, stores, level, ["turnover", "forecast", "mean_week"]).assign(cutoff=cutoff)
-        for cutoff, rows in windows.groupby("cutoff")
-    ]
-    return pd.concat(sums, ignore_index=True)
+    return sum_to_level(windows, stores, level, ["turnover", "forecast", "mean_week"], ["cutoff"])
 
 
 def _with_mean_weeks(past: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:

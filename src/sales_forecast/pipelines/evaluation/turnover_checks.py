@@ -35,10 +35,10 @@ def score_levels(backtest: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFra
     scores: list[Mapping[str, object]] = []
     for level in levels_of(stores):
         history = sum_to_level(known, stores, level, ["turnover"])
-        for cutoff, window in backtest.groupby("cutoff"):
+        summed = sum_to_level(backtest, stores, level, ["turnover", "forecast"], ["cutoff", "method"])
+        for cutoff, window in summed.groupby("cutoff"):
             scale = seasonal_scale(history, pd.Timestamp(str(cutoff)))
-            for method, rows in window.groupby("method"):
-                sums = sum_to_level(rows, stores, level, ["turnover", "forecast"])
+            for method, sums in window.groupby("method"):
                 labels = {"method": method, "cutoff": cutoff, "level": level}
                 scores.append(labels | score(sums) | {"rmsse": rmsse(sums, scale)})
     return pd.DataFrame(scores)
