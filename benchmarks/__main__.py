@@ -98,7 +98,9 @@ def _decisions(work: Path, wanted: dict[str, Any]) -> None:
         def fresh(project: str = project, stores: pd.DataFrame = stores) -> dict[str, Any]:
             rows = [pd.read_parquet(work / f"decisions.{project}.{name}.parquet") for name in names]
             places = stores.assign(store=stores["store"].astype(str))
-            decided = measure_decisions(pd.concat(rows), places, *names, gate, options["experiments"])
+            decided = measure_decisions(
+                pd.concat(rows), places, *names, gate, options["experiments"][project]
+            )
             return {"rows": [asdict(row) for row in decided]}
 
         tables[project] = [Row(**row) for row in _kept(found, fresh)["rows"]]

@@ -148,18 +148,29 @@ def measure_decisions(
         "region": region.to_numpy(),
     }
 
-    def promoted(errors: PairedErrors) -> Verdict:
-        if errors.difference().verdict != "better":
-            return "open"
-        return "open" if any(part.harmed for part in judge_parts(errors, labels, gate)) else "better"
+    def is_promoted(errors: PairedErrors) -> bool:
+        return not any(part.harmed for part in judge_parts(errors, labels, gate))
 
-    return [
-        Row(
-            unit,
-            {gain: share_better(variants, unit, by_weeks_and_stores, experiments, 1, gain) for gain in GAINS},
-            {gain: share_better(variants, unit, promoted, experiments, 1, gain) for gain in GAINS},
-            share_better(variants, unit, by_diebold_mariano, experiments, 1),
-            share_better(variants, unit, store_bootstrap, experiments, 1),
+    def decide(unit: str, gain: float) -> tuple[float, float]:
+        rng = np.random.default_rng(1)
+        better = promoted = 0
+        for _ in range(experiments):
+            errors = variants.swapped(unit, rng, gain)
+            if by_weeks_and_stores(errors) == "better":
+                better += 1
+                promoted += is_promoted(errors)
+        return better / experiments, promoted / experiments
+
+    found = []
+    for unit in UNITS:
+        shares = {gain: decide(unit, gain) for gain in GAINS}
+        found.append(
+            Row(
+                unit,
+                better={gain: share for gain, (share, _) in shares.items()},
+                promoted={gain: share for gain, (_, share) in shares.items()},
+                diebold_mariano=share_better(variants, unit, by_diebold_mariano, experiments, 1),
+                bootstrap=share_better(variants, unit, store_bootstrap, experiments, 1),
+            )
         )
-        for unit in UNITS
-    ]
+    return found
