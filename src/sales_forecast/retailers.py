@@ -30,7 +30,7 @@ class Retailer(BaseModel, frozen=True, extra="forbid"):
         return f"The retailer is '{self.name}': {self.reason}."
 
 
-UNNAMED = Retailer(name=DEFAULT_RETAILER, reason="nobody has named it")
+UNNAMED = Retailer(name=DEFAULT_RETAILER, reason="it has no name")
 """The retailer of tables that come without one."""
 
 

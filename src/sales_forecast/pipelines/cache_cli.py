@@ -24,13 +24,13 @@ def show(env: Environment = "local") -> None:
     """Show how many folds are kept, how large they are, and when they were used."""
     found = _open(env)
     files = list(found.files())
-    used = [datetime.fromtimestamp(path.stat().st_mtime) for path, _ in files] or [datetime.min]
+    used = [datetime.fromtimestamp(fold.used) for fold in files] or [datetime.min]
     table = Table("folder", "folds", "size", "limit", "used from", "to")
     table.add_row(
         found.params.folder,
         str(len(files)),
-        f"{sum(size for _, size in files) / 1e6:,.1f} MB",
-        f"{found.params.limit_megabytes:,.0f} MB",
+        f"{sum(fold.size for fold in files) / 1e6:,.1f} MB",
+        f"{found.params.limit_megabytes:,g} MB",
         *(f"{moment:%Y-%m-%d %H:%M}" for moment in (min(used), max(used)) if files),
     )
     Console().print(table)

@@ -218,8 +218,9 @@ class TuningJudgement(HandOver):
     current: float
     difference: WapeDifference
     verdict: Literal["better", "worse", "open"]
-    chance_worse: float
-    """How likely it is that the best options are worse, with nothing known but these windows."""
+    chance_worse: float | None
+    """How likely it is that the best options are worse, with nothing known but these windows; None if that
+    is unknown, as with one window."""
 
     windows: tuple[date, ...] = ()
     """Cutoffs of the windows, oldest first."""

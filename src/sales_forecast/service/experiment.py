@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import isfinite
 
 import pandas as pd
 from pydantic import BaseModel, TypeAdapter
@@ -64,7 +65,7 @@ class _RecordedPrediction(BaseModel):
 
 _RecordedOutput = TypeAdapter(list[list[_RecordedPrediction]])
 
-_Row = tuple[str, str, date, str, str, float]
+_Row = tuple[str, str, date, int, str, str, float]
 
 
 def plan_experiment(champion: TurnoverPackage, challenger: TurnoverPackage, ab: ABSettings) -> str:
@@ -87,10 +88,15 @@ def plan_experiment(champion: TurnoverPackage, challenger: TurnoverPackage, ab: 
     )
     if both.empty:
         raise InputError(
-            "champion and challenger were backtested on no common window, so nobody knows how long an "
+            "champion and challenger were backtested on no common window, so it is unknown how long an "
             "experiment takes. Run the pipelines once on the newest files: kedro run."
         )
     past = compare(both, CHALLENGER, CHAMPION)
+    if not isfinite(past.standard_error):
+        return (
+            "Champion and challenger were backtested on one common window, which tells nothing about chance. "
+            "Bring more history, or raise turnover.backtest.folds."
+        )
     if past.standard_error == 0:
         return "Both models made the same forecasts in their backtests, so there is nothing to see."
     weeks = weeks_until_seen(past, ab, GAIN)
@@ -114,7 +120,7 @@ def compare_arms(
 
     Args:
         engine: SQLAlchemy engine of an up-to-date database.
-        ab: Planned weeks, error probability and number of draws.
+        ab: Planned weeks, error probability.
         since: Time at which the experiment began; None for the first record with two arms.
         retailer: Retailer whose models were compared, and whose turnover decides.
 
@@ -130,7 +136,7 @@ def compare_arms(
                 if retailer_of(record.model_name) == retailer
                 for row in _both_arms(record)
             ],
-            columns=[*SERIES_WEEK, "method", "version", "forecast"],
+            columns=[*SERIES_WEEK, "horizon", "method", "version", "forecast"],
         )
         if predictions.empty:
             raise InputError(
@@ -141,7 +147,8 @@ def compare_arms(
         turnover = pd.DataFrame(rows, columns=[*SERIES_WEEK, "turnover"])
     first = predictions.drop_duplicates([*SERIES_WEEK, "method"])
     known = first.merge(turnover, on=SERIES_WEEK).assign(week=lambda rows: pd.to_datetime(rows["week"]))
-    looks = analyse(known[[*SERIES_WEEK, "method", "forecast", "turnover"]], ab)
+    known["cutoff"] = known["week"] - pd.to_timedelta(7 * known["horizon"], unit="D")
+    looks = analyse(known[["cutoff", *SERIES_WEEK, "method", "forecast", "turnover"]], ab)
     versions = {name: list(rows["version"].unique()) for name, rows in first.groupby("method")}
     named = {name: ", ".join(numbers) for name, numbers in versions.items()}
     title = f"WAPE: champion (version {named[CHAMPION]}), challenger (version {named[CHALLENGER]})"
@@ -161,7 +168,10 @@ def _both_arms(record: audit.AuditRecord) -> Iterator[_Row]:
     own, others = (_by_key(output) for output in (record.output, record.other_output))
     for key in (key for key in own if key in others):
         for row in (own[key], others[key]):
-            yield row.store, row.department, row.week, row.arm, row.model_version, row.forecast
+            yield (
+                *(row.store, row.department, row.week, row.horizon),
+                *(row.arm, row.model_version, row.forecast),
+            )
 
 
 def _by_key(output: object) -> dict[tuple[str, str, date, int], _RecordedPrediction]:

@@ -138,7 +138,7 @@ def test_folds_used_longest_ago_go_first(tmp_path: Path) -> None:
         cache.fit_and_forecast(GrowthNaive(growth_weeks=8), context, _index(context, weeks))
         time.sleep(0.02)
     cache.fit_and_forecast(GrowthNaive(growth_weeks=8), context, _index(context, 1))
-    size = max(size for _, size in cache.files())
+    size = max(fold.size for fold in cache.files())
     small = FoldCache(cache.params.model_copy(update={"limit_megabytes": 2.5 * size / 1e6}))
     small.trim()
     kept = [small.knows(GrowthNaive(growth_weeks=8), context, _index(context, n)) for n in (1, 2, 3)]
@@ -154,3 +154,49 @@ def test_without_room_nothing_is_kept(counted: Method, tmp_path: Path) -> None:
         off.fit_and_forecast(counted, context, _index(context))
     assert _computed(tmp_path) == 2
     assert not (tmp_path / "folds").exists()
+
+
+def test_a_file_that_cannot_be_read_is_computed_anew_and_one_that_is_gone_stays_gone(
+    cache: FoldCache, counted: Method, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = _context()
+    index = _index(context)
+    first = cache.fit_and_forecast(counted, context, index)
+    (fold,) = cache.files()
+    fold.path.write_bytes(fold.path.read_bytes()[:100])
+    assert_frame_equal(cache.fit_and_forecast(counted, context, index), first)
+    assert "cannot be read, so the fold is computed anew" in caplog.text
+    assert _computed(tmp_path) == 2
+    cache.fit_and_forecast(counted, context, index)
+    assert _computed(tmp_path) == 2
+
+
+def test_where_nothing_can_be_written_a_run_goes_on(
+    counted: Method, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "folds").write_text("a file where the folder should be")
+    cache = FoldCache(FoldCacheParams(folder=str(tmp_path / "folds"), limit_megabytes=10))
+    context = _context()
+    assert len(cache.fit_and_forecast(counted, context, _index(context))) == len(_index(context))
+    assert "cannot be kept" in caplog.text
+    cache.trim()
+
+
+def test_a_line_of_a_base_class_from_elsewhere_computes_anew(
+    cache: FoldCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "shop_methods"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "base.py").write_text(METHOD)
+    (package / "own.py").write_text(
+        "from shop_methods.base import Counted\n\nclass Own(Counted, frozen=True):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    method = importlib.import_module("shop_methods.own").Own(log=str(tmp_path / "log"))
+    context = _context()
+    for text in (METHOD, METHOD.replace("self.level)", "self.level + 0)")):
+        (package / "base.py").write_text(text)
+        fold_cache._code_version.cache_clear()
+        cache.fit_and_forecast(method, context, _index(context))
+    assert _computed(tmp_path) == 2

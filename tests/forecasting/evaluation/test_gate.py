@@ -21,6 +21,7 @@ GATE = GateParams(
     coverage_lost_at_most=0.02,
     refit_worse_by_at_most=0.2,
     refit_coverage_lost_at_most=0.1,
+    unusual_above_times=2,
 )
 
 
@@ -164,11 +165,41 @@ def test_small_regions_do_not_veto_a_better_model_by_chance_and_true_harm_is_see
 
 def test_a_refit_may_be_a_little_worse_in_weeks_that_it_has_seen_and_no_more():
     before = _rows(10, seed=1)
-    assert object_to_refit(_rows(11, seed=2), before, GATE) == ()
-    (error,) = object_to_refit(_rows(15, seed=2, half_width=60), before, GATE)
+    assert object_to_refit(_rows(11, seed=2), before, 0.08, GATE) == ()
+    (error,) = object_to_refit(_rows(15, seed=2, half_width=60), before, 0.08, GATE)
     assert error.endswith("more than 20% worse")
-    coverage = object_to_refit(_rows(10, seed=2, half_width=5), before, GATE)
+    coverage = object_to_refit(_rows(10, seed=2, half_width=5), before, 0.08, GATE)
     assert [words.partition("'s ")[2][:15] for words in coverage] == ["80 % intervals ", "95 % intervals "]
+
+
+def test_weeks_that_are_unlike_all_before_them_are_questioned_and_so_are_weeks_without_turnover():
+    before = _rows(10, seed=1)
+    tenfold = [rows.assign(turnover=1000.0) for rows in (_rows(10, seed=2), before)]
+    (words,) = object_to_refit(*tenfold, 0.08, GATE)[:1]
+    assert words.startswith("in the newest complete window the WAPE of the fit that serves is 90.")
+    assert "check the delivery" in words
+    nothing = [rows.assign(turnover=0.0) for rows in (_rows(10, seed=2), before)]
+    assert object_to_refit(*nothing, 0.08, GATE) == (
+        "nothing was sold in the newest complete window: check the delivery",
+    )
+
+
+def test_a_part_of_which_little_is_known_hides_no_harm_and_does_none():
+    harmed = _rows(5, seed=1)
+    harmed.loc[harmed["department"] == 117, "forecast"] += 36
+    newest = harmed["cutoff"] == CUTOFFS[-1]
+    new = harmed[newest & (harmed["store"] == 3) & (harmed["department"] == 88)].assign(department=5)
+    champion = _rows(40, seed=2)
+    of_new = champion[newest & (champion["store"] == 3) & (champion["department"] == 88)]
+    pair = (
+        pd.concat([harmed, new.assign(forecast=121.2)], ignore_index=True),
+        pd.concat([champion, of_new.assign(department=5, forecast=120.0)], ignore_index=True),
+    )
+    found = judge(*pair, STORES, GATE)
+    parts = {part.value: part for part in found.parts}
+    assert parts["117"].harmed
+    assert not parts["5"].harmed
+    assert all(part.estimate is not None and np.isfinite(part.estimate) for part in found.parts)
 
 
 def test_diebold_mariano_is_the_t_statistic_where_weeks_have_nothing_to_do_with_each_other():

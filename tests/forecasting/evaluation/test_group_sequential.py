@@ -41,7 +41,8 @@ def _forecasts(
         scale = noise * np.exp(rng.normal(0, 0.3, stores))[keys["store"]]
         forecast = 100 + scale * rng.normal(size=len(keys))
         forecast += shock * rng.normal(size=8)[keys["week"].factorize()[0]]
-        parts.append(keys.assign(method=method, forecast=forecast, turnover=100.0))
+        cutoff = keys["week"] - pd.Timedelta(weeks=1)
+        parts.append(keys.assign(cutoff=cutoff, method=method, forecast=forecast, turnover=100.0))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -90,9 +91,7 @@ def test_an_analysis_pools_all_weeks_so_far():
 def test_the_interval_has_the_level_of_its_analysis():
     forecasts = _forecasts(10, 12)
     last = analyse(forecasts, EIGHT_WEEKS)[-1]
-    errors = PairedErrors.of(
-        forecasts.assign(cutoff=forecasts["week"] - pd.Timedelta(weeks=1)), "challenger", "champion"
-    )
+    errors = PairedErrors.of(forecasts, "challenger", "champion")
     found = replace(errors, pooled=True).difference()
     assert found.degrees_of_freedom == 7
     student = stats.t.ppf(1 - last.alpha_spent / 2, df=7) * found.standard_error
@@ -113,6 +112,28 @@ def test_weekly_analyses_find_no_more_than_alpha_where_there_is_no_difference(sh
     assert found <= stats.binom.ppf(0.99, experiments, EIGHT_WEEKS.alpha)
     if shock:  # a test over stores would declare a winner almost always
         assert by_stores > 0.5 * experiments
+
+
+def test_weeks_that_were_predicted_at_one_time_are_one_piece_of_evidence():
+    params = EIGHT_WEEKS.model_copy(update={"planned_weeks": 16})
+    found = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        weeks = [_forecasts(5, 5, seed), _forecasts(5, 5, 500 + seed)]
+        weeks[1]["week"] += pd.Timedelta(weeks=8)
+        forecasts = pd.concat(weeks, ignore_index=True)
+        first = forecasts["week"].min()
+        origin = (forecasts["week"] - first).dt.days // 56
+        shock = pd.Series(
+            rng.normal(0, 9, 4), pd.MultiIndex.from_product([[0, 1], ["challenger", "champion"]])
+        )
+        of_origin = shock.loc[list(zip(origin, forecasts["method"], strict=True))].to_numpy()
+        asked = forecasts.assign(
+            cutoff=first + pd.to_timedelta(56 * origin - 7, unit="D"),
+            forecast=forecasts["forecast"] + 12 + of_origin,
+        )
+        found += verdict(analyse(asked, params), params) != "no difference found"
+    assert found <= stats.binom.ppf(0.99, 60, params.alpha)
 
 
 def test_a_clearly_better_challenger_is_found_before_the_planned_end():
@@ -215,8 +236,6 @@ def _weekly(weeks: int, gain: float, rng: np.random.Generator) -> PairedErrors:
     return PairedErrors(
         *((1 - gain) * own, other, np.full(weeks, 100.0), number, number),
         folds=weeks,
-        apart=weeks,
-        horizon_weeks=1,
         pooled=True,
     )
 

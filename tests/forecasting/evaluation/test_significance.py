@@ -1,7 +1,5 @@
 """Whether one method is better than another, or it was luck."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -144,6 +142,34 @@ def test_observations_that_do_not_depend_on_each_other_are_compared_by_students_
 def test_diebold_mariano_takes_weeks_of_overlapping_windows_together() -> None:
     rolling = PairedErrors.of(_backtest(ROLLING), "one", "other")
     assert (rolling.folds, rolling.apart) == (40, 20)
-    one_by_one = replace(rolling, apart=rolling.folds)
-    assert abs(diebold_mariano(rolling).statistic) != abs(diebold_mariano(one_by_one).statistic)
     assert rolling.difference().degrees_of_freedom == 10
+    weeks = np.unique(rolling.week)
+    gaps = np.bincount(rolling.week, rolling.own - rolling.other)[weeks]
+    centred = gaps - gaps.mean()
+    lags = [centred[lag:] @ centred[: len(centred) - lag] * (1 - lag / 16) for lag in range(16)]
+    long_run = (lags[0] + 2 * sum(lags[1:])) / len(weeks)
+    assert diebold_mariano(rolling).statistic == pytest.approx(gaps.mean() / np.sqrt(long_run / len(weeks)))
+
+
+@pytest.mark.parametrize("windows", [2, 5, 13])
+def test_windows_in_which_a_part_sold_nothing_are_no_evidence(windows: int) -> None:
+    called = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        fold = np.repeat(np.arange(20), 10)
+        sold = np.repeat(np.arange(20) >= 20 - windows, 10)
+        own, other = (10 + rng.normal(0, 2, 20).repeat(10) + rng.normal(0, 1, 200) for _ in range(2))
+        store = np.tile(np.arange(10), 20)
+        errors = PairedErrors(
+            *(own * sold, other * sold, 100.0 * sold), week=10 * fold, fold=fold, folds=20, store=store
+        )
+        called += errors.difference().verdict != "open"
+    assert called <= stats.binom.ppf(0.999, 200, 0.05)
+
+
+def test_a_part_that_was_there_in_one_window_is_unknown() -> None:
+    backtest = _backtest(APART)
+    errors = PairedErrors.of(backtest, "one", "other")
+    found = errors.where((errors.fold == 5) & (errors.store == 3)).difference()
+    assert found.standard_error == np.inf
+    assert found.p_worse() == 1

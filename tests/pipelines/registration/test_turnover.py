@@ -56,6 +56,7 @@ GATE = GateParams(
     coverage_lost_at_most=1.0,
     refit_worse_by_at_most=0.2,
     refit_coverage_lost_at_most=0.1,
+    unusual_above_times=100,
 )
 
 

@@ -102,7 +102,7 @@ def test_a_search_that_was_stopped_goes_on_and_another_question_begins_anew(mode
 
 def test_the_file_that_is_written_changes_the_next_runs_method():
     seen = TUNED.model_copy(update={"seen_until": date(2017, 3, 11)})
-    assert write_parameters(seen, BETTER, TUNING) == {
+    assert write_parameters(seen, BETTER, BACKTEST, TUNING) == {
         "turnover": {
             "methods": {"blend": {"members": {"one": {"level": 99.5}, "two": {"level": 99.5}}}},
             "backtest": {"after": "2017-03-11"},
@@ -112,7 +112,7 @@ def test_the_file_that_is_written_changes_the_next_runs_method():
 
 @pytest.mark.parametrize("judgement", [OPEN, WORSE])
 def test_options_that_are_not_better_on_weeks_that_no_trial_has_seen_are_not_used(judgement):
-    written = write_parameters(TUNED, judgement, TUNING)
+    written = write_parameters(TUNED, judgement, BACKTEST, TUNING)
     assert "backtest" not in written["turnover"]
     assert written["turnover"]["methods"]["blend"]["members"]["one"] == {"level": 50.0}
 
@@ -129,6 +129,19 @@ def test_options_that_are_not_better_on_weeks_that_no_trial_has_seen_are_not_use
 def test_what_cannot_be_tuned_is_refused_before_anything_is_tried(change, says):
     with pytest.raises(InputError, match=says):
         check_tuning(pd.DataFrame({"week": WEEKS}), BACKTEST, METHODS, TUNING.model_copy(update=change))
+
+
+def test_what_an_earlier_tuning_has_seen_stays_seen():
+    later = BacktestParams(horizon_weeks=2, after=date(2016, 8, 6))
+    assert write_parameters(TUNED, OPEN, later, TUNING)["turnover"]["backtest"] == {"after": "2016-08-06"}
+    with pytest.raises(ValueError, match="until when tuning has seen"):
+        BacktestParams(horizon_weeks=2, after=date(2016, 8, 6), cutoffs=(date(2016, 7, 30),))
+
+
+def test_fixed_windows_of_the_backtest_leave_none_to_be_planned_for_tuning():
+    planned = TUNING.model_copy(update={"cutoffs": None})
+    with pytest.raises(InputError, match=r"turnover\.tuning\.cutoffs: turnover\.backtest\.cutoffs are fixed"):
+        plan_tuning(pd.DataFrame({"week": WEEKS}), BACKTEST, planned)
 
 
 ROLLING = BacktestParams(horizon_weeks=4, stride_weeks=2)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Annotated
 
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.forecaster import SECONDS, Forecaster, fit_and_forecast
@@ -53,6 +53,16 @@ class BacktestParams(BaseModel, frozen=True, extra="forbid"):
     cutoffs: Cutoffs | None = None
     """Fixed cutoffs instead of those planned from the data."""
 
+    @model_validator(mode="after")
+    def _no_fixed_window_that_tuning_has_seen(self) -> BacktestParams:
+        seen = [cutoff for cutoff in self.cutoffs or () if self.after and cutoff < self.after]
+        if seen:
+            raise ValueError(
+                f"cutoffs: the window after {seen[0]} begins before {self.after}, until when tuning has seen "
+                "the data ('after'). Name later ones, or none"
+            )
+        return self
+
 
 FIRST_GRID_WEEK = pd.Timestamp("2000-01-01")
 """Cutoffs lie a multiple of the stride after this week, give or take the day that weeks begin on."""
@@ -67,7 +77,7 @@ def plan_cutoffs(
     """Choose the last week that each fold may use.
 
     The newest complete window is always among them. The others lie on a fixed grid, so that a later delivery
-    adds a fold and moves none; with a stride of at least a horizon, no windows overlap. A fold needs a year
+    moves none of them; with a stride of at least a horizon, no windows overlap. A fold needs a year
     of history before the window that its intervals learn from; where not even the newest has as much, it is
     the only one.
 

@@ -44,7 +44,9 @@ def diebold_mariano(errors: PairedErrors) -> DieboldMariano:
     differences = np.bincount(errors.week, errors.own - errors.other)[weeks]
     centred = differences - differences.mean()
     runs = np.split(centred, np.flatnonzero(np.diff(weeks) > 1) + 1)
-    bandwidth = errors.horizon_weeks * (1 if errors.apart == errors.folds else 2)
+    spans = errors.spans
+    horizon_weeks = max((last - first + 1 for first, last in spans), default=1)
+    bandwidth = horizon_weeks * (1 if errors.apart == len(spans) else 2)
     variance = sum(_newey_west(run, bandwidth) for run in runs) / len(weeks)
     statistic = nan
     if variance > 0:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
@@ -12,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
+from pyarrow.lib import ArrowException
 from pydantic import BaseModel, Field
 
 import sales_forecast
@@ -28,6 +32,13 @@ LIBRARIES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
 
 MEGABYTE = 1_000_000
 
+FORECASTING = f"{sales_forecast.__name__}.forecasting"
+
+NOTEBOOK = "__main__"
+"""Module of a class that was written in a notebook, which has no file."""
+
+logger = logging.getLogger(__name__)
+
 
 class FoldCacheParams(BaseModel, frozen=True, extra="forbid"):
     """Where computed folds are kept, and how many."""
@@ -38,12 +49,29 @@ class FoldCacheParams(BaseModel, frozen=True, extra="forbid"):
 
 
 @dataclass(frozen=True)
+class KeptFold:
+    """A file of the cache.
+
+    Args:
+        path: Where it is.
+        size: Bytes.
+        used: Time at which it was used last, seconds since 1970.
+    """
+
+    path: Path
+    size: int
+    used: float
+
+
+@dataclass(frozen=True)
 class FoldCache:
     """Computed folds, one Parquet file each, named by the digest of what they were computed from.
 
     The digest covers the method with its options, the turnover up to the cutoff, what is known of stores and
-    weeks up to the last week forecast, the rows, the code of ``sales_forecast.forecasting`` and of methods
-    from elsewhere, and the versions of the libraries. A fold that differs in any of these is another file.
+    weeks up to the last week forecast, the rows, the code of ``sales_forecast.forecasting`` and of the
+    packages that methods from elsewhere and their base classes are in, and the versions of the libraries. A
+    fold that differs in any of these is another file. What such methods import from other packages is not
+    noticed, and folds of methods of a notebook are not kept.
 
     Args:
         params: Folder and limit.
@@ -59,16 +87,26 @@ class FoldCache:
         Nothing is known of weeks after the last one to forecast: the calendar of a later delivery, which
         reaches further, is no reason to compute again.
         """
-        if not self.params.limit_megabytes:
+        if not self.params.limit_megabytes or NOTEBOOK in _foreign_modules(_not_prefitted(method)):
             return fit_and_forecast(method, context, forecast_index)
         context = _until_last_week(context, forecast_index)
         path = self._path(method, context, forecast_index)
-        if path.exists():
-            path.touch()
-            return pd.read_parquet(path)
+        try:
+            kept = pd.read_parquet(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, ArrowException) as error:
+            logger.warning("%s cannot be read, so the fold is computed anew: %s", path, error)
+        else:
+            with suppress(OSError):  # which never creates the file, should another run have removed it
+                os.utime(path)
+            return kept
         forecasts = fit_and_forecast(method, context, forecast_index)
-        with whole_file(path) as part:
-            forecasts.to_parquet(part, index=False)
+        try:
+            with whole_file(path) as part:
+                forecasts.to_parquet(part, index=False)
+        except OSError as error:
+            logger.warning("The fold cannot be kept in %s: %s", path.parent, error)
         return forecasts
 
     def knows(self, method: Method, context: ForecastContext, forecast_index: pd.DataFrame) -> bool:
@@ -79,22 +117,25 @@ class FoldCache:
     def trim(self) -> None:
         """Remove the folds that were used longest ago, down to the limit."""
         kept = 0
-        for path, size in sorted(self.files(), key=lambda file: -file[0].stat().st_mtime):
-            kept += size
+        for fold in sorted(self.files(), key=lambda fold: -fold.used):
+            kept += fold.size
             if kept > self.params.limit_megabytes * MEGABYTE:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    fold.path.unlink()
 
     def clear(self) -> int:
         """Remove all folds; returns how many there were."""
-        files = [path for path, _ in self.files()]
-        for path in files:
-            path.unlink(missing_ok=True)
-        return len(files)
+        folds = list(self.files())
+        for fold in folds:
+            fold.path.unlink(missing_ok=True)
+        return len(folds)
 
-    def files(self) -> Iterator[tuple[Path, int]]:
-        """Every fold with its size in bytes."""
+    def files(self) -> Iterator[KeptFold]:
+        """Every fold; those that another run removes meanwhile are left out."""
         for path in Path(self.params.folder).glob("*.parquet"):
-            yield path, path.stat().st_size
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                yield KeptFold(path, found.st_size, found.st_mtime)
 
     def _path(self, method: Method, context: ForecastContext, forecast_index: pd.DataFrame) -> Path:
         declared = json.dumps(declare(_not_prefitted(method)), sort_keys=True, default=str)
@@ -125,19 +166,22 @@ def _not_prefitted(method: Method) -> Method:
 
 
 def _foreign_modules(method: Method) -> tuple[str, ...]:
-    """Modules of methods that are no part of this project."""
-    own = {type(method).__module__} | {
-        name for _, nested in method.nested() for name in _foreign_modules(nested)
-    }
-    return tuple(sorted(name for name in own if not name.startswith(f"{sales_forecast.__name__}.")))
+    """Modules of methods, and of their base classes, that are no part of this project."""
+    classes = {kind for kind in type(method).__mro__ if issubclass(kind, Method)}
+    modules = {kind.__module__ for kind in classes}
+    modules |= {name for _, nested in method.nested() for name in _foreign_modules(nested)}
+    return tuple(sorted(name for name in modules if not name.startswith(f"{FORECASTING}.")))
 
 
 @cache
 def _code_version(foreign_modules: tuple[str, ...]) -> str:
     """Digest of the code that makes forecasts, and the versions of the libraries that it uses."""
-    package = Path(sales_forecast.__path__[0])
-    files = sorted((package / "forecasting").rglob("*.py"))
-    files += [Path(str(import_module(name).__file__)) for name in foreign_modules]
+    files = sorted((Path(sales_forecast.__path__[0]) / "forecasting").rglob("*.py"))
+    for name in foreign_modules:
+        package = import_module(name.partition(".")[0])
+        folders = [Path(folder) for folder in getattr(package, "__path__", ())]
+        files += sorted(file for folder in folders for file in folder.rglob("*.py"))
+        files += [] if folders else [Path(str(package.__file__))]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

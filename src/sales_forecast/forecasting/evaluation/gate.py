@@ -80,19 +80,29 @@ def judge(
     )
 
 
-def object_to_refit(refit: pd.DataFrame, before: pd.DataFrame, gate: GateParams) -> tuple[str, ...]:
+def object_to_refit(
+    refit: pd.DataFrame, before: pd.DataFrame, worst: float, gate: GateParams
+) -> tuple[str, ...]:
     """Say what speaks against a refit on newer data.
 
     Both have seen most of the window, so this is no measure of how well they forecast. It finds a refit that
-    went wrong, such as on a broken delivery.
+    went wrong, and weeks that are unlike all before them, such as those of a broken delivery.
 
     Args:
         refit: ``store, department, week, turnover, forecast`` and intervals of the newest complete window.
         before: The same rows, forecast by the fit that serves.
+        worst: WAPE of the fit that serves in the worst window of its backtest.
         gate: Tolerances.
     """
+    if not refit["turnover"].abs().sum():
+        return ("nothing was sold in the newest complete window: check the delivery",)
     own, other = (wape(*rows[["turnover", "forecast"]].to_numpy(float).T) for rows in (refit, before))
     objections = []
+    if other > gate.unusual_above_times * worst:
+        objections.append(
+            f"in the newest complete window the WAPE of the fit that serves is {other:.1%}, and was "
+            f"{worst:.1%} in its worst window so far: check the delivery, or promote the version by hand"
+        )
     if own > (1 + gate.refit_worse_by_at_most) * other:
         objections.append(
             f"in the newest complete window the WAPE of the refit is {own:.1%}, that of the fit before it "
@@ -159,8 +169,13 @@ def _shrunken(parts: list[Difference]) -> list[float]:
     """Relative differences, each drawn towards their common mean by as much as it is uncertain."""
     raw: FloatArray = np.array([part.wape / part.other for part in parts])
     squared = np.array([(part.standard_error / part.other) ** 2 for part in parts])
-    if len(parts) < 2 or not np.isfinite(squared).all() or (squared == 0).any():
+    known = np.isfinite(squared) & (squared > 0)
+    if known.sum() < 2:
         return [float(value) for value in raw]
+    if not known.all():  # what is uncertain beyond measure, or not at all, says nothing about the others
+        estimates = raw.copy()
+        estimates[known] = _shrunken([part for part, one in zip(parts, known, strict=True) if one])
+        return [float(value) for value in estimates]
     weight = 1 / squared
     excess = weight @ (raw - raw @ weight / weight.sum()) ** 2 - (len(parts) - 1)
     between = max(excess / (weight.sum() - (weight**2).sum() / weight.sum()), 0)

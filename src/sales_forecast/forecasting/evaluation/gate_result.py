@@ -38,6 +38,10 @@ class GateParams(BaseModel, frozen=True, extra="forbid"):
     """By how much the WAPE of a refit in the newest complete window may exceed that of the fit before it, as
     a share of the latter: a refit that its own data do not bear out is broken."""
 
+    unusual_above_times: float = Field(ge=1)
+    """The newest complete window is taken for a broken delivery if the WAPE of the fit that serves exceeds
+    that in the worst window of its backtest so many times."""
+
     refit_coverage_lost_at_most: float = Field(ge=0, le=1)
     """How much farther below its nominal value the coverage of a refit may lie there than before."""
 

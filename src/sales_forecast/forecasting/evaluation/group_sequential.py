@@ -15,7 +15,7 @@ from sales_forecast.forecasting.evaluation.significance import CHALLENGER, CHAMP
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
 MAX_WEEKS = 520
-"""Nobody waits longer for an experiment."""
+"""An experiment that takes longer is no experiment."""
 
 Verdict = Literal["challenger is better", "champion is better", "no difference found", "go on"]
 
@@ -76,12 +76,13 @@ def spend_alpha(params: ABParams) -> list[float]:
 def analyse(forecasts: pd.DataFrame, params: ABParams) -> list[InterimAnalysis]:
     """Estimate the difference after each week, with intervals that allow for repeated analyses.
 
-    Errors are clustered by week and by store, see ``PairedErrors.difference``: a week that only one of the
-    models foresaw is one piece of evidence, in however many stores. A first week alone decides nothing.
+    Errors are clustered by cutoff and by store, see ``PairedErrors.difference``: what was predicted at one
+    time, for however many weeks and stores, is one piece of evidence. It alone decides nothing.
 
     Args:
-        forecasts: ``week`` (first day), ``store, department, method`` (challenger or champion), ``forecast,
-            turnover`` (currency units per week), shape ``(2 * rows, 6)``; weeks whose turnover has arrived.
+        forecasts: ``cutoff`` (last week known when it was predicted), ``week`` (first day), ``store,
+            department, method`` (challenger or champion), ``forecast, turnover`` (currency units per week),
+            shape ``(2 * rows, 7)``; weeks whose turnover has arrived.
         params: Planned weeks and error probability.
 
     Returns:
@@ -93,13 +94,11 @@ def analyse(forecasts: pd.DataFrame, params: ABParams) -> list[InterimAnalysis]:
     if forecasts.empty:
         raise InputError("no turnover of the experiment's weeks has arrived: nothing to compare yet")
     _check_same_rows(forecasts)
-    each_week_a_window = forecasts.assign(cutoff=forecasts["week"] - pd.Timedelta(weeks=1))
-    errors = replace(PairedErrors.of(each_week_a_window, CHALLENGER, CHAMPION), pooled=True)
+    errors = replace(PairedErrors.of(forecasts, CHALLENGER, CHAMPION), pooled=True)
     analyses = []
-    weeks = np.sort(forecasts["week"].unique())
-    for number, (week, alpha) in enumerate(zip(weeks, spend_alpha(params), strict=False), 1):
-        so_far = errors.where(errors.fold < number, folds=number)
-        found = so_far.difference()
+    first = forecasts["week"].min()
+    for week, alpha in zip(np.sort(forecasts["week"].unique()), spend_alpha(params), strict=False):
+        found = errors.where(errors.week <= (pd.Timestamp(week) - first).days // 7).difference()
         half_width = found.half_width(alpha)
         analyses.append(
             InterimAnalysis(
@@ -126,6 +125,8 @@ def verdict(analyses: list[InterimAnalysis], params: ABParams) -> Verdict:
 
 def weeks_until_seen(past: Difference, params: ABParams, gain: float) -> int | None:
     """Number of weeks after which a difference would be found in eight of ten experiments.
+
+    The models are expected to predict anew in each week.
 
     Args:
         past: Comparison of both models on a backtest; its standard error falls with the root of its weeks.

@@ -39,8 +39,17 @@ def mean_wape(forecasts: pd.DataFrame) -> float:
     Returns:
         A ratio without unit; windows in which nothing was sold are left out.
     """
+    return float(np.nanmean(window_wapes(forecasts)))
+
+
+def window_wapes(forecasts: pd.DataFrame) -> list[float]:
+    """WAPE of each window, oldest first.
+
+    Args:
+        forecasts: ``cutoff, turnover, forecast`` of one method.
+    """
     windows = forecasts.groupby("cutoff")[["turnover", "forecast"]]
-    return float(np.nanmean([wape(*rows.to_numpy(dtype=float).T) for _, rows in windows]))
+    return [wape(*rows.to_numpy(dtype=float).T) for _, rows in windows]
 
 
 def mae(actual: FloatArray, forecast: FloatArray) -> float:

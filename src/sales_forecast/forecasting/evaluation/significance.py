@@ -38,8 +38,6 @@ class PairedErrors:
         fold: Number of the window of each row, from 0, oldest first; windows are dependent only where they
             overlap.
         folds: Number of windows.
-        apart: How many of the windows do not overlap.
-        horizon_weeks: Length of a window.
         store: Number of the store of each row, from 0; None where rows are sums over stores.
         pooled: WAPE is pooled over all rows, instead of the mean of the windows' WAPE.
     """
@@ -50,8 +48,6 @@ class PairedErrors:
     week: Positions
     fold: Positions
     folds: int
-    apart: int
-    horizon_weeks: int
     store: Positions | None = None
     pooled: bool = False
     _weight: FloatArray = field(init=False, repr=False, compare=False)
@@ -87,7 +83,6 @@ class PairedErrors:
             own, others = (rows.set_index(FORECAST_KEYS).sort_index() for rows in (own, others))
         index = own.index.to_frame(index=False)
         cutoffs = np.sort(index["cutoff"].unique())
-        horizon_weeks = int((index["week"] - index["cutoff"]).dt.days.max()) // 7
         return cls(
             own=(own["turnover"] - own["forecast"]).abs().to_numpy(dtype=float),
             other=(others["turnover"] - others["forecast"]).abs().to_numpy(dtype=float),
@@ -95,17 +90,13 @@ class PairedErrors:
             week=((index["week"] - index["week"].min()).dt.days // 7).to_numpy(),
             fold=np.searchsorted(cutoffs, index["cutoff"].to_numpy()),
             folds=len(cutoffs),
-            apart=_apart(pd.DatetimeIndex(cutoffs), horizon_weeks),
-            horizon_weeks=horizon_weeks,
             store=None if by is not None else index["store"].factorize()[0],
         )
 
-    def where(self, rows: BoolArray, folds: int | None = None) -> PairedErrors:
-        """The same comparison on some of the rows and, if ``folds`` is given, on so many oldest windows."""
+    def where(self, rows: BoolArray) -> PairedErrors:
+        """The same comparison on some of the rows."""
         return replace(
             self,
-            folds=self.folds if folds is None else folds,
-            apart=self.apart if folds is None else min(self.apart, folds),
             own=self.own[rows],
             other=self.other[rows],
             turnover=self.turnover[rows],
@@ -113,6 +104,25 @@ class PairedErrors:
             week=self.week[rows],
             store=None if self.store is None else self.store[rows],
         )
+
+    @property
+    def sold(self) -> Positions:
+        """Numbers of the windows in which anything was sold; the others are no evidence."""
+        return np.flatnonzero(np.bincount(self.fold, self.turnover, self.folds) > 0)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """First and last week of each window in which anything was sold."""
+        return [(int(of.min()), int(of.max())) for of in (self.week[self.fold == one] for one in self.sold)]
+
+    @property
+    def apart(self) -> int:
+        """Largest number of these windows that do not overlap."""
+        count, end = 0, -1
+        for first, last in self.spans:
+            if first > end:
+                count, end = count + 1, last
+        return count
 
     def difference(self) -> Difference:
         """Measure the difference in WAPE and how certain it is.
@@ -148,17 +158,17 @@ class PairedErrors:
 
     def _variance(self, influence: FloatArray) -> tuple[float, int]:
         """Variance of the sum of all rows' influence, and its degrees of freedom; none with one window."""
-        folds = self.folds
-        cosines = self.apart - 1 if self.apart == folds else self.apart // 2
+        sold, folds, apart = self.sold, self.folds, self.apart
+        cosines = apart - 1 if apart == len(sold) else apart // 2
         if cosines < 1:
             return inf, 0
-        of_folds = np.bincount(self.fold, influence, folds).astype(np.float64)
+        of_folds = np.bincount(self.fold, influence, folds).astype(np.float64)[sold]
         between_windows = _long_run_variance(of_folds[:, None], cosines)
         if self.store is None:
             return between_windows, cosines
         stores = int(self.store.max(initial=0)) + 1
         cell = self.fold * stores + self.store
-        cells = np.bincount(cell, influence, folds * stores).astype(np.float64).reshape(folds, stores)
+        cells = np.bincount(cell, influence, folds * stores).astype(np.float64).reshape(folds, stores)[sold]
         present = np.bincount(self.store, minlength=stores) > 0
         if present.sum() < 2:
             return between_windows, cosines
@@ -174,15 +184,6 @@ def _long_run_variance(columns: FloatArray, cosines: int) -> float:
     angle = np.pi / folds * np.outer(np.arange(1, cosines + 1), np.arange(folds) + 0.5)
     projections = np.sqrt(2 / folds) * np.cos(angle) @ columns
     return float(np.square(projections).sum()) * folds / cosines
-
-
-def _apart(cutoffs: pd.DatetimeIndex, horizon_weeks: int) -> int:
-    """Largest number of windows that do not overlap."""
-    count, end = 0, pd.Timestamp.min
-    for cutoff in cutoffs:
-        if cutoff >= end:
-            count, end = count + 1, cutoff + pd.Timedelta(weeks=horizon_weeks)
-    return count
 
 
 def compare(backtest: pd.DataFrame, method: str, other: str, by: list[str] | None = None) -> Difference:
@@ -205,8 +206,6 @@ def compare_observations(own_errors: FloatArray, other_errors: FloatArray, actua
         week=number,
         fold=number,
         folds=len(number),
-        apart=len(number),
-        horizon_weeks=1,
         pooled=True,
     )
     return errors.difference()

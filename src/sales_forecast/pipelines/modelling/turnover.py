@@ -97,7 +97,12 @@ def backtest_methods(
     cache = FoldCache(fold_cache)
     new = [origin for cutoff in cutoffs for origin in origins(cutoff, intervals)]
     if fitting.engine != "local":
-        new = [origin for origin in new if _is_new(origin, today, backtest.horizon_weeks, methods, cache)]
+        new = [
+            origin
+            for cutoff in cutoffs
+            for origin in origins(cutoff, intervals)
+            if _is_new(origin, today.as_of(cutoff), today, backtest.horizon_weeks, methods, cache)
+        ]
     methods = Methods(prefit(methods.root, today.as_of(cutoffs[-1]), new, fitting) if new else methods.root)
     forecasts: list[pd.DataFrame] = []
     durations: list[dict[str, object]] = []
@@ -112,9 +117,20 @@ def backtest_methods(
 
 
 def _is_new(
-    origin: pd.Timestamp, today: ForecastContext, horizon_weeks: int, methods: Methods, cache: FoldCache
+    origin: pd.Timestamp,
+    fold: ForecastContext,
+    today: ForecastContext,
+    horizon_weeks: int,
+    methods: Methods,
+    cache: FoldCache,
 ) -> bool:
-    """Whether a method must be fitted at an origin."""
-    actuals = actuals_after(today.data.panel, origin, horizon_weeks)
-    known = today.as_of(origin)
-    return not all(cache.knows(method, known, actuals[ROW_KEYS]) for method in methods.root.values())
+    """Whether a method must be fitted at an origin of a fold.
+
+    Intervals learn from the weeks up to the fold's cutoff; the fold itself is scored on those after it.
+    """
+    known = today if origin == fold.cutoff else fold
+    actuals = actuals_after(known.data.panel, origin, horizon_weeks)
+    if actuals.empty:
+        return False
+    context = today.as_of(origin)
+    return not all(cache.knows(method, context, actuals[ROW_KEYS]) for method in methods.root.values())

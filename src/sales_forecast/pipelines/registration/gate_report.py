@@ -85,12 +85,12 @@ def _comparison(gate_decision: TurnoverGateDecision) -> tuple[Table | Text, ...]
                     "challenger": "this run's",
                     "champion": "the one before",
                     "worse_by": "change",
-                    "estimate": "change without luck",
+                    "estimate": "estimate",
                 }
             ),
             "WAPE by department and region. The last column draws each change towards the mean of all, by as "
             "much as it is uncertain.",
-            {"this run's": ".1%", "the one before": ".1%", "change": "+.1%", "change without luck": "+.1%"},
+            {"this run's": ".1%", "the one before": ".1%", "change": "+.1%", "estimate": "+.1%"},
             collapsed=True,
         ),
     )
@@ -115,13 +115,11 @@ def _interval(found: WapeDifference) -> str:
     evidence = ""
     if found.weeks and found.effective_weeks:
         evidence = (
-            f" The {found.weeks} weeks that were forecast say as much as {found.effective_weeks:.0f} that "
-            "have nothing to do with each other"
+            f" The {found.weeks} weeks that were forecast say as much as {found.effective_weeks:.0f} "
+            "independent ones"
         )
         if found.weeks_needed and found.weeks_needed > found.weeks:
-            evidence += (
-                f"; to see a gain of {GAIN:.0%} of the WAPE takes about {found.weeks_needed} such weeks"
-            )
+            evidence += f"; to see a gain of {GAIN:.0%} of the WAPE takes about {found.weeks_needed} weeks of forecasts"
         evidence += "."
     return (
         f"The WAPE differs by {_points(found.wape)}; the 95 % interval goes from {_points(found.low)} to "

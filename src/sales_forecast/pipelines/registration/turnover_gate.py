@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from sales_forecast.forecasting.evaluation.backtest import backtest_fold
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
 from sales_forecast.forecasting.evaluation.gate import judge, object_to_refit
 from sales_forecast.forecasting.evaluation.gate_result import GateParams
+from sales_forecast.forecasting.evaluation.metrics import window_wapes
 from sales_forecast.forecasting.evaluation.significance import refuse_other_rows
 from sales_forecast.forecasting.features.context import actuals_after, weeks_ahead
 from sales_forecast.forecasting.methods.base import Requirements
@@ -81,6 +83,7 @@ def backtest_champion(
     except InputError as error:
         logger.warning("Version %s cannot make the forecasts of this run: %s", champion.version, error)
         return wanted_rows.head(0)
+    FoldCache(fold_cache).trim()
     return pd.concat(folds, ignore_index=True)
 
 
@@ -154,20 +157,20 @@ def decide_deployment(
     )
     newer = is_newer(model, champion, data_version)
     if not decision.promote and newer and declare(model.method) == declare(served.method):
-        if objections := check_refit(model, served, model_input, gate):
+        if objections := check_refit(model, champion.package, model_input, gate):
             return decision.model_copy(update={"reasons": objections})
         return decision.promoted("refit", "the same method, fitted on newer data")
     return decision
 
 
 def check_refit(
-    refit: TurnoverModel, before: TurnoverModel, model_input: ModelInput, gate: GateParams
+    refit: TurnoverModel, before: TurnoverPackage, model_input: ModelInput, gate: GateParams
 ) -> tuple[str, ...]:
     """Let a refit and the fit before it forecast the newest complete window.
 
     Args:
         refit: The method fitted on newer data.
-        before: The fit that serves.
+        before: The package that serves.
         model_input: Past turnover, and what is known of stores and weeks.
         gate: Tolerances.
 
@@ -179,9 +182,9 @@ def check_refit(
     context = refit.context(model_input).as_of(cutoff)
     new, old = (
         model.forecast(context, actuals[ROW_KEYS]).assign(turnover=actuals["turnover"].to_numpy())
-        for model in (refit, before)
+        for model in (refit, before.model)
     )
-    return object_to_refit(new, old, gate)
+    return object_to_refit(new, old, max(window_wapes(before.backtest), default=math.inf), gate)
 
 
 def is_newer(

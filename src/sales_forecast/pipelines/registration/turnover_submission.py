@@ -130,7 +130,7 @@ def submit(
     sums = {"level_half_widths": learn_level_half_widths(champion_backtest, past, model_input.stores)}
     why = f"refit: version {champion.version} on newer data, as {model.name} was refused"
     refitted = again.model_copy(update=sums)
-    objections = check_refit(refitted, served, model_input, gate)
+    objections = check_refit(refitted, champion.package, model_input, gate)
     if objections:
         why = f"refused: refit of version {champion.version}; {'; '.join(objections)}"
         logger.warning("Version %s goes on serving as it is. %s", champion.version, "; ".join(objections))

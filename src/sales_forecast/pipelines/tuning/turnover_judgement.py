@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import pandas as pd
 from rich.progress import track
 
@@ -56,6 +58,7 @@ def judge_tuning(
             folds.append(
                 answer.assign(method=name, cutoff=cutoff, turnover=forecast_index["turnover"].to_numpy())
             )
+    cache.trim()
     rows = pd.concat(folds, ignore_index=True)
     found = compare(rows, TUNED, CURRENT)
     errors = {str(name): mean_wape(mine) for name, mine in rows.groupby("method")}
@@ -64,13 +67,16 @@ def judge_tuning(
         current=errors[CURRENT],
         difference=WapeDifference.of(found),
         verdict=found.verdict,
-        chance_worse=1 - found.p_worse(),
+        chance_worse=1 - found.p_worse() if isfinite(found.standard_error) else None,
         windows=tuple(cutoff.date() for cutoff in cutoffs),
     )
 
 
 def write_parameters(
-    tuned: TunedOptions, tuning_judgement: TuningJudgement, tuning: TurnoverTuningParams
+    tuned: TunedOptions,
+    tuning_judgement: TuningJudgement,
+    backtest: BacktestParams,
+    tuning: TurnoverTuningParams,
 ) -> Declared:
     """The best options as a parameter file, which the next run reads beside the others.
 
@@ -78,6 +84,7 @@ def write_parameters(
         tuned: As ``tune`` returns it.
         tuning_judgement: As ``judge_tuning`` returns it; unless the best options are better beyond chance,
             the present ones are written.
+        backtest: Has what an earlier tuning has seen.
         tuning: Where each option belongs.
 
     Returns:
@@ -95,6 +102,7 @@ def write_parameters(
                 part = part.setdefault(member, {})
             part[name] = value
     written: Declared = {"methods": {tuning.method: method}}
-    if better and tuned.seen_until is not None:
-        written["backtest"] = {"after": f"{tuned.seen_until}"}
+    seen_until = tuned.seen_until if better else backtest.after
+    if seen_until is not None:
+        written["backtest"] = {"after": f"{seen_until}"}
     return {"turnover": written}

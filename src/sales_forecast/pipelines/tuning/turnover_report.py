@@ -32,6 +32,11 @@ def report_tuning(
         "open": "that may be chance. So the next run goes on with the present options.",
     }[found.verdict]
     noise = f" (standard error {100 * tuned.wape.noise:.2f} points)" if tuned.wape.noise is not None else ""
+    chance = (
+        f". The chance that they are worse is {found.chance_worse:.0%}"
+        if found.chance_worse is not None
+        else ""
+    )
     gained = 100 * (tuned.wape.tuned - tuned.wape.current)
     options = pd.DataFrame({"without": tuned.current, "with": tuned.best}).rename_axis("option")
     errors = pd.DataFrame(
@@ -49,8 +54,8 @@ def report_tuning(
         ),
         answers=(
             f"On the windows that no trial has seen, the best options change the WAPE by "
-            f"**{100 * found.difference.wape:+.2f} points**{_interval(found.difference)}. The chance that "
-            f"they are worse is {found.chance_worse:.0%}: {words}",
+            f"**{100 * found.difference.wape:+.2f} points**{_interval(found.difference)}{chance}: "
+            f"{words}",
             f"On the windows of the search they changed it by {gained:+.2f} points{noise}; the best of many "
             "trials always looks better there than it is.",
         ),

@@ -49,6 +49,11 @@ def plan_tuning(panel: pd.DataFrame, backtest: BacktestParams, tuning: TurnoverT
                 f"backtest's window after {other:%Y-%m-%d}, whose error would be flattering. Choose another."
             )
         return TuningWindows(tried, judged, tried[-1] + reach)
+    if backtest.cutoffs is not None:
+        raise InputError(
+            "turnover.tuning.cutoffs: turnover.backtest.cutoffs are fixed, so those of tuning must be, too; "
+            "their windows must not touch. Name some, or leave both to be planned from the data."
+        )
     every = backtest.model_copy(update={"folds": tuning.judged_folds + tuning.folds, "after": None})
     cutoffs = plan_cutoffs(panel, every)
     judged = cutoffs[-tuning.judged_folds :]
