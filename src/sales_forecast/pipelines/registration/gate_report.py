@@ -119,7 +119,8 @@ def _interval(found: WapeDifference) -> str:
             "independent ones"
         )
         if found.weeks_needed and found.weeks_needed > found.weeks:
-            evidence += f"; to see a gain of {GAIN:.0%} of the WAPE takes about {found.weeks_needed} weeks of forecasts"
+            needed = f"about {found.weeks_needed} weeks of forecasts"
+            evidence += f"; to see a gain of {GAIN:.0%} of the WAPE takes {needed}"
         evidence += "."
     return (
         f"The WAPE differs by {_points(found.wape)}; the 95 % interval goes from {_points(found.low)} to "
