@@ -104,7 +104,8 @@ class Row:
     Args:
         unit: What is swapped.
         better: Gain -> share of experiments in which the first variant is called better; equal ones at 0.
-        promoted: The same of promotions by the gate, which also looks at departments and regions.
+        promoted: The same of promotions by the gate, which also looks at departments and regions; empty
+            where that was left out.
         diebold_mariano: Share in which the Diebold-Mariano test calls equal variants better.
         bootstrap: Share in which the rule before, a bootstrap over stores, called equal variants better.
     """
@@ -116,9 +117,6 @@ class Row:
     bootstrap: float
 
 
-GAINS = (0.0, 0.01, 0.02, 0.05)
-
-
 def by_diebold_mariano(errors: PairedErrors) -> Verdict:
     """The test that is recorded beside the rule."""
     found = diebold_mariano(errors)
@@ -128,18 +126,24 @@ def by_diebold_mariano(errors: PairedErrors) -> Verdict:
 
 
 def measure_decisions(
-    backtest: pd.DataFrame, stores: pd.DataFrame, one: str, other: str, gate: GateParams, experiments: int
+    backtest: pd.DataFrame,
+    stores: pd.DataFrame,
+    methods: tuple[str, str],
+    gains: list[float],
+    experiments: int,
+    gate: GateParams | None,
 ) -> list[Row]:
     """Swap two variants in every unit, at every gain.
 
     Args:
         backtest: Both methods on the same rows.
         stores: ``store, region``.
-        one: Method that may be better.
-        other: Method that it is compared with.
-        gate: Limits of the deployment gate.
+        methods: The one that may be better, and the one that it is compared with.
+        gains: Share of its errors by which the first is made better.
         experiments: Number of swaps per unit and gain.
+        gate: Limits of the deployment gate; None leaves promotions out, which take longest.
     """
+    one, other = methods
     variants = Variants.of(backtest, one, other)
     rows = backtest[backtest["method"] == one].sort_values(["cutoff", "store", "department", "week"])
     region = rows["store"].map(stores.set_index("store")["region"]).fillna("none")
@@ -149,7 +153,7 @@ def measure_decisions(
     }
 
     def is_promoted(errors: PairedErrors) -> bool:
-        return not any(part.harmed for part in judge_parts(errors, labels, gate))
+        return gate is not None and not any(part.harmed for part in judge_parts(errors, labels, gate))
 
     def decide(unit: str, gain: float) -> tuple[float, float]:
         rng = np.random.default_rng(1)
@@ -163,12 +167,12 @@ def measure_decisions(
 
     found = []
     for unit in UNITS:
-        shares = {gain: decide(unit, gain) for gain in GAINS}
+        shares = {gain: decide(unit, gain) for gain in gains}
         found.append(
             Row(
                 unit,
                 better={gain: share for gain, (share, _) in shares.items()},
-                promoted={gain: share for gain, (_, share) in shares.items()},
+                promoted={gain: share for gain, (_, share) in shares.items()} if gate else {},
                 diebold_mariano=share_better(variants, unit, by_diebold_mariano, experiments, 1),
                 bootstrap=share_better(variants, unit, store_bootstrap, experiments, 1),
             )
