@@ -98,8 +98,10 @@ def _decisions(work: Path, wanted: dict[str, Any]) -> None:
         def fresh(project: str = project, stores: pd.DataFrame = stores) -> dict[str, Any]:
             rows = [pd.read_parquet(work / f"decisions.{project}.{name}.parquet") for name in names]
             places = stores.assign(store=stores["store"].astype(str))
+            own = options[project]
             decided = measure_decisions(
-                pd.concat(rows), places, *names, gate, options["experiments"][project]
+                *(pd.concat(rows), places, (names[0], names[1]), own["gains"], own["experiments"]),
+                gate if own["promotions"] else None,
             )
             return {"rows": [asdict(row) for row in decided]}
 
