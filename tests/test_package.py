@@ -62,7 +62,7 @@ def test_the_package_runs_outside_the_project_with_its_configuration(packaged: P
     assert {path.name for path in tmp_path.iterdir()} >= {"data", "logs", "mlflow.db"}
 
     with tarfile.open(conf) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extractall(tmp_path)
     listed = command(packaged, tmp_path, "models", "list")
     assert listed.returncode == 0, listed.stderr
     assert "sales_forecast.marketing" in listed.stdout
