@@ -18,7 +18,7 @@ def test_folds_are_shown_and_removed(small: Project, tmp_path: Path) -> None:
     assert f" {kept} " in shown.output
     assert "500 MB" in shown.output
     cleared = project.command("cache", "clear")
-    assert cleared.output.startswith(f"{kept} fold(s) removed from data/06_models/turnover/folds")
+    assert cleared.output.startswith(f"{kept} fold(s) removed from ")
     assert " 0 " in project.command("cache", "show").output
 
 
