@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from pydantic import JsonValue
 
 TABLES = {"known_ahead": "future_covariates", "targets": "forecast_index"}
@@ -30,9 +31,8 @@ CLASSES = {
 """Earlier class below ``sales_forecast.forecasting`` -> present type of method."""
 
 
-def is_earlier(content: dict[str, JsonValue]) -> bool:
-    """Return whether the content of a ``model.json`` is in the earlier format."""
-    return "widths" in content
+MAX_DEVIATIONS = 10.0
+"""A ridge regression that knows no lowest and highest feature clips to so many standard deviations."""
 
 
 def table_file(folder: Path, table: str) -> Path:
@@ -43,7 +43,7 @@ def table_file(folder: Path, table: str) -> Path:
 
 
 def to_present(content: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Rewrite the content of a ``model.json`` with the present names."""
+    """Rewrite the content of a ``model.json`` of any earlier format; a present one is returned as it is."""
     renamed = {FIELDS.get(key, key): value for key, value in content.items()}
     return renamed | {"method": _method(renamed["method"]), "fitted": _fitted(renamed["fitted"])}
 
@@ -61,7 +61,9 @@ def _method(declared: JsonValue) -> JsonValue:
 
 
 def _fitted(state: JsonValue) -> JsonValue:
-    """A fitted state with the present names of the features that it lists."""
+    """A fitted state with the present names of the features that it lists, and their limits."""
+    if isinstance(state, dict) and "slopes" in state and "lowest" not in state:
+        return _fitted(state | _limits(state))
     if isinstance(state, dict):
         return {
             key: [_feature(str(name)) for name in value]
@@ -70,6 +72,12 @@ def _fitted(state: JsonValue) -> JsonValue:
             for key, value in state.items()
         }
     return state
+
+
+def _limits(state: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    mean, spread = (np.array(state[key], dtype=float) for key in ("mean", "spread"))
+    lowest, highest = mean - MAX_DEVIATIONS * spread, mean + MAX_DEVIATIONS * spread
+    return {"lowest": lowest.tolist(), "highest": highest.tolist()}
 
 
 def _feature(name: str) -> str:

@@ -58,8 +58,7 @@ class TurnoverPackage:
     def read(cls, folder: Path) -> TurnoverPackage:
         """Read what ``write`` wrote, also in the earlier format; no code in it is executed."""
         content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        if earlier_format.is_earlier(content):
-            content = earlier_format.to_present(content)
+        content = earlier_format.to_present(content)
 
         def table(name: str) -> pd.DataFrame:
             return pd.read_parquet(earlier_format.table_file(folder, name))

@@ -15,10 +15,6 @@ from sales_forecast.forecasting.features.feature_groups import FeatureGroup, sum
 from sales_forecast.forecasting.methods.direct import DirectMethod
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
-MAX_DEVIATIONS = 10.0
-"""A feature is clipped to so many standard deviations from its mean: where few weeks were seen, such as those
-of one season, the regression does not extrapolate to the next."""
-
 AVERAGE_WEEK = 1.0
 """An average week, as a ratio to the series' own scale."""
 
@@ -27,6 +23,8 @@ class RidgeFit(TypedDict):
     """The regression of one part."""
 
     features: list[str]
+    lowest: list[float]
+    highest: list[float]
     mean: list[float]
     spread: list[float]
     slopes: list[float]
@@ -45,12 +43,15 @@ class Ridge(DirectMethod[RidgeFit], frozen=True):
     def fit_rows(self, features: pd.DataFrame, target: FloatArray, weight: FloatArray) -> RidgeFit:
         """Fit the regression of one part; a feature that is never known is left out."""
         known = features.dropna(axis="columns", how="all")
+        values = known.to_numpy(dtype=float)
         scaler = StandardScaler()
-        scaled: FloatArray = np.nan_to_num(scaler.fit_transform(known.to_numpy(dtype=float)))
+        scaled: FloatArray = np.nan_to_num(scaler.fit_transform(values))
         regression = linear_model.Ridge(self.penalty)
         regression.fit(scaled, target - _seasonal_reference(features), sample_weight=weight / weight.sum())
         return {
             "features": list(known.columns),
+            "lowest": np.nanmin(values, axis=0).tolist(),
+            "highest": np.nanmax(values, axis=0).tolist(),
             "mean": scaler.mean_.tolist(),
             "spread": scaler.scale_.tolist(),
             "slopes": regression.coef_.tolist(),
@@ -74,10 +75,15 @@ class Ridge(DirectMethod[RidgeFit], frozen=True):
 
 
 def _scaled(fitted: RidgeFit, features: pd.DataFrame) -> FloatArray:
-    """Standardise features; an unknown one counts as its mean."""
+    """Standardise features; an unknown one counts as its mean.
+
+    A feature beyond the values that were seen counts as the nearest of them: where the rows are those of one
+    season, or of half a year, the regression does not extrapolate to the rest.
+    """
     values = features[fitted["features"]].to_numpy(dtype=float)
-    scaled: FloatArray = np.nan_to_num((values - np.array(fitted["mean"])) / np.array(fitted["spread"]))
-    return scaled.clip(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+    seen = values.clip(np.array(fitted["lowest"]), np.array(fitted["highest"]))
+    scaled: FloatArray = np.nan_to_num((seen - np.array(fitted["mean"])) / np.array(fitted["spread"]))
+    return scaled
 
 
 def _seasonal_reference(features: pd.DataFrame) -> FloatArray:
