@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from dateutil.easter import easter
 from pydantic import BaseModel, Field
 
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR
 
 SIZE_WEEKS = 26
 """The size of a jump is measured over half a year, because its first weeks alone are noisy."""
+
+EASTER_WEEKS = 2
+"""Weeks before and after Easter that cannot be compared with a year in which Easter was another week."""
 
 Ratios = npt.NDArray[np.float64]
 
@@ -50,7 +54,20 @@ def year_on_year(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
     share = total / total.rolling(WEEKS_PER_YEAR, min_periods=WEEKS_PER_YEAR // 2).mean()
     in_season = (share >= params.min_season_share) & (share.shift(WEEKS_PER_YEAR) >= params.min_season_share)
     comparable: pd.DataFrame = (params.min_stores <= ratio.count().T) & in_season
-    return ratio.median().T.where(comparable)
+    return ratio.median().T.where(comparable).loc[~_easter_moved(wide.index)].reindex(wide.index)
+
+
+def _easter_moved(weeks: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
+    """Weeks near Easter, or a year after one near it, unless Easter is as far from both."""
+    now, before = _weeks_from_easter(weeks), _weeks_from_easter(weeks - pd.Timedelta(weeks=WEEKS_PER_YEAR))
+    near = (np.abs(now) <= EASTER_WEEKS) | (np.abs(before) <= EASTER_WEEKS)
+    return near & (now != before)
+
+
+def _weeks_from_easter(weeks: pd.DatetimeIndex) -> npt.NDArray[np.int_]:
+    """Whole weeks from the one that Easter Sunday of the same year falls into; negative before it."""
+    sundays = pd.DatetimeIndex([easter(year) for year in weeks.year])
+    return np.asarray((weeks + pd.Timedelta(days=6) - sundays).days // 7, dtype=int)
 
 
 def find_level_shifts(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
