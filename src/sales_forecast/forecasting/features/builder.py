@@ -26,6 +26,7 @@ from sales_forecast.forecasting.features.lags import (
     smoothed_season,
     window_mean,
 )
+from sales_forecast.forecasting.features.plan import covariates_of_weeks, mean_of_like_weeks
 from sales_forecast.forecasting.panel.matrix import (
     WEEKS_PER_YEAR,
     FloatArray,
@@ -139,7 +140,8 @@ class FeatureBuilder:
         yield FeatureGroup.RECENT, growth
         yield FeatureGroup.SEASON, self._calendar(weeks)
         yield FeatureGroup.PLACE, self._place(origin)
-        yield FeatureGroup.FUTURE_COVARIATES, self._covariates(weeks)
+        yield FeatureGroup.FUTURE_COVARIATES, covariates_of_weeks(self.exogenous.covariates, weeks)
+        yield FeatureGroup.FUTURE_COVARIATES, self._like_plan(origin, weeks, scale, same_weeks)
 
     def _recent(self, origin: int, scale: FloatArray) -> Features:
         """Means of the latest weeks, and the spread of the last year."""
@@ -214,16 +216,17 @@ class FeatureBuilder:
             **{name: values[:, None] for name, values in self.exogenous.attributes.items()},
         }
 
-    def _covariates(self, weeks: Positions) -> Features:
-        """Future covariates of the week, and how they differ from the same week of last year."""
-        features = {}
-        for column, values in self.exogenous.covariates.items():
-            last_year = np.where(
-                weeks >= WEEKS_PER_YEAR, values[:, np.maximum(weeks - WEEKS_PER_YEAR, 0)], np.nan
-            )
-            features[f"future_covariates.{column}"] = values[:, weeks]
-            features[f"future_covariates.{column}_moved"] = values[:, weeks] - last_year
-        return features
+    def _like_plan(self, origin: int, weeks: Positions, scale: FloatArray, same_weeks: Features) -> Features:
+        """Past weeks with covariates like those of the week, and the seasonal reference scaled by them."""
+        if not (covariates := list(self.exogenous.covariates.values())):
+            return {}
+        year_before, filled = np.maximum(weeks - WEEKS_PER_YEAR, 0), self.history.filled
+        like = mean_of_like_weeks(filled, covariates, weeks, origin)
+        effect = (like + 1e-9) / (mean_of_like_weeks(filled, covariates, year_before, origin) + 1e-9)
+        reference = _seasonal_reference(same_weeks)["seasonal_reference"]
+        return _square_roots(
+            {"like_plan": like / scale, "seasonal_reference_like_plan": reference**2 * effect}
+        )
 
 
 def _last_year_grown(lags: Features, growth: Features) -> Features:
