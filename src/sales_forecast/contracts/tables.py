@@ -138,6 +138,7 @@ class Backtest(_Forecast):
     method: Series[str]
     cutoff: Series[pd.Timestamp]
     turnover: Series[float]
+    crps: Series[float] = pa.Field(ge=0)
 
     class Config(_Table.Config):
         unique = ["method", "cutoff", "store", "department", "week"]

@@ -89,10 +89,16 @@ def prefit(
     if fitting.engine == "local":
         return dict(methods)
     first = context.first_week
+    cutoffs = {
+        earlier
+        for cutoff in cutoffs
+        if cutoff >= first
+        for method in methods.values()
+        for earlier in (cutoff, *method.looks_back(pd.date_range(first, cutoff, freq="7D")))
+    }
     learners_at = {
         cutoff: list(dict.fromkeys(_learners(methods.values(), (cutoff - first).days // 7 + 1)))
-        for cutoff in sorted(set(cutoffs))
-        if cutoff >= first
+        for cutoff in sorted(cutoffs)
     }
     states = _fit_on_spark(context, learners_at)
 

@@ -8,15 +8,12 @@ import pandas as pd
 from pydantic import BaseModel, field_serializer
 
 from sales_forecast.forecasting.attribution import explain
+from sales_forecast.forecasting.evaluation.forecaster import fit_and_forecast
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
-from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.intervals.conformal import (
-    HalfWidths,
-    IntervalParams,
-    add_intervals,
-    mean_weeks,
-)
+from sales_forecast.forecasting.features.context import ForecastContext, mean_weeks
+from sales_forecast.forecasting.intervals.conformal import HalfWidths, add_intervals, quantiles
 from sales_forecast.forecasting.intervals.hierarchy import LevelHalfWidths
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
 from sales_forecast.forecasting.methods.declare import AnyMethod, Declaration, declare
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
@@ -59,19 +56,14 @@ class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
         return ForecastContext.latest(data, self.level_shifts)
 
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame) -> pd.DataFrame:
-        """Forecast every row, with intervals.
+        """Forecast every row, with intervals and quantiles.
 
         Returns:
-            The columns of ``base.forecast_all`` and ``conformal.add_intervals``.
+            The columns of ``base.forecast_all``, ``conformal.add_intervals`` and ``conformal.quantiles``.
         """
         forecasts = forecast_all(self.method, context, forecast_index, self.fitted)
-        return add_intervals(
-            forecasts,
-            mean_weeks(forecasts, context),
-            self.half_widths,
-            self.intervals,
-            self.cold_start_half_widths,
-        )
+        errors = mean_weeks(forecasts, context), self.half_widths, self.cold_start_half_widths
+        return add_intervals(forecasts, *errors).join(quantiles(forecasts, *errors))
 
     def explain(self, context: ForecastContext, forecasts: pd.DataFrame) -> pd.DataFrame:
         """Split forecasts of this model into attributions, see ``attribution.explain``."""
@@ -85,11 +77,13 @@ class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
             context: What is known at the later cutoff.
             method: The same method, if it was prefitted.
         """
-        refitted = method or self.method
+        refitted, forecaster = method or self.method, context.forecaster or fit_and_forecast
         return self.model_copy(
             update={
                 "cutoff": context.cutoff.date(),
-                "half_widths": learn_half_widths(refitted, context, self.intervals, self.horizon_weeks),
+                "half_widths": learn_half_widths(
+                    refitted, context, self.intervals, self.horizon_weeks, forecaster
+                ),
                 "fitted": refitted.fit(context),
             }
         )

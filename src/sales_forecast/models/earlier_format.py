@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
+
+from sales_forecast.forecasting.intervals.conformal import COVERAGES
+from sales_forecast.forecasting.intervals.hierarchy import MEAN_WEEK_SHARE
 
 TABLES = {"known_ahead": "future_covariates", "targets": "forecast_index"}
 """Earlier name of a table -> its present name."""
@@ -45,7 +49,39 @@ def table_file(folder: Path, table: str) -> Path:
 def to_present(content: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Rewrite the content of a ``model.json`` of any earlier format; a present one is returned as it is."""
     renamed = {FIELDS.get(key, key): value for key, value in content.items()}
-    return renamed | {"method": _method(renamed["method"]), "fitted": _fitted(renamed["fitted"])}
+    present = renamed | {"method": _method(renamed["method"]), "fitted": _fitted(renamed["fitted"])}
+    intervals = present["intervals"]
+    if not isinstance(intervals, dict) or "weeks_back" not in intervals:
+        return present
+    share, levels = intervals["scale_share"], present["level_half_widths"]
+    of_levels = levels.items() if isinstance(levels, dict) else ()
+    return present | {
+        "intervals": {"scale_share": share},
+        "half_widths": _half_widths(present["half_widths"], share),
+        "cold_start_half_widths": _half_widths(present["cold_start_half_widths"], share),
+        "level_half_widths": {level: _half_widths(one, MEAN_WEEK_SHARE) for level, one in of_levels},
+    }
+
+
+def _half_widths(known: JsonValue, share: JsonValue) -> JsonValue:
+    """Half-widths of all coverages, from those of 80 and 95 %, in multiples of the forecast itself.
+
+    The others lie between them, and between the forecast and the first of them, as those of a normal
+    distribution would.
+    """
+    multiples = TypeAdapter(dict[str, dict[str, float]]).validate_python(known)
+    score = {coverage: NormalDist().inv_cdf(0.5 + coverage / 200) for coverage in (0, *COVERAGES)}
+    at = [score[coverage] for coverage in (0, 80, 95)]
+    completed = {
+        str(coverage): multiples.get(str(coverage))
+        or {
+            part: float(np.interp(score[coverage], at, [0.0, multiples["80"][part], multiples["95"][part]]))
+            for part in multiples["80"]
+        }
+        for coverage in COVERAGES
+    }
+    scale: JsonValue = {"share": share, "power": 1.0}
+    return {"scale": scale, "multiples": TypeAdapter(JsonValue).validate_python(completed)}
 
 
 def _method(declared: JsonValue) -> JsonValue:

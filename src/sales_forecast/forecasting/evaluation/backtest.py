@@ -17,11 +17,14 @@ from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widt
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
 from sales_forecast.forecasting.intervals.conformal import (
     INTERVAL_COLUMNS,
-    IntervalParams,
     add_intervals,
+    continuous_ranked_probability_score,
+    quantiles,
 )
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+from sales_forecast.forecasting.panel.windows import MIN_HISTORY_WEEKS, past_cutoffs
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +67,6 @@ class BacktestParams(BaseModel, frozen=True, extra="forbid"):
         return self
 
 
-FIRST_GRID_WEEK = pd.Timestamp("2000-01-01")
-"""Cutoffs lie a multiple of the stride after this week, give or take the day that weeks begin on."""
-
-MIN_HISTORY_WEEKS = 52
-"""A method that has seen less than a year cannot know the season that it forecasts."""
-
-
 def plan_cutoffs(
     panel: pd.DataFrame, backtest: BacktestParams, option: str = "turnover.backtest"
 ) -> list[pd.Timestamp]:
@@ -103,12 +99,9 @@ def plan_cutoffs(
             f"{weeks.max():%Y-%m-%d}; a window of {backtest.horizon_weeks} weeks and a week before it need "
             f"{backtest.horizon_weeks + 1}. Forecast fewer weeks, or bring more history."
         )
-    on_grid = weeks[((weeks - FIRST_GRID_WEEK).days // 7) % backtest.stride_weeks == 0]
     first = weeks.min() + pd.Timedelta(weeks=MIN_HISTORY_WEEKS + backtest.horizon_weeks)
-    apart = backtest.stride_weeks >= backtest.horizon_weeks  # then the newest overlaps no other, either
-    latest = newest - pd.Timedelta(weeks=backtest.horizon_weeks if apart else 1)
-    older = on_grid[(on_grid >= first) & (on_grid <= latest)]
-    cutoffs = [*older, newest]
+    *older, _ = past_cutoffs(weeks, backtest.horizon_weeks, backtest.stride_weeks)
+    cutoffs = [*(cutoff for cutoff in older if cutoff >= first), newest]
     if backtest.after is not None:
         cutoffs = [cutoff for cutoff in cutoffs if cutoff.date() >= backtest.after]
         if not cutoffs:
@@ -150,7 +143,8 @@ def backtest_fold(
         forecaster: Fits and forecasts; a cache remembers.
 
     Yields:
-        ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95``,
+        ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95,
+        crps``,
         and the seconds it took to fit and forecast, when that was computed; work that methods share counts
         for the first of them.
     """
@@ -159,8 +153,9 @@ def backtest_fold(
         half_widths = learn_half_widths(method, context, intervals, horizon_weeks, forecaster)
         forecasts = forecaster(method, context, actuals[ROW_KEYS])
         seconds = float(forecasts.attrs.pop(SECONDS))
-        forecasts = add_intervals(forecasts, forecasts["mean_week"], half_widths, intervals)
+        forecasts = add_intervals(forecasts, forecasts["mean_week"], half_widths)
         turnover = actuals["turnover"].to_numpy()
+        distribution = quantiles(forecasts, forecasts["mean_week"], half_widths)
         logger.info(
             "%s after %s: WAPE %.3f in %.1f s",
             name,
@@ -168,6 +163,20 @@ def backtest_fold(
             wape(turnover, forecasts["forecast"].to_numpy()),
             seconds,
         )
-        forecasts = forecasts.assign(method=name, cutoff=context.cutoff, turnover=turnover)
-        columns = ["method", "cutoff", *ROW_KEYS, "horizon", "turnover", "forecast", *INTERVAL_COLUMNS]
+        forecasts = forecasts.assign(
+            method=name,
+            cutoff=context.cutoff,
+            turnover=turnover,
+            crps=continuous_ranked_probability_score(turnover, distribution),
+        )
+        columns = [
+            "method",
+            "cutoff",
+            *ROW_KEYS,
+            "horizon",
+            "turnover",
+            "forecast",
+            *INTERVAL_COLUMNS,
+            "crps",
+        ]
         yield forecasts[columns], seconds

@@ -9,14 +9,9 @@ import pandas as pd
 from pydantic import BaseModel, Field
 
 from sales_forecast.forecasting.distributed import LOCAL, FittingParams, prefit
-from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.intervals.conformal import (
-    HalfWidths,
-    IntervalParams,
-    conformal_half_widths,
-    mean_weeks,
-    nonconformity_scale,
-)
+from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, mean_weeks
+from sales_forecast.forecasting.intervals.conformal import HalfWidths, learn_from_errors
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Method, forecast_all
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
@@ -76,7 +71,7 @@ def shorten_histories(
     # a store that is not in the panel has no first week: all of its covariates are kept
     kept_covariates = covariates[~(covariates["week"] < covariates["store"].map(first))]
     data = replace(context.data, panel=kept, future_covariates=kept_covariates)
-    return replace(context, data=data), labels
+    return context.changed(data=data), labels
 
 
 def forecast_cold_starts(
@@ -85,7 +80,6 @@ def forecast_cold_starts(
     panel: pd.DataFrame,
     horizon_weeks: int,
     params: ColdStartBacktestParams,
-    intervals: IntervalParams,
     fitting: FittingParams = LOCAL,
 ) -> pd.DataFrame:
     """Forecast the weeks after a cutoff, with the history of some stores cut short.
@@ -96,32 +90,31 @@ def forecast_cold_starts(
         panel: ``store, department, week, turnover`` with the weeks after the cutoff.
         horizon_weeks: Number of weeks to forecast.
         params: Share of stores, and the seed.
-        intervals: Defines the nonconformity scale.
         fitting: Engine that fits.
 
     Returns:
-        ``cutoff, weeks_known, store, department, week, turnover, forecast, cold_start, error``: the error is
-        absolute and in units of the nonconformity scale.
+        ``cutoff, weeks_known, store, department, week, turnover, forecast, mean_week, cold_start``.
     """
+    method.learn_from_past(context)  # from the whole history, as in earnest
     shortened, labels = shorten_histories(context, params)
     method = prefit({"": method}, shortened, [context.cutoff], fitting)[""]
     actuals = actuals_after(panel, context.cutoff, horizon_weeks)
     forecasts = forecast_all(method, shortened, actuals[ROW_KEYS], method.fit(shortened))
-    turnover = actuals["turnover"].to_numpy()
-    scale = nonconformity_scale(forecasts["forecast"], mean_weeks(forecasts, shortened), intervals)
     return forecasts.assign(
         cutoff=context.cutoff,
         weeks_known=forecasts["store"].map(labels),
-        turnover=turnover,
-        error=(turnover - forecasts["forecast"]).abs() / scale,
+        turnover=actuals["turnover"].to_numpy(),
+        mean_week=mean_weeks(forecasts, shortened),
     ).drop(columns="horizon")
 
 
-def cold_start_half_widths(cold_start_forecasts: pd.DataFrame) -> HalfWidths:
+def cold_start_half_widths(cold_start_forecasts: pd.DataFrame, intervals: IntervalParams) -> HalfWidths:
     """Learn the half-widths of the intervals of cold starts.
 
     Args:
         cold_start_forecasts: As ``forecast_cold_starts`` returns them.
+        intervals: The share of the mean week in the nonconformity scale.
     """
     cold = cold_start_forecasts[cold_start_forecasts["cold_start"]]
-    return conformal_half_widths(cold_start_forecasts if cold.empty else cold, MIN_COLD_START_ERRORS)
+    errors = cold_start_forecasts if cold.empty else cold
+    return learn_from_errors(errors.assign(weight=1.0), intervals.scale_share, MIN_COLD_START_ERRORS)

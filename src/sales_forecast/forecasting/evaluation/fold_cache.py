@@ -87,9 +87,9 @@ class FoldCache:
         Nothing is known of weeks after the last one to forecast: the calendar of a later delivery, which
         reaches further, is no reason to compute again.
         """
+        context = _until_last_week(context.changed(forecaster=self.fit_and_forecast), forecast_index)
         if not self.params.limit_megabytes or NOTEBOOK in _foreign_modules(_not_prefitted(method)):
             return fit_and_forecast(method, context, forecast_index)
-        context = _until_last_week(context, forecast_index)
         path = self._path(method, context, forecast_index)
         try:
             kept = pd.read_parquet(path)
@@ -157,7 +157,7 @@ def _until_last_week(context: ForecastContext, forecast_index: pd.DataFrame) -> 
         table[table["week"] <= last] if len(table) else table
         for table in (data.calendar, data.future_covariates)
     )
-    return replace(context, data=replace(data, calendar=calendar, future_covariates=covariates))
+    return context.changed(data=replace(data, calendar=calendar, future_covariates=covariates))
 
 
 def _not_prefitted(method: Method) -> Method:

@@ -7,9 +7,8 @@ from time import perf_counter
 
 import pandas as pd
 
-from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.intervals.conformal import mean_weeks
-from sales_forecast.forecasting.methods.base import Method, forecast_all
+from sales_forecast.forecasting.features.context import ForecastContext, mean_weeks
+from sales_forecast.forecasting.methods.base import Method, complete_forecasts
 
 SECONDS = "seconds"
 """Attribute of a table of forecasts: what fitting and forecasting took."""
@@ -27,11 +26,11 @@ def fit_and_forecast(method: Method, context: ForecastContext, forecast_index: p
         forecast_index: ``store, department, week``, weeks after the cutoff.
 
     Returns:
-        As ``forecast_all``, with ``mean_week`` (currency units, see ``mean_weeks``), and with the ``seconds``
-        that fitting and forecasting took among the attributes.
+        As ``complete_forecasts``, with ``mean_week`` (currency units, see ``mean_weeks``), and with the
+        ``seconds`` that fitting and forecasting took among the attributes.
     """
     start = perf_counter()
-    forecasts = forecast_all(method, context, forecast_index, method.fit(context))
+    forecasts = complete_forecasts(method.fit_and_forecast(context, forecast_index), context, forecast_index)
     seconds = perf_counter() - start
     forecasts = forecasts.assign(mean_week=mean_weeks(forecasts, context))
     forecasts.attrs[SECONDS] = seconds

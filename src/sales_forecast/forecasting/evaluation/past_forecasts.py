@@ -9,11 +9,8 @@ import pandas as pd
 from sales_forecast.errors import ShortHistoryError
 from sales_forecast.forecasting.evaluation.forecaster import Forecaster, fit_and_forecast
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.intervals.conformal import (
-    HalfWidths,
-    IntervalParams,
-    half_widths_from,
-)
+from sales_forecast.forecasting.intervals.conformal import HalfWidths, learn_from_errors
+from sales_forecast.forecasting.intervals.windows import IntervalParams, origin_weights
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
@@ -21,7 +18,7 @@ from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 def past_forecasts(
     method: Method,
     context: ForecastContext,
-    weeks_back: Iterable[int],
+    origins: Iterable[pd.Timestamp],
     horizon_weeks: int,
     forecaster: Forecaster = fit_and_forecast,
 ) -> Iterator[pd.DataFrame]:
@@ -30,16 +27,15 @@ def past_forecasts(
     Args:
         method: Method, which is fitted at each origin on what was known then.
         context: What is known at the cutoff.
-        weeks_back: Weeks from each origin to the cutoff.
+        origins: Weeks before the cutoff.
         horizon_weeks: Number of weeks to forecast after each origin.
         forecaster: Fits and forecasts; a cache remembers.
 
     Yields:
-        The forecasts of each origin; origins that the method cannot forecast at, or after which no turnover
-        is known, are left out.
+        The forecasts of each origin with ``cutoff`` and ``turnover``; origins that the method cannot forecast
+        at, or after which no turnover is known, are left out.
     """
-    for weeks in weeks_back:
-        origin = context.cutoff - pd.Timedelta(weeks=weeks)
+    for origin in origins:
         actuals = actuals_after(context.data.panel, origin, horizon_weeks)
         if actuals.empty:
             continue
@@ -48,7 +44,7 @@ def past_forecasts(
             forecasts = forecaster(method, known, actuals[ROW_KEYS])
         except ShortHistoryError:
             continue
-        yield forecasts.assign(turnover=actuals["turnover"].to_numpy())
+        yield forecasts.assign(cutoff=origin, turnover=actuals["turnover"].to_numpy())
 
 
 def learn_half_widths(
@@ -63,18 +59,22 @@ def learn_half_widths(
     Args:
         method: Method, which is fitted at each origin on what was known then.
         context: What is known at the cutoff.
-        intervals: Past origins and nonconformity scale.
+        intervals: Past origins, their weights, and the nonconformity scale.
         horizon_weeks: Number of weeks to forecast after each origin.
         forecaster: Fits and forecasts; a cache remembers.
 
     Raises:
         ShortHistoryError: No forecast can be made at any of the origins.
     """
-    past = list(past_forecasts(method, context, intervals.weeks_back, horizon_weeks, forecaster))
+    weights = origin_weights(context.raw.weeks, horizon_weeks, intervals)
+    past = list(past_forecasts(method, context, weights, horizon_weeks, forecaster))
     if not past:
         raise ShortHistoryError(
-            f"{len(context.raw.weeks)} weeks of history are too few for prediction intervals: no forecast "
-            f"can be made {min(intervals.weeks_back)} weeks before {context.cutoff:%Y-%m-%d}. Name nearer "
-            "origins under turnover.intervals.weeks_back, or bring more history."
+            f"{len(context.raw.weeks)} weeks of history are too few for prediction intervals: at no origin "
+            f"with {horizon_weeks} known weeks after it can a forecast be made. Bring more history, or "
+            "forecast fewer weeks (turnover.backtest.horizon_weeks)."
         )
-    return half_widths_from(pd.concat(past, ignore_index=True), intervals)
+    rows = pd.concat(past, ignore_index=True)
+    return learn_from_errors(
+        rows.assign(weight=rows["cutoff"].map(weights)), intervals.scale_share, with_volatility=True
+    )

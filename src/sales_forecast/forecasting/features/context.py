@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,12 +37,19 @@ class ForecastContext:
         level_shifts: How level shifts are found.
         cutoff: First day of the last week of turnover that may be used.
         first_week: First column of the matrices.
+        forecaster: Fits a method and forecasts, as ``evaluation.forecaster.fit_and_forecast`` does; for
+            methods that learn from how well others have forecast the past. Without it, they do so themselves.
     """
 
     data: ModelInput
     level_shifts: LevelShiftParams
     cutoff: pd.Timestamp
     first_week: pd.Timestamp
+    forecaster: Callable[[Any, ForecastContext, pd.DataFrame], pd.DataFrame] | None = None
+    past_errors: dict[Hashable, dict[str, float]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Errors at earlier cutoffs that methods have found out; ``changed`` hands them on."""
 
     @classmethod
     def latest(cls, data: ModelInput, level_shifts: LevelShiftParams) -> ForecastContext:
@@ -49,7 +58,13 @@ class ForecastContext:
 
     def as_of(self, cutoff: pd.Timestamp) -> ForecastContext:
         """Return the context of an earlier cutoff; future covariates stay as they are."""
-        return replace(self, data=self.data.until(cutoff), cutoff=cutoff)
+        return self.changed(data=self.data.until(cutoff), cutoff=cutoff)
+
+    def changed(self, **changes: Any) -> ForecastContext:
+        """Return the context with other fields, and with the same errors at earlier cutoffs."""
+        context = replace(self, **changes)
+        object.__setattr__(context, "past_errors", self.past_errors)
+        return context
 
     @cached_property
     def shifts(self) -> pd.DataFrame:
@@ -131,3 +146,24 @@ def repeat_last_year(matrix: PanelMatrix, forecast_index: pd.DataFrame, cutoff: 
     value = np.where(week >= 0, matrix.turnover[series, np.maximum(week, 0)], np.nan)
     value = np.where(np.isnan(value), latest[series], value)
     return np.where(series >= 0, value, np.nan)
+
+
+def mean_weeks(forecasts: pd.DataFrame, context: ForecastContext) -> pd.Series[float]:
+    """Mean week of each row's series over the last year, level-adjusted.
+
+    A series without a mean week has that of its department, or of all series.
+
+    Args:
+        forecasts: ``store, department``.
+        context: What was known when they were made.
+
+    Returns:
+        Currency units per week, one value per row of ``forecasts``.
+    """
+    matrix = context.level_adjusted
+    scale = pd.Series(context.scale, index=matrix.series.index)
+    scale = scale.fillna(scale.groupby(matrix.series["department"]).transform("mean"))
+    scale = scale.fillna(scale.mean()).fillna(context.features.history.filled.mean())
+    position = matrix.position_of(forecasts)
+    own = np.where(position >= 0, scale.to_numpy()[position], float(scale.mean()))
+    return pd.Series(own, index=forecasts.index)

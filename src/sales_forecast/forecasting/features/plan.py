@@ -1,4 +1,4 @@
-"""The plan of a week, such as promotions, prices and opening days: what it is, and what past weeks like it sold."""
+"""The plan of a week, such as promotions, prices and opening days, and what past weeks like it have sold."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def mean_of_like_weeks(
     distance = np.zeros((len(turnover), len(weeks), len(past)), dtype=np.float32)
     for values in covariates:
         known, wanted = values[:, past].astype(np.float32), values[:, weeks].astype(np.float32)
-        spread = _spread_within_series(known)
+        spread = _spread_within_series(values[:, past])
         if spread > 0:
             apart = (wanted[:, :, None] - known[:, None, :]) / spread
             distance += np.where(np.isnan(apart), UNKNOWN, np.square(apart))
@@ -73,7 +73,7 @@ def mean_of_like_weeks(
 
 
 def _spread_within_series(values: FloatArray) -> float:
-    """Root mean squared deviation of the known values from the mean of their series; 0 where none is known."""
+    """Root mean squared deviation of known values from the mean of their series; 0 where none is known."""
     known = ~np.isnan(values)
     mean = np.where(known, values, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     squares = np.where(known, np.square(values - mean[:, None]), 0)

@@ -1,190 +1,201 @@
-"""Split-conformal prediction intervals, from the errors of forecasts made at past origins.
+"""Prediction intervals and quantiles, from the errors of forecasts made at past origins.
 
-An error is divided by its nonconformity scale, which is the forecast plus a share of the series' mean week,
-so that weeks off season have a half-width too. The half-width of an interval is a quantile of such errors in
-the same department. One of the past origins should lie a year back, where the season is the same.
+An error is divided by its nonconformity scale (``error_scale``). The half-width of an interval is a weighted
+quantile of such absolute errors in the same department: the newest errors weigh most, and those of the same
+season of past years. Quantiles are the ends of intervals of every coverage, so they never cross.
 
 Source:
     Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018), Distribution-Free Predictive Inference for
-    Regression, Journal of the American Statistical Association 113(523), 1094-1111.
+    Regression, Journal of the American Statistical Association 113(523), 1094-1111; with weights that fall
+    with age: Barber, Candès, Ramdas and Tibshirani (2023), Conformal Prediction Beyond Exchangeability,
+    Annals of Statistics 51(2), 816-845.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Annotated
-
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from sales_forecast.errors import InputError
-from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.intervals.error_scale import ErrorScale, learn_error_scale
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
-COVERAGES = (80, 95)
-"""Per cent of weeks that should fall into their intervals."""
+PUBLISHED = (80, 95)
+"""Per cent of weeks that should fall into the intervals of every table of forecasts."""
 
-INTERVAL_COLUMNS = [f"{end}_{coverage}" for coverage in COVERAGES for end in ("lo", "hi")]
+COVERAGES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
+"""Per cent of weeks that should fall into the intervals whose half-widths are learned."""
+
+INTERVAL_COLUMNS = [f"{end}_{coverage}" for coverage in PUBLISHED for end in ("lo", "hi")]
+
+QUANTILES = {f"q{percent:02d}": percent / 100 for percent in range(5, 100, 5)}
+"""Column -> probability that turnover is at most so much."""
 
 MIN_SERIES_ERRORS = 100
 """A department with fewer errors of past forecasts of series uses the errors of all departments."""
 
-HalfWidths = dict[str, dict[str, float]]
-"""Coverage in per cent -> department, or ``""`` for all -> half-width in units of the nonconformity scale."""
+
+class HalfWidths(BaseModel, frozen=True, extra="forbid"):
+    """Half-widths of intervals, and the nonconformity scale that they are multiples of."""
+
+    scale: ErrorScale
+    multiples: dict[str, dict[str, float]]
+    """Coverage in per cent -> department, or ``""`` for all -> half-width."""
+
+    def ends(
+        self, forecasts: pd.DataFrame, mean_week: pd.Series[float], coverages: tuple[int, ...]
+    ) -> dict[int, tuple[FloatArray, FloatArray]]:
+        """Lower and upper ends of the intervals of each coverage.
+
+        Args:
+            forecasts: ``store, department, forecast``.
+            mean_week: Mean week of each row's series, currency units.
+            coverages: Some of ``COVERAGES``.
+        """
+        forecast = forecasts["forecast"].to_numpy(dtype=float)
+        mean, scale = mean_week.to_numpy(dtype=float), self.scale.of(forecasts, mean_week)
+        departments = forecasts["department"].astype(str)
+        ends = {}
+        for coverage in coverages:
+            known = self.multiples[str(coverage)]
+            multiple = np.array([known.get(name, known[""]) for name in departments])
+            ends[coverage] = self.scale.ends(forecast, mean, multiple * scale)
+        return ends
 
 
-class IntervalParams(BaseModel, frozen=True, extra="forbid"):
-    """How half-widths are learned."""
-
-    weeks_back: tuple[Annotated[int, Field(gt=0)], ...] = Field(min_length=1)
-    """Weeks from each past origin to the cutoff."""
-
-    scale_share: float = Field(gt=0)
-    """Share of a series' mean week that is added to the forecast in the nonconformity scale."""
-
-
-def origins(cutoff: pd.Timestamp, intervals: IntervalParams) -> list[pd.Timestamp]:
-    """Return the cutoff, and the past origins that the half-widths of its intervals are learned from."""
-    return [cutoff, *(cutoff - pd.Timedelta(weeks=weeks) for weeks in intervals.weeks_back)]
-
-
-def refuse_origins_before(first: pd.Timestamp, cutoff: pd.Timestamp, intervals: IntervalParams) -> None:
-    """Refuse past origins none of which lies in the history.
-
-    Raises:
-        InputError: Names the parameter.
-    """
-    nearest = cutoff - pd.Timedelta(weeks=min(intervals.weeks_back))
-    if nearest < first:
-        raise InputError(
-            f"turnover.intervals.weeks_back: {min(intervals.weeks_back)} weeks before the cutoff "
-            f"{cutoff:%Y-%m-%d} is {nearest:%Y-%m-%d}, and history begins at {first:%Y-%m-%d}. Name nearer "
-            "origins, or later cutoffs under turnover.backtest.cutoffs."
-        )
-
-
-def half_widths_from(past: pd.DataFrame, intervals: IntervalParams) -> HalfWidths:
+def learn_from_errors(
+    past: pd.DataFrame,
+    share: float,
+    min_errors: int = MIN_SERIES_ERRORS,
+    *,
+    with_volatility: bool = False,
+) -> HalfWidths:
     """Turn the errors of past forecasts into half-widths.
 
     Args:
-        past: ``department, forecast, turnover, mean_week``, at least one row.
-        intervals: Defines the nonconformity scale.
-    """
-    error = (past["turnover"] - past["forecast"]).abs()
-    scale = nonconformity_scale(past["forecast"], past["mean_week"], intervals)
-    return conformal_half_widths(past[["department"]].assign(error=error / scale))
-
-
-def conformal_half_widths(errors: pd.DataFrame, min_errors: int = MIN_SERIES_ERRORS) -> HalfWidths:
-    """Turn past errors into half-widths.
-
-    Args:
-        errors: ``department`` and ``error``: absolute errors in units of the nonconformity scale.
+        past: ``cutoff, store, department, forecast, turnover, mean_week, weight``, at least one row.
+        share: Share of the mean week in the nonconformity scale.
         min_errors: A department with fewer errors uses those of all departments.
+        with_volatility: Whether series have a volatility of their own, see ``learn_error_scale``.
     """
-    parts = {"": errors["error"].to_numpy()} | {
-        str(department): part["error"].to_numpy()
-        for department, part in errors.groupby("department")
-        if len(part) >= min_errors
+    scale = learn_error_scale(past, share, with_volatility=with_volatility)
+    mean = past["mean_week"].to_numpy(dtype=float)
+    turnover, forecast = (
+        scale.transform(past[column].to_numpy(dtype=float), mean) for column in ("turnover", "forecast")
+    )
+    errors = np.abs(turnover - forecast) / scale.of(past, past["mean_week"])
+    weight = past["weight"].to_numpy(dtype=float)
+    parts = {"": np.arange(len(past))} | {
+        str(department): np.asarray(rows)
+        for department, rows in past.groupby("department").indices.items()
+        if len(rows) >= min_errors
     }
-    return {
-        str(coverage): {name: _half_width(part, coverage) for name, part in parts.items()}
-        for coverage in COVERAGES
-    }
+    multiples = {name: _weighted_quantiles(errors[rows], weight[rows]) for name, rows in parts.items()}
+    return HalfWidths(
+        scale=scale,
+        multiples={
+            str(coverage): {name: of_part[position] for name, of_part in multiples.items()}
+            for position, coverage in enumerate(COVERAGES)
+        },
+    )
 
 
-def _half_width(errors: FloatArray, coverage: int) -> float:
-    """The smallest error that so many per cent do not exceed, with the finite-sample correction."""
-    rank = min(len(errors), math.ceil(coverage * (len(errors) + 1) / 100))
-    return float(np.partition(errors, rank - 1)[rank - 1])
+def _weighted_quantiles(errors: FloatArray, weight: FloatArray) -> list[float]:
+    """For each coverage, the smallest error that so much of the weight does not exceed.
 
-
-def mean_weeks(forecasts: pd.DataFrame, context: ForecastContext) -> pd.Series[float]:
-    """Mean week of each row's series over the last year, level-adjusted.
-
-    A series without a mean week has that of its department, or of all series.
-
-    Args:
-        forecasts: ``store, department``.
-        context: What was known when they were made.
-
-    Returns:
-        Currency units per week, one value per row of ``forecasts``.
+    The next error counts as one more of mean weight, which lies beyond all others.
     """
-    matrix = context.level_adjusted
-    scale = pd.Series(context.scale, index=matrix.series.index)
-    scale = scale.fillna(scale.groupby(matrix.series["department"]).transform("mean"))
-    scale = scale.fillna(scale.mean()).fillna(context.features.history.filled.mean())
-    position = matrix.position_of(forecasts)
-    own = np.where(position >= 0, scale.to_numpy()[position], float(scale.mean()))
-    return pd.Series(own, index=forecasts.index)
-
-
-def nonconformity_scale(
-    forecast: pd.Series[float], mean_week: pd.Series[float], intervals: IntervalParams
-) -> pd.Series[float]:
-    """Scale of the errors of forecasts: the forecast plus a share of the series' mean week.
-
-    Args:
-        forecast: Currency units per week.
-        mean_week: As ``mean_weeks`` returns it.
-        intervals: Defines the share.
-
-    Returns:
-        Currency units per week, one value per forecast.
-    """
-    return forecast + intervals.scale_share * mean_week + 1e-9
+    order = np.argsort(errors, kind="stable")
+    share = np.cumsum(weight[order]) / (weight.sum() * (len(errors) + 1) / len(errors))
+    positions = np.searchsorted(share, np.array(COVERAGES) / 100)
+    return [float(error) for error in errors[order][np.minimum(positions, len(errors) - 1)]]
 
 
 def add_intervals(
     forecasts: pd.DataFrame,
     mean_week: pd.Series[float],
     half_widths: HalfWidths,
-    intervals: IntervalParams,
     cold_start_half_widths: HalfWidths | None = None,
 ) -> pd.DataFrame:
     """Add prediction intervals to forecasts, in their units and never below zero.
 
     Args:
-        forecasts: As ``forecast_all`` returns them.
+        forecasts: ``store, department, forecast``, and ``cold_start`` if these have half-widths of their own.
         mean_week: Mean week of each row's series, as ``mean_weeks`` returns it.
-        half_widths: As ``learn_half_widths`` returns them.
-        intervals: The parameters that the half-widths were learned with.
+        half_widths: As ``learn_from_errors`` returns them.
         cold_start_half_widths: Half-widths of cold starts; without them cold starts have those of all series.
 
     Returns:
         The table with ``lo_80, hi_80, lo_95, hi_95``.
     """
-    scale = nonconformity_scale(forecasts["forecast"], mean_week, intervals)
-    with_intervals = intervals_around(forecasts, scale, half_widths)
-    cold = forecasts["cold_start"] if cold_start_half_widths else pd.Series(False, forecasts.index)
-    if cold_start_half_widths and cold.any():
-        with_intervals.loc[cold] = intervals_around(forecasts[cold], scale[cold], cold_start_half_widths)
-    return with_intervals
+    ends = _ends(forecasts, mean_week, half_widths, cold_start_half_widths, PUBLISHED)
+    columns = {
+        f"{end}_{coverage}": values
+        for coverage, pair in ends.items()
+        for end, values in zip(("lo", "hi"), pair, strict=True)
+    }
+    return forecasts.assign(**columns)
 
 
-def intervals_around(
-    forecasts: pd.DataFrame, scale: pd.Series[float], half_widths: HalfWidths
+def quantiles(
+    forecasts: pd.DataFrame,
+    mean_week: pd.Series[float],
+    half_widths: HalfWidths,
+    cold_start_half_widths: HalfWidths | None = None,
 ) -> pd.DataFrame:
-    """Add intervals of given half-widths to forecasts.
-
-    Args:
-        forecasts: ``department, forecast``.
-        scale: Nonconformity scale of each row.
-        half_widths: Half-widths by coverage and department.
+    """Quantiles of the turnover of each row, see ``add_intervals``.
 
     Returns:
-        The table with ``lo_80, hi_80, lo_95, hi_95``, none below zero.
+        The columns of ``QUANTILES`` in currency units per week, rising from left to right, none below zero;
+        the median is the forecast.
     """
-    columns = {}
-    for coverage in COVERAGES:
-        by_department = half_widths[str(coverage)]
-        departments = forecasts["department"].astype(str)
-        half_width = departments.map(by_department).fillna(by_department[""]) * scale
-        columns[f"lo_{coverage}"] = (forecasts["forecast"] - half_width).clip(lower=0)
-        columns[f"hi_{coverage}"] = forecasts["forecast"] + half_width
-    return forecasts.assign(**columns)
+    inside = tuple(coverage for coverage in COVERAGES if coverage % 10 == 0)
+    ends = _ends(forecasts, mean_week, half_widths, cold_start_half_widths, inside)
+    below = {50 - coverage // 2: low for coverage, (low, _) in ends.items()}
+    above = {50 + coverage // 2: high for coverage, (_, high) in ends.items()}
+    known = below | above | {50: forecasts["forecast"].to_numpy(dtype=float)}
+    return pd.DataFrame(
+        {column: known[round(100 * probability)] for column, probability in QUANTILES.items()},
+        index=forecasts.index,
+    )
+
+
+def _ends(
+    forecasts: pd.DataFrame,
+    mean_week: pd.Series[float],
+    half_widths: HalfWidths,
+    cold_start_half_widths: HalfWidths | None,
+    coverages: tuple[int, ...],
+) -> dict[int, tuple[FloatArray, FloatArray]]:
+    ends = half_widths.ends(forecasts, mean_week, coverages)
+    if cold_start_half_widths is None or not (cold := forecasts["cold_start"].to_numpy(dtype=bool)).any():
+        return ends
+    of_cold = cold_start_half_widths.ends(forecasts, mean_week, coverages)
+    return {
+        coverage: (np.where(cold, of_cold[coverage][0], low), np.where(cold, of_cold[coverage][1], high))
+        for coverage, (low, high) in ends.items()
+    }
+
+
+def continuous_ranked_probability_score(turnover: FloatArray, quantiles: pd.DataFrame) -> FloatArray:
+    """Score of the whole distribution of each row, approximated by twice its mean pinball loss.
+
+    Args:
+        turnover: Actual turnover, shape ``(rows,)``.
+        quantiles: As ``quantiles`` returns them.
+
+    Returns:
+        Currency units per week, shape ``(rows,)``; 0 is perfect. A distribution that is one point has its
+        absolute error.
+
+    Source:
+        Gneiting and Raftery (2007), Strictly Proper Scoring Rules, Prediction, and Estimation, Journal of the
+        American Statistical Association 102(477), 359-378.
+    """
+    probability = np.array(list(QUANTILES.values()))
+    error = turnover[:, None] - quantiles[list(QUANTILES)].to_numpy(dtype=float)
+    pinball = np.where(error >= 0, probability * error, (probability - 1) * error)
+    return np.asarray(2 * pinball.mean(axis=1))
 
 
 def count_inside(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -199,13 +210,13 @@ def count_inside(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         rows, width as the sum of ``hi - lo`` over the sum of turnover.
     """
     measured = rows[[*by, "turnover"]].copy()
-    for coverage in COVERAGES:
+    for coverage in PUBLISHED:
         low, high = rows[f"lo_{coverage}"], rows[f"hi_{coverage}"]
         measured[f"coverage_{coverage}"] = rows["turnover"].between(low, high)
         measured[f"width_{coverage}"] = high - low
     grouped = measured.groupby(by, observed=True)
     table = grouped.size().rename("rows").to_frame()
-    for coverage in COVERAGES:
+    for coverage in PUBLISHED:
         table[f"coverage_{coverage}"] = grouped[f"coverage_{coverage}"].mean()
         table[f"width_{coverage}"] = grouped[f"width_{coverage}"].sum() / grouped["turnover"].sum()
     return table.reset_index()

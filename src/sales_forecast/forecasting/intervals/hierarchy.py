@@ -14,10 +14,11 @@ import pandas as pd
 from sales_forecast.forecasting.intervals.conformal import (
     INTERVAL_COLUMNS,
     HalfWidths,
-    conformal_half_widths,
+    add_intervals,
     count_inside,
-    intervals_around,
+    learn_from_errors,
 )
+from sales_forecast.forecasting.intervals.windows import IntervalParams, window_weights
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS, WEEKS_PER_YEAR
 
 HIERARCHY: dict[str, list[str]] = {
@@ -83,21 +84,28 @@ def sum_to_level(
     return placed.groupby([*apart, *ROW_KEYS], as_index=False)[values].sum()
 
 
-def learn_level_half_widths(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame) -> LevelHalfWidths:
+def learn_level_half_widths(
+    past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame, intervals: IntervalParams
+) -> LevelHalfWidths:
     """Learn the half-widths of intervals of sums from past forecasts.
 
     Args:
         past: ``cutoff, store, department, week, turnover, forecast`` of one method.
         panel: ``store, department, week, turnover``; gives the mean week before each cutoff.
         stores: ``store, region, zone``.
+        intervals: How much each window counts.
     """
     windows = _with_mean_weeks(past, panel)
-    return {level: _half_widths(_sums(windows, stores, level)) for level in aggregate_levels_of(stores)}
+    cutoff = panel["week"].max()
+    return {
+        level: _half_widths(_sums(windows, stores, level), cutoff, intervals)
+        for level in aggregate_levels_of(stores)
+    }
 
 
-def _half_widths(sums: pd.DataFrame) -> HalfWidths:
-    error = (sums["turnover"] - sums["forecast"]).abs() / _nonconformity_scale(sums)
-    return conformal_half_widths(sums[["department"]].assign(error=error), MIN_SUM_ERRORS)
+def _half_widths(sums: pd.DataFrame, cutoff: pd.Timestamp, intervals: IntervalParams) -> HalfWidths:
+    weighted = sums.assign(weight=window_weights(sums["cutoff"], cutoff, intervals))
+    return learn_from_errors(weighted, MEAN_WEEK_SHARE, MIN_SUM_ERRORS)
 
 
 def _sums(windows: pd.DataFrame, stores: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -118,11 +126,6 @@ def _mean_week(rows: pd.DataFrame, panel: pd.DataFrame, cutoff: pd.Timestamp) ->
     means = year.groupby(SERIES_KEYS)["turnover"].mean().clip(lower=0)
     own = means.reindex(pd.MultiIndex.from_frame(rows[SERIES_KEYS])).to_numpy()
     return pd.Series(own, rows.index).fillna(rows["forecast"])
-
-
-def _nonconformity_scale(sums: pd.DataFrame) -> pd.Series[float]:
-    """Scale of the errors of sums: the forecast plus a share of the mean week."""
-    return sums["forecast"] + MEAN_WEEK_SHARE * sums["mean_week"] + 1e-9
 
 
 def sum_forecasts(
@@ -149,14 +152,14 @@ def sum_forecasts(
     rows = forecasts.assign(mean_week=_mean_week(forecasts, panel, panel["week"].max()))
     for level in aggregate_levels_of(stores):
         sums = sum_to_level(rows, stores, level, ["forecast", "mean_week"])
-        levels.append(
-            intervals_around(sums, _nonconformity_scale(sums), level_half_widths[level]).assign(level=level)
-        )
+        levels.append(add_intervals(sums, sums["mean_week"], level_half_widths[level]).assign(level=level))
     table = pd.concat(levels, ignore_index=True).rename(columns={"store": "key"})
     return table[["level", "key", "department", "week", "forecast", *INTERVAL_COLUMNS]]
 
 
-def measure_level_coverage(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame) -> pd.DataFrame:
+def measure_level_coverage(
+    past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame, intervals: IntervalParams
+) -> pd.DataFrame:
     """Count how many past sums fell into their intervals, with half-widths learned from other windows.
 
     Windows that overlap are no other windows: they share the weeks that are to be judged.
@@ -165,6 +168,7 @@ def measure_level_coverage(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.D
         past: ``cutoff, store, department, week, turnover, forecast`` of one method.
         panel: ``store, department, week, turnover``; gives the mean week before each cutoff.
         stores: ``store, region, zone``.
+        intervals: How much each window counts.
 
     Returns:
         ``level`` and the columns of ``conformal.count_inside``; empty where all windows overlap.
@@ -177,6 +181,6 @@ def measure_level_coverage(past: pd.DataFrame, panel: pd.DataFrame, stores: pd.D
             cutoff = pd.Timestamp(str(label))
             others = sums[(sums["cutoff"] - cutoff).abs() >= window["week"].max() - cutoff]
             if len(others):
-                own = intervals_around(window, _nonconformity_scale(window), _half_widths(others))
+                own = add_intervals(window, window["mean_week"], _half_widths(others, cutoff, intervals))
                 with_intervals.append(own.assign(level=pd.Categorical([level] * len(own), AGGREGATE_LEVELS)))
     return count_inside(pd.concat(with_intervals), ["level"]) if with_intervals else pd.DataFrame()

@@ -62,6 +62,10 @@ class Method(BaseModel, ABC, Generic[State], frozen=True, extra="forbid"):
             Currency units per week, shape ``(len(forecast_index),)``; NaN where the method has no forecast.
         """
 
+    def fit_and_forecast(self, context: ForecastContext, forecast_index: pd.DataFrame) -> FloatArray:
+        """Forecast each row, fitted for that only; a method made of methods asks ``forecast_anew`` for them."""
+        return self.forecast(context, forecast_index, self.fit(context))
+
     def contributions(
         self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: State
     ) -> FloatArray:
@@ -106,6 +110,19 @@ class Method(BaseModel, ABC, Generic[State], frozen=True, extra="forbid"):
         for _, method in self.nested():
             yield from method.learners(weeks)
 
+    def looks_back(self, weeks: pd.DatetimeIndex) -> set[pd.Timestamp]:
+        """Earlier cutoffs at which nested methods forecast, so that this one can learn from their errors.
+
+        Args:
+            weeks: Every week up to the cutoff.
+        """
+        return {cutoff for _, method in self.nested() for cutoff in method.looks_back(weeks)}
+
+    def learn_from_past(self, context: ForecastContext) -> None:
+        """Find out, before anything is fitted, what the method learns from errors at earlier cutoffs."""
+        for _, method in self.nested():
+            method.learn_from_past(context)
+
     def with_nested(self, change: Callable[[Method], Method]) -> Method:
         """The same method with each nested one changed."""
         update: dict[str, Method | dict[str, Method]] = {}
@@ -118,23 +135,46 @@ class Method(BaseModel, ABC, Generic[State], frozen=True, extra="forbid"):
         return self.model_copy(update=update)
 
 
+RAW = "raw"
+"""Column of a table of forecasts: what the method itself has forecast, NaN where it could not."""
+
+
+def forecast_anew(method: Method, context: ForecastContext, forecast_index: pd.DataFrame) -> FloatArray:
+    """Fit a method and forecast each row, or look up what the context's forecaster has kept of it.
+
+    Returns:
+        Currency units per week, shape ``(len(forecast_index),)``; NaN where the method has no forecast.
+    """
+    if context.forecaster is None:
+        return method.fit_and_forecast(context, forecast_index)
+    return context.forecaster(method, context, forecast_index)[RAW].to_numpy(dtype=float)
+
+
 def forecast_all(
     method: Method[State], context: ForecastContext, forecast_index: pd.DataFrame, fitted: State
 ) -> pd.DataFrame:
-    """Forecast every row, never below zero and never missing.
+    """Forecast every row with a fitted method, see ``complete_forecasts``."""
+    return complete_forecasts(method.forecast(context, forecast_index, fitted), context, forecast_index).drop(
+        columns=RAW
+    )
+
+
+def complete_forecasts(
+    raw: FloatArray, context: ForecastContext, forecast_index: pd.DataFrame
+) -> pd.DataFrame:
+    """Complete the forecasts of a method: never below zero and never missing.
 
     A series of a few weeks, or of none, is forecast from its peers (``cold_start``); another one that the
     method cannot forecast gets the mean of its department's forecasts in that week; a department that the
     method cannot forecast repeats its own past.
 
     Args:
-        method: The forecasting method.
+        raw: As ``Method.forecast`` returns them.
         context: What is known at the cutoff.
         forecast_index: ``store, department, week``, weeks after the cutoff.
-        fitted: What ``method.fit`` returned.
 
     Returns:
-        The forecast index with ``horizon`` (weeks), ``forecast`` (currency units per week) and
+        The forecast index with ``horizon`` (weeks), ``raw``, ``forecast`` (currency units per week) and
         ``cold_start``.
 
     Raises:
@@ -147,9 +187,7 @@ def forecast_all(
             f"{context.cutoff:%Y-%m-%d}; the first is {forecast_index['week'].min():%Y-%m-%d}"
         )
     cold = is_cold_start(context, forecast_index)
-    forecasts = forecast_index.assign(
-        horizon=horizon, forecast=method.forecast(context, forecast_index, fitted), cold_start=cold
-    )
+    forecasts = forecast_index.assign(horizon=horizon, raw=raw, forecast=raw, cold_start=cold)
     if cold.any():
         from_peers = forecast_from_peers(context, forecasts, cold)
         forecasts["forecast"] = from_peers.where(cold & from_peers.notna(), forecasts["forecast"])

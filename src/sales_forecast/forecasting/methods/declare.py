@@ -21,7 +21,7 @@ TYPES = {
     "lightgbm": f"{_METHODS}.boosting.LightGBM",
     "hist_gradient_boosting": f"{_METHODS}.boosting.HistGradientBoosting",
     "blend": f"{_METHODS}.blend.Blend",
-    "by_history": f"{_METHODS}.blend.ByHistory",
+    "by_history": f"{_METHODS}.by_history.ByHistory",
     "prefitted": "sales_forecast.forecasting.distributed.Prefitted",
 }
 """Short name of each method of this project -> its class. Models store the name, so the class may move."""

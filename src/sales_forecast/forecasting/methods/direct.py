@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count, takewhile
+from math import ceil
 from typing import Any, Generic
 
 import numpy as np
@@ -42,6 +42,12 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
     origin_spacing_weeks: int = Field(gt=0)
     season_width_weeks: int = Field(ge=0, le=26)
     """Training origins lie within so many weeks of the cutoff's place in the year, in every past year."""
+
+    min_origins: int = Field(default=0, ge=0)
+    """Where there are fewer training origins in the season, those of all seasons are used."""
+
+    max_origins: int | None = Field(default=None, gt=0)
+    """Where there are more training origins, they are thinned out evenly."""
 
     def problems(self, requirements: Requirements) -> Iterator[tuple[str, str]]:
         """Name a horizon beyond the trained one, and a partition by a column that does not exist."""
@@ -164,17 +170,18 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
         columns = [series[column].astype(str) for column in self.partition]
         return np.array(["/".join(values) for values in zip(*columns, strict=True)])
 
-    def _gaps(self) -> Iterator[int]:
-        """Weeks from each training origin to the cutoff, nearest first."""
-        for gap in count(self.origin_spacing_weeks, self.origin_spacing_weeks):
-            from_season = gap % WEEKS_PER_YEAR
-            if min(from_season, WEEKS_PER_YEAR - from_season) <= self.season_width_weeks:
-                yield gap
+    def _gaps(self, reach: int) -> list[int]:
+        """Weeks from each training origin to the cutoff, nearest first, none farther than the reach."""
+        gaps = range(self.origin_spacing_weeks, reach + 1, self.origin_spacing_weeks)
+        in_season = [
+            gap for gap in gaps if min(gap % WEEKS_PER_YEAR, -gap % WEEKS_PER_YEAR) <= self.season_width_weeks
+        ]
+        chosen = in_season if len(in_season) >= self.min_origins else list(gaps)
+        return chosen[:: max(1, ceil(len(chosen) / (self.max_origins or len(chosen) or 1)))]
 
     def _origins(self, weeks: int) -> list[int]:
         """Positions of training origins, newest first; each has a year before it and a week after it."""
-        reach = weeks - 1 - WEEKS_PER_YEAR
-        return [weeks - 1 - gap for gap in takewhile(lambda gap: gap <= reach, self._gaps())]
+        return [weeks - 1 - gap for gap in self._gaps(weeks - 1 - WEEKS_PER_YEAR)]
 
     def _training_origins(self, builder: FeatureBuilder) -> list[TrainingOrigin]:
         """Features and turnover of each past origin, newest first.
@@ -190,11 +197,11 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
             features = builder.rows(position, len(horizons))
             origins.append(TrainingOrigin(features, turnover, builder.history.scale(position)))
         if not origins:
-            needed = WEEKS_PER_YEAR + 1 + next(self._gaps())
+            needed = WEEKS_PER_YEAR + 1 + self.origin_spacing_weeks
             raise ShortHistoryError(
                 f"{last + 1} weeks of history are too few: the direct methods need {needed} with these "
-                "options, to learn from a week with a year before it "
-                "(turnover.methods: origin_spacing_weeks, season_width_weeks)"
+                "options, to learn from a week with a year before it (turnover.methods: "
+                "origin_spacing_weeks, season_width_weeks, min_origins)"
             )
         return origins
 

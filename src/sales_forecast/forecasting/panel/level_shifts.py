@@ -53,15 +53,16 @@ def year_on_year(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
     total = total.mask(total.cumsum() == 0)  # weeks before the department began have no total
     share = total / total.rolling(WEEKS_PER_YEAR, min_periods=WEEKS_PER_YEAR // 2).mean()
     in_season = (share >= params.min_season_share) & (share.shift(WEEKS_PER_YEAR) >= params.min_season_share)
+    in_season.loc[_easter_moved(pd.DatetimeIndex(wide.index))] = False
     comparable: pd.DataFrame = (params.min_stores <= ratio.count().T) & in_season
-    return ratio.median().T.where(comparable).loc[~_easter_moved(wide.index)].reindex(wide.index)
+    return ratio.median().T.where(comparable)
 
 
 def _easter_moved(weeks: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
     """Weeks near Easter, or a year after one near it, unless Easter is as far from both."""
     now, before = _weeks_from_easter(weeks), _weeks_from_easter(weeks - pd.Timedelta(weeks=WEEKS_PER_YEAR))
-    near = (np.abs(now) <= EASTER_WEEKS) | (np.abs(before) <= EASTER_WEEKS)
-    return near & (now != before)
+    near = np.minimum(np.abs(now), np.abs(before)) <= EASTER_WEEKS
+    return np.asarray(near & (now != before), dtype=bool)
 
 
 def _weeks_from_easter(weeks: pd.DatetimeIndex) -> npt.NDArray[np.int_]:

@@ -17,6 +17,7 @@ from sales_forecast.forecasting.intervals.hierarchy import (
     measure_level_coverage,
     sum_to_level,
 )
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.pipelines.handovers import SelectedMethod
 
 
@@ -69,6 +70,7 @@ def learn_hierarchy_intervals(
     selected_method: SelectedMethod,
     panel: pd.DataFrame,
     stores: pd.DataFrame,
+    intervals: IntervalParams,
 ) -> tuple[LevelHalfWidths, pd.DataFrame]:
     """Learn from the selected method's past forecasts how wide the intervals of sums must be, and judge them.
 
@@ -77,14 +79,17 @@ def learn_hierarchy_intervals(
         selected_method: Whose forecasts count.
         panel: Gap-free weekly turnover.
         stores: Region and zone.
+        intervals: How much each window counts.
 
     Returns:
-        Level -> coverage in per cent -> department -> half-width, as JSON can hold it; and how many past sums
-        fell into the intervals that the other windows would have given them, see
+        Level -> half-widths, as JSON can hold them; and how many past sums fell into the intervals that the other windows would have given them, see
         ``forecasting.intervals.hierarchy.measure_level_coverage``.
     """
     own = backtest[backtest["method"] == selected_method.method]
-    return learn_level_half_widths(own, panel, stores), measure_level_coverage(own, panel, stores)
+    return (
+        learn_level_half_widths(own, panel, stores, intervals),
+        measure_level_coverage(own, panel, stores, intervals),
+    )
 
 
 def compare_with_selected(backtest: pd.DataFrame, selected_method: SelectedMethod) -> pd.DataFrame:

@@ -13,9 +13,9 @@ from sales_forecast.forecasting.evaluation.cold_start_backtest import (
     ColdStartBacktestParams,
     forecast_cold_starts,
 )
+from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
 from sales_forecast.forecasting.evaluation.metrics import score
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
@@ -27,10 +27,10 @@ def backtest_cold_starts(
     selected_method: SelectedMethod,
     backtest: BacktestParams,
     methods: Methods,
-    intervals: IntervalParams,
     cold_start_backtest: ColdStartBacktestParams,
     level_shifts: LevelShiftParams,
     fitting: FittingParams,
+    fold_cache: FoldCacheParams,
 ) -> pd.DataFrame:
     """Forecast stores of which the selected method sees no more than the last weeks.
 
@@ -39,16 +39,17 @@ def backtest_cold_starts(
         selected_method: Whose forecasts are wanted.
         backtest: Cutoffs and horizon.
         methods: Candidates.
-        intervals: What errors are measured in.
         cold_start_backtest: Which stores, and at how many cutoffs.
         level_shifts: How level shifts are found.
         fitting: Who fits.
+        fold_cache: Where folds are that were computed before; the method learns from them.
 
     Returns:
         See ``forecasting.evaluation.cold_start_backtest.forecast_cold_starts``.
     """
     method = methods.root[selected_method.method]
-    today = ForecastContext.latest(model_input, level_shifts)
+    kept = FoldCache(fold_cache)
+    today = ForecastContext.latest(model_input, level_shifts).changed(forecaster=kept.fit_and_forecast)
     cutoffs = plan_cutoffs(model_input.panel, backtest)[-cold_start_backtest.cutoffs :]
     folds = [
         forecast_cold_starts(
@@ -57,7 +58,6 @@ def backtest_cold_starts(
             model_input.panel,
             backtest.horizon_weeks,
             cold_start_backtest,
-            intervals,
             fitting,
         )
         for cutoff in track(cutoffs, description="Cold-start backtest")

@@ -16,7 +16,11 @@ from sales_forecast.forecasting.evaluation.backtest import (
 )
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, weeks_ahead
-from sales_forecast.forecasting.intervals.conformal import IntervalParams, origins, refuse_origins_before
+from sales_forecast.forecasting.intervals.windows import (
+    IntervalParams,
+    origin_weights,
+    refuse_origins_before,
+)
 from sales_forecast.forecasting.methods.base import Requirements
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
@@ -33,7 +37,6 @@ def check_plan(
     stores: pd.DataFrame,
     backtest: BacktestParams,
     methods: Methods,
-    intervals: IntervalParams,
 ) -> None:
     """Refuse what cannot work before anything is computed or written.
 
@@ -43,7 +46,6 @@ def check_plan(
         stores: For its columns.
         backtest: Cutoffs and horizon.
         methods: Candidates.
-        intervals: From which past origins their width is learnt.
 
     Raises:
         InputError: Names each impossible parameter.
@@ -56,7 +58,8 @@ def check_plan(
         )
     methods.refuse_problems(Requirements(horizon_weeks, ["department", *stores.columns]))
     cutoffs = plan_cutoffs(weeks, backtest)
-    refuse_origins_before(weeks["week"].min(), cutoffs[0], intervals)
+    known = pd.date_range(weeks["week"].min(), weeks["week"].max(), freq="7D")
+    refuse_origins_before(known, backtest.horizon_weeks, cutoffs[0])
     if backtest.cutoffs is None and len(cutoffs) < backtest.folds:
         logger.info(
             "turnover.backtest: %s of %s folds, the first after %s: before that there is less than a year of "
@@ -93,16 +96,15 @@ def backtest_methods(
         InputError: A cutoff cannot be used.
     """
     cutoffs = plan_cutoffs(model_input.panel, backtest)
-    today = ForecastContext.latest(model_input, level_shifts)
     cache = FoldCache(fold_cache)
-    new = [origin for cutoff in cutoffs for origin in origins(cutoff, intervals)]
-    if fitting.engine != "local":
-        new = [
-            origin
-            for cutoff in cutoffs
-            for origin in origins(cutoff, intervals)
-            if _is_new(origin, today.as_of(cutoff), today, backtest.horizon_weeks, methods, cache)
-        ]
+    today = ForecastContext.latest(model_input, level_shifts).changed(forecaster=cache.fit_and_forecast)
+    weeks = today.raw.weeks
+    new = [
+        origin
+        for cutoff in (cutoffs if fitting.engine != "local" else [])
+        for origin in (cutoff, *origin_weights(weeks[weeks <= cutoff], backtest.horizon_weeks, intervals))
+        if _is_new(origin, today.as_of(cutoff), today, backtest.horizon_weeks, methods, cache)
+    ]
     methods = Methods(prefit(methods.root, today.as_of(cutoffs[-1]), new, fitting) if new else methods.root)
     forecasts: list[pd.DataFrame] = []
     durations: list[dict[str, object]] = []

@@ -13,8 +13,9 @@ from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCach
 from sales_forecast.forecasting.evaluation.gate_result import GateParams
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.intervals.conformal import HalfWidths, IntervalParams, origins
+from sales_forecast.forecasting.intervals.conformal import HalfWidths
 from sales_forecast.forecasting.intervals.hierarchy import LevelHalfWidths, learn_level_half_widths
+from sales_forecast.forecasting.intervals.windows import IntervalParams, origin_weights
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
@@ -54,10 +55,12 @@ def fit_selected(
         fitting: Who fits.
         fold_cache: Where folds are that were computed before.
     """
-    context = ForecastContext.latest(model_input, level_shifts)
+    kept = FoldCache(fold_cache).fit_and_forecast
+    context = ForecastContext.latest(model_input, level_shifts).changed(forecaster=kept)
     name = selected_method.method
     chosen = {name: methods.root[name]}
-    method = prefit(chosen, context, origins(context.cutoff, intervals), fitting)[name]
+    learned_from = origin_weights(context.raw.weeks, backtest.horizon_weeks, intervals)
+    method = prefit(chosen, context, [context.cutoff, *learned_from], fitting)[name]
     return TurnoverModel(
         name=name,
         method=methods.root[name],
@@ -65,9 +68,7 @@ def fit_selected(
         horizon_weeks=backtest.horizon_weeks,
         level_shifts=level_shifts,
         intervals=intervals,
-        half_widths=learn_half_widths(
-            method, context, intervals, backtest.horizon_weeks, FoldCache(fold_cache).fit_and_forecast
-        ),
+        half_widths=learn_half_widths(method, context, intervals, backtest.horizon_weeks, kept),
         cold_start_half_widths=cold_start_half_widths,
         level_half_widths=level_half_widths,
         fitted=method.fit(context),
@@ -84,6 +85,7 @@ def submit(
     forecast_index: pd.DataFrame,
     data_version: DataVersion,
     gate: GateParams,
+    fold_cache: FoldCacheParams,
 ) -> list[Submission[TurnoverPackage]]:
     """Hand this run's model to the registry; if it is refused on newer data, the one that serves, refitted.
 
@@ -97,6 +99,7 @@ def submit(
         forecast_index: The weeks that are wanted.
         data_version: Of this run's raw files.
         gate: What a refit must meet.
+        fold_cache: Where folds are that were computed before.
     """
     past = model_input.panel[["store", "department", "week", "turnover"]]
     data = replace(model_input, panel=past)
@@ -126,8 +129,10 @@ def submit(
     if champion is None or promote or not is_newer(model, champion, data_version):
         return submissions
     served = champion.package.model
-    again = served.refit(served.context(model_input))
-    sums = {"level_half_widths": learn_level_half_widths(champion_backtest, past, model_input.stores)}
+    kept = FoldCache(fold_cache).fit_and_forecast
+    again = served.refit(served.context(model_input).changed(forecaster=kept))
+    learned = learn_level_half_widths(champion_backtest, past, model_input.stores, served.intervals)
+    sums = {"level_half_widths": learned}
     why = f"refit: version {champion.version} on newer data, as {model.name} was refused"
     refitted = again.model_copy(update=sums)
     objections = check_refit(refitted, champion.package, model_input, gate)

@@ -1,0 +1,142 @@
+"""How large errors of forecasts usually are: the nonconformity scale that intervals are measured in.
+
+Errors are differences of powers of turnover, by default of square roots, so that a range reaches farther up
+than down. Their size is a power of the forecast, of the series' mean week and of how volatile the series was,
+with exponents that are learned from past errors: large stores have relatively smaller errors than small ones,
+by how much differs between retailers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from sales_forecast.forecasting.panel.matrix import SERIES_KEYS, FloatArray
+
+PRIOR_ERRORS = 8
+"""The relative error of a series is averaged with so many mean errors of its department."""
+
+SMALLEST_ERROR = 0.01
+"""Share of a transformed mean week that is added to each error before its logarithm is taken."""
+
+MIN_WEEK = 1e-9
+"""Currency units: the mean week of a series that sells nothing."""
+
+
+class ErrorScale(BaseModel, frozen=True, extra="forbid"):
+    """Nonconformity scale: usual size of the error of a forecast, up to a factor for each department."""
+
+    share: float
+    """Share of the mean week that is added to forecasts and turnover: weeks off season have errors too."""
+
+    power: float = 0.5
+    """Errors are differences of this power of turnover."""
+
+    forecast_exponent: float = 1.0
+    mean_week_exponent: float = 0.0
+    volatility_exponent: float = 0.0
+    volatility: dict[str, dict[str, float]] = {}
+    """Department -> store -> logarithm of the series' usual relative error; others have that of ``""``."""
+
+    def transform(self, amount: FloatArray, mean_week: FloatArray) -> FloatArray:
+        """Currency units per week in units of errors."""
+        raised: FloatArray = (np.maximum(amount, 0) + self.share * mean_week + MIN_WEEK) ** self.power
+        return raised
+
+    def ends(
+        self, forecast: FloatArray, mean_week: FloatArray, distance: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Amounts that are a distance in units of errors below and above forecasts, none below zero."""
+        if self.power == 1:
+            return np.maximum(forecast - distance, 0), forecast + distance
+        centre, floor = self.transform(forecast, mean_week), self.share * mean_week + MIN_WEEK
+        low = np.maximum(centre - distance, 0) ** (1 / self.power) - floor
+        high = (centre + distance) ** (1 / self.power) - floor
+        return np.clip(low, 0, forecast), np.maximum(high, forecast)
+
+    def of(self, forecasts: pd.DataFrame, mean_week: pd.Series[float]) -> FloatArray:
+        """Nonconformity scale of each forecast.
+
+        Args:
+            forecasts: ``store, department, forecast``.
+            mean_week: Mean week of each row's series, currency units.
+        """
+        mean = np.maximum(mean_week.to_numpy(dtype=float), MIN_WEEK)
+        level = forecasts["forecast"].to_numpy(dtype=float) + self.share * mean + MIN_WEEK
+        scale: FloatArray = level**self.forecast_exponent * mean**self.mean_week_exponent
+        if self.volatility_exponent:
+            scale = scale * np.exp(self.volatility_exponent * self._volatility_of(forecasts))
+        return scale
+
+    def _volatility_of(self, rows: pd.DataFrame) -> FloatArray:
+        known = pd.Series(
+            {(department, store): v for department, of in self.volatility.items() for store, v in of.items()}
+        )
+        departments, stores = rows["department"].astype(str), rows["store"].astype(str)
+        own = known.reindex(pd.MultiIndex.from_arrays([departments, stores])).to_numpy(dtype=float)
+        of_department = known.reindex(pd.MultiIndex.from_product([departments, [""]])).to_numpy(dtype=float)
+        return np.where(np.isnan(own), np.nan_to_num(of_department, nan=known.get(("", ""), 0.0)), own)
+
+
+def learn_error_scale(past: pd.DataFrame, share: float, *, with_volatility: bool) -> ErrorScale:
+    """Learn the exponents by weighted least squares of the logarithms of past errors.
+
+    Args:
+        past: ``cutoff, store, department, forecast, turnover, mean_week, weight``.
+        share: Share of the mean week that is added to forecasts and turnover.
+        with_volatility: Whether the past errors of a series tell how large its next ones are. Those of every
+            second window are explained by those of the others, so that none explains itself.
+    """
+    plain = ErrorScale(share=share)
+    mean = np.maximum(past["mean_week"].to_numpy(dtype=float), MIN_WEEK)
+    forecast = plain.transform(past["forecast"].to_numpy(dtype=float), mean)
+    error = np.abs(plain.transform(past["turnover"].to_numpy(dtype=float), mean) - forecast)
+    columns = [np.log(past["forecast"].to_numpy(dtype=float) + share * mean + MIN_WEEK), np.log(mean)]
+    volatility: dict[str, dict[str, float]] = {}
+    if with_volatility:
+        relative = past[[*SERIES_KEYS, "cutoff"]].assign(error=error / forecast)
+        volatility = _volatility(relative)
+        odd = past["cutoff"].rank(method="dense").to_numpy() % 2 == 1
+        explained = np.zeros(len(past))
+        for half in (odd, ~odd):
+            others = relative[~half] if (~half).any() else relative
+            scale = ErrorScale(share=share, volatility=_volatility(others))
+            explained[half] = scale._volatility_of(past[half])
+        columns.append(explained)
+    target = np.log(error + SMALLEST_ERROR * (mean + MIN_WEEK) ** plain.power)
+    slopes = _within_departments(np.column_stack(columns), target, past)
+    return ErrorScale(
+        share=share,
+        forecast_exponent=slopes[0],
+        mean_week_exponent=slopes[1],
+        volatility_exponent=slopes[2] if with_volatility else 0.0,
+        volatility=volatility,
+    )
+
+
+def _volatility(relative: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Logarithm of the mean relative error of each series, drawn towards that of its department."""
+    labels = [relative[key].astype(str) for key in ("department", "store")]
+    of_department = relative["error"].groupby(labels[0]).mean()
+    sums = relative["error"].groupby(labels).agg(["sum", "count"])
+    prior = of_department.reindex(sums.index.get_level_values(0)).to_numpy()
+    means = np.log((sums["sum"] + PRIOR_ERRORS * prior) / (sums["count"] + PRIOR_ERRORS) + MIN_WEEK)
+    found: dict[str, dict[str, float]] = {"": {"": float(np.log(relative["error"].mean() + MIN_WEEK))}}
+    for department, rows in means.groupby(level=0):
+        found[str(department)] = {"": float(rows.mean())} | rows.droplevel(0).to_dict()
+    return found
+
+
+def _within_departments(columns: FloatArray, target: FloatArray, past: pd.DataFrame) -> list[float]:
+    """Slopes of a weighted regression with an intercept for each department."""
+    weight = past["weight"].to_numpy(dtype=float)
+    number, _ = pd.factorize(past["department"])
+    total = np.bincount(number, weight)
+    joint = np.column_stack([columns, target])
+    for column in range(joint.shape[1]):
+        mean = np.bincount(number, weight * joint[:, column]) / np.maximum(total, MIN_WEEK)
+        joint[:, column] -= mean[number]
+    root = np.sqrt(weight)[:, None]
+    slopes, *_ = np.linalg.lstsq(joint[:, :-1] * root, joint[:, -1] * root[:, 0])
+    return [float(slope) for slope in slopes]
