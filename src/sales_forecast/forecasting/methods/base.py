@@ -13,7 +13,11 @@ from pydantic import BaseModel, JsonValue
 from typing_extensions import TypeVar
 
 from sales_forecast.errors import InputError, ShortHistoryError
-from sales_forecast.forecasting.features.cold_start import forecast_from_peers, is_cold_start
+from sales_forecast.forecasting.features.cold_start import (
+    forecast_from_peers,
+    is_cold_start,
+    repeat_peers,
+)
 from sales_forecast.forecasting.features.context import ForecastContext, repeat_last_year, weeks_ahead
 from sales_forecast.forecasting.features.feature_groups import FeatureGroup
 from sales_forecast.forecasting.panel.matrix import FloatArray
@@ -125,7 +129,8 @@ def forecast_all(
 
     A series of a few weeks, or of none, is forecast from its peers (``cold_start``); another one that the
     method cannot forecast gets the mean of its department's forecasts in that week; a department that the
-    method cannot forecast repeats its own past.
+    method cannot forecast repeats its own past. If none of its series with a past is among the rows, or if
+    there are none, the past of other series is repeated (``repeat_peers``).
 
     Args:
         method: The forecasting method.
@@ -138,7 +143,7 @@ def forecast_all(
         ``cold_start``.
 
     Raises:
-        InputError: A row lies at or before the cutoff, or a whole department cannot be forecast.
+        InputError: A row lies at or before the cutoff, or no turnover is known at all.
     """
     horizon = weeks_ahead(forecast_index, context.cutoff)
     if (horizon < 1).any():
@@ -157,12 +162,13 @@ def forecast_all(
     if forecasts["forecast"].isna().any():  # such as a department that is a few weeks old
         repeated = pd.Series(repeat_last_year(context.raw, forecast_index, context.cutoff), forecasts.index)
         forecasts = _fill_from_department(forecasts.fillna({"forecast": repeated}))
+    if forecasts["forecast"].isna().any():  # such as a department that only other stores have sold so far
+        forecasts = forecasts.fillna({"forecast": repeat_peers(context, forecast_index)})
     forecasts["forecast"] = forecasts["forecast"].clip(lower=0)
     if (missing := forecasts["forecast"].isna()).any():
-        departments = sorted(forecasts.loc[missing, "department"].astype(str).unique())
         raise ShortHistoryError(
-            f"no forecast for department(s) {', '.join(departments)}: no store has any history up to "
-            f"{context.cutoff:%Y-%m-%d}. Leave them out until one has."
+            f"no forecast of {missing.sum()} row(s) of the forecast index: no turnover is known up to "
+            f"{context.cutoff:%Y-%m-%d}. Bring more history."
         )
     return forecasts
 
