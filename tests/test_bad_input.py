@@ -58,7 +58,7 @@ BAD = {
     "a week off the grid": Bad(
         SALES,
         put("day_id", "2016-02-03", 7, 8),
-        ("'day_id': 2 value(s) that are not a Saturday", "row 9: '2016-02-03'"),
+        ("'day_id': 2 value(s) that are not a Saturday but a Wednesday", "row 9: '2016-02-03'"),
     ),
     "the same key twice": Bad(
         SALES,

@@ -207,7 +207,7 @@ def test_keys_are_numbers_in_every_table_if_the_stores_are():
             (1, 88, "2016-01-09"),
             "'day_id': 1 value(s) that are not after 2016-01-09, the last week sold (row 3: '2016-01-09')",
         ),
-        ((1, 88, "2016-01-17"), "'day_id': 1 value(s) that are not a Saturday"),
+        ((1, 88, "2016-01-17"), "'day_id': 1 value(s) that are not a Saturday but a Sunday, see"),
         ((2, 88, "2016-01-16"), "1 value(s) that repeat an earlier key (row 3: 2 88 '2016-01-16')"),
     ],
 )
@@ -469,7 +469,9 @@ def test_every_engine_reads_dates_written_another_way(engine, tmp_path):
     params = SET_ASIDE.model_copy(update={"date_format": "%d/%m/%Y"})
     sales, rejected = read_sales(ENGINES[engine](tmp_path / "train.csv"), _shops(1), params)
     assert _to_pandas(sales)["week"].tolist() == _weeks(6, 7)
-    assert _to_pandas(rejected)["reason"].tolist() == ["day_id: values that are not a Saturday"]
+    assert _to_pandas(rejected)["reason"].tolist() == [
+        "day_id: values that are not a Saturday but a Sunday, see turnover.read.week_starts_on and week_named_by"
+    ]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

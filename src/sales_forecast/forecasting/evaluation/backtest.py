@@ -95,14 +95,14 @@ def plan_cutoffs(
     """
     weeks = pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D")
     newest = weeks.max() - pd.Timedelta(weeks=backtest.horizon_weeks)
-    if backtest.cutoffs is not None:
-        return _fixed(backtest.cutoffs, weeks, backtest.horizon_weeks, f"{option}.cutoffs")
     if newest not in weeks:
         raise InputError(
             f"{option}.horizon_weeks: the history has {len(weeks)} week(s), from {weeks.min():%Y-%m-%d} to "
             f"{weeks.max():%Y-%m-%d}; a window of {backtest.horizon_weeks} weeks and a week before it need "
             f"{backtest.horizon_weeks + 1}. Forecast fewer weeks, or bring more history."
         )
+    if backtest.cutoffs is not None:
+        return _fixed(backtest.cutoffs, weeks, backtest.horizon_weeks, f"{option}.cutoffs")
     on_grid = weeks[((weeks - FIRST_GRID_WEEK).days // 7) % backtest.stride_weeks == 0]
     first = weeks.min() + pd.Timedelta(weeks=MIN_HISTORY_WEEKS + backtest.horizon_weeks)
     apart = backtest.stride_weeks >= backtest.horizon_weeks  # then the newest overlaps no other, either
@@ -121,14 +121,19 @@ def plan_cutoffs(
 
 
 def _fixed(cutoffs: Cutoffs, weeks: pd.DatetimeIndex, horizon_weeks: int, option: str) -> list[pd.Timestamp]:
-    last = weeks.max() - pd.Timedelta(weeks=horizon_weeks)
+    usable = weeks[:-horizon_weeks]
     wanted = sorted(pd.Timestamp(cutoff) for cutoff in cutoffs)
-    unusable = [cutoff for cutoff in wanted if cutoff not in weeks or cutoff > last]
+    unusable = [cutoff for cutoff in wanted if cutoff not in usable]
     if unusable:
+        nearest = usable[usable.get_indexer(pd.DatetimeIndex(unusable), method="nearest")]
+        examples = ", ".join(
+            f"{cutoff:%Y-%m-%d} (nearest usable: {near:%Y-%m-%d})"
+            for cutoff, near in zip(unusable[:3], nearest[:3], strict=True)
+        )
         raise InputError(
-            f"{option}: {len(unusable)} of {len(wanted)} cannot be used, e.g. "
-            f"{unusable[0]:%Y-%m-%d}. A cutoff must be a week of the panel between {weeks.min():%Y-%m-%d} "
-            f"and {last:%Y-%m-%d}, {horizon_weeks} weeks before its last."
+            f"{option}: {len(unusable)} of {len(wanted)} cannot be used, e.g. {examples}. A cutoff must be "
+            f"the first day of a week of the panel, a {usable[0]:%A} between {usable[0]:%Y-%m-%d} and "
+            f"{usable[-1]:%Y-%m-%d}, {horizon_weeks} weeks before its last."
         )
     return wanted
 

@@ -97,8 +97,11 @@ def date_rules(
         ),
     ]
     if weekday is not None:
-        off_grid = [text for text, day in dates.items() if f"{day:%A}".lower() != weekday]
-        rules.append(Rule(column, f"are not a {weekday.title()}", nw.col(column).is_in(off_grid)))
+        off_grid = {text: day for text, day in dates.items() if f"{day:%A}".lower() != weekday}
+        found = _but_weekdays(off_grid.values())
+        see = "see turnover.read.week_starts_on and week_named_by"
+        reason = f"are not a {weekday.title()}{found}, {see}"
+        rules.append(Rule(column, reason, nw.col(column).is_in(list(off_grid))))
     if after is not None:
         past = [text for text, day in dates.items() if day <= after]
         rules.append(
@@ -109,6 +112,14 @@ def date_rules(
             )
         )
     return rules
+
+
+def _but_weekdays(days: Iterable[datetime]) -> str:
+    """Write the weekdays of dates as ``" but a Monday, Tuesday or Friday"``."""
+    names = [f"{day:%A}" for _, day in sorted({day.weekday(): day for day in days}.items())]
+    if len(names) > 1:
+        names = [", ".join(names[:-1]), names[-1]]
+    return f" but a {' or '.join(names)}" if names else ""
 
 
 def _parse_day(value: object, date_format: str) -> datetime | None:
