@@ -529,6 +529,50 @@ def test_future_covariates_may_be_blank_in_the_past_but_not_in_the_future():
     assert "turnover.read.future_covariates needs its value in every week to forecast" in str(stopped.value)
 
 
+@pytest.mark.parametrize("engine", [*ENGINES, "pandas"])
+@pytest.mark.parametrize(
+    ("past", "future"),
+    [
+        (["TRUE", "FALSE", ""], ["TRUE", "FALSE"]),
+        (["true", "false", "true"], ["true", "true"]),
+        (["True", "False", " True "], ["False", "1"]),
+        (["yes", "No", ""], ["YES", "no"]),
+        (["TRUE", "0.25", "0"], ["FALSE", "0.5"]),
+    ],
+)
+def test_true_and_false_of_a_future_covariate_are_one_and_zero(engine, past, future, tmp_path):
+    read_file = {"pandas": _read_pandas, **ENGINES}[engine]
+    read = _promoting()
+    stores = read_stores(pd.DataFrame({"shop": [1]}), read, FRANCE)
+    _promoted(["2016-01-02", "2016-01-09", "2016-01-16"], past).to_csv(tmp_path / "train.csv", index=False)
+    _promoted(["2016-01-23", "2016-01-30"], future).to_csv(tmp_path / "test.csv", index=False)
+    sales, _ = read_sales(read_file(tmp_path / "train.csv"), stores, read)
+    forecast_index = read_forecast_index(read_file(tmp_path / "test.csv"), stores, sales, read)
+    meaning = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, "": np.nan}
+    words = [word.strip().lower() for word in (*past, *future)]
+    expected = [meaning[word] if word in meaning else float(word) for word in words]
+    found = pd.concat([_to_pandas(sales), _to_pandas(forecast_index)]).sort_values("week")
+    np.testing.assert_array_equal(found["promotion"], expected)
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "pandas"])
+def test_words_that_are_neither_are_told_what_would_be(engine, tmp_path):
+    _promoted(["2016-01-02", "2016-01-09"], ["TRUE", "maybe"]).to_csv(tmp_path / "train.csv", index=False)
+    raw = {"pandas": _read_pandas, **ENGINES}[engine](tmp_path / "train.csv")
+    with pytest.raises(DataContractError, match=r"'promo': 1 value\(s\) that are not numbers, true or false"):
+        read_sales(raw, _shops(1), _promoting())
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "pandas"])
+@pytest.mark.parametrize("turnover", [["TRUE", "FALSE"], ["TRUE", "5"]])
+def test_a_turnover_of_true_is_no_number(engine, turnover, tmp_path):
+    sold = _promoted(["2016-01-02", "2016-01-09"], [0, 0]).assign(turnover=turnover)
+    sold.to_csv(tmp_path / "train.csv", index=False)
+    raw = {"pandas": _read_pandas, **ENGINES}[engine](tmp_path / "train.csv")
+    with pytest.raises(DataContractError, match=r"'turnover': [12] value\(s\) that are not numbers \("):
+        read_sales(raw, _shops(1), _promoting())
+
+
 def test_a_retailer_that_knows_nothing_ahead_has_an_empty_table():
     sales = _sold([0, 1], [1.0, 2.0])
     assert list(gather_future_covariates(sales, sales, STOP).columns) == ["store", "department", "week"]

@@ -10,9 +10,12 @@ import narwhals as nw
 import pandas as pd
 
 from sales_forecast.pipelines.data_processing.values import (
+    FALSE,
+    TRUE,
     WHOLE_NUMBER,
     Frame,
     as_label,
+    as_word,
     is_number,
     mostly_whole_numbers,
 )
@@ -64,13 +67,18 @@ def key_rules(frame: Frame, columns: Sequence[str]) -> list[Rule]:
     return rules
 
 
-def rules_for_numbers(frame: Frame, column: str, *, required: bool = True) -> list[Rule]:
-    """A quantity must be a finite number."""
+def rules_for_numbers(
+    frame: Frame, column: str, *, required: bool = True, or_flags: bool = False
+) -> list[Rule]:
+    """A quantity must be a finite number; with ``or_flags``, true or false will do."""
     missing = missing_rules(frame, [column]) if required else []
     if not is_number(frame, column):
         text = nw.col(column).cast(nw.String).str.strip_chars()
         allowed = nw.col(column).is_null() | (text == "") | text.str.contains(_NUMBER)
-        return [*missing, Rule(column, "are not numbers", ~allowed)]
+        if or_flags:
+            allowed = allowed | as_word(column).is_in([*TRUE, *FALSE])
+        reason = f"are not numbers{', true or false (yes or no)' if or_flags else ''}"
+        return [*missing, Rule(column, reason, ~allowed)]
     value = nw.col(column).cast(nw.Float64)
     infinite = (value == float("inf")) | (value == float("-inf"))
     return [

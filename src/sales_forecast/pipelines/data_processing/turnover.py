@@ -5,6 +5,7 @@ The nodes are narwhals functions: the dataset types in the catalog choose the en
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import narwhals as nw
@@ -60,7 +61,7 @@ def read_sales(
         *_taken_labels(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day),
         *rules_for_numbers(frame, "turnover"),
-        *(rule for name in read.future_covariates for rule in rules_for_numbers(frame, name, required=False)),
+        *_covariate_rules(frame, read, required=False),
         _unknown_stores(frame, stores, read),
     ]
     on_bad = OnBad(
@@ -91,6 +92,11 @@ def _taken_labels(frame: Frame, keys: list[str]) -> list[Rule]:
     """Sums over departments, or stores, are called so."""
     taken = [as_label(frame, key) == "all" for key in keys]
     return [Rule(key, "are 'all', our name for sums", bad) for key, bad in zip(keys, taken, strict=True)]
+
+
+def _covariate_rules(frame: Frame, read: ReadTurnoverParams, *, required: bool) -> Iterator[Rule]:
+    for name in read.future_covariates:
+        yield from rules_for_numbers(frame, name, required=required, or_flags=True)
 
 
 def _one_department() -> nw.Expr:
@@ -128,7 +134,7 @@ def read_forecast_index(
         *key_rules(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day, after=last),
         _unknown_stores(frame, stores, read),
-        *(rule for name in read.future_covariates for rule in rules_for_numbers(frame, name)),
+        *_covariate_rules(frame, read, required=True),
     ]
     if "department" in columns:
         departments = history.select("department").unique().collect()["department"].to_list()
