@@ -42,6 +42,20 @@ class TurnoverColumns(Params):
     stores: Columns
 
 
+def _without_aggregations(columns: object) -> object:
+    if columns is None:
+        return {}
+    if isinstance(columns, list | tuple) and all(isinstance(name, str) for name in columns):
+        return dict.fromkeys(columns)
+    return columns
+
+
+FutureCovariates = Annotated[
+    dict[ColumnName, Literal["mean", "sum", "max"] | None], BeforeValidator(_without_aggregations)
+]
+"""Column -> how days make a week of it; a list of columns where rows are weeks."""
+
+
 PLACE = {"postcode", "latitude", "longitude", "region", "zone"}
 """What a table of stores may tell besides attributes of the retailer's own."""
 
@@ -62,8 +76,8 @@ class ReadTurnoverParams(Params):
     week_named_by: Literal["first_day", "last_day"] = "first_day"
     from_date: date | None = None
     to_date: date | None = None
-    future_covariates: dict[ColumnName, Literal["mean", "sum", "max"]] = {}
-    """Columns of sales and forecast index known before a week comes -> how days make a week of them."""
+    future_covariates: FutureCovariates = {}
+    """Columns of sales and forecast index that are known before a week comes."""
 
     attributes: dict[ColumnName, Literal["text", "number"]] = {}
     """Columns of stores that methods may use, beside its place."""
@@ -74,6 +88,16 @@ class ReadTurnoverParams(Params):
     def _dates_in_order(self) -> ReadTurnoverParams:
         if self.from_date and self.to_date and self.from_date > self.to_date:
             raise ValueError(f"turnover.read.from_date: {self.from_date} is after to_date, {self.to_date}")
+        return self
+
+    @model_validator(mode="after")
+    def _days_that_make_weeks(self) -> ReadTurnoverParams:
+        open_ones = [name for name, how in self.future_covariates.items() if how is None]
+        if self.rows_are == "days" and open_ones:
+            raise ValueError(
+                f"turnover.read.future_covariates: {', '.join(open_ones)} does not say how days make a week: "
+                f"{{{open_ones[0]}: mean}}, or sum or max. Names are enough where rows_are: weeks"
+            )
         return self
 
     @model_validator(mode="after")

@@ -35,7 +35,7 @@ def as_number(frame: Frame, column: str) -> nw.Expr:
     if is_number(frame, column):
         return nw.col(column).cast(nw.Float64)
     text, word = nw.col(column).cast(nw.String).str.strip_chars(), as_word(column)
-    number = nw.when(text != "").then(text)
+    number: nw.Expr = nw.when(text != "").then(text)
     number = nw.when(word.is_in(FALSE)).then(nw.lit("0")).otherwise(number)
     number = nw.when(word.is_in(TRUE)).then(nw.lit("1")).otherwise(number)
     return number.cast(nw.Float64).alias(column)

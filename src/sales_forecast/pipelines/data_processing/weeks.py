@@ -68,7 +68,7 @@ def _nothing_left(file: str) -> DataContractError:
 def _summed(days: Frame, read: ReadTurnoverParams) -> Frame:
     """One row a week; what is known of no day is unknown of the week."""
     sold = {"turnover": "sum"} if "turnover" in days.collect_schema().names() else {}
-    made = sold | dict(read.future_covariates)
+    made = sold | {name: how for name, how in read.future_covariates.items() if how}
     known = [nw.col(name).count().alias(f"{name}_days") for name in read.future_covariates]
     weeks = days.group_by("store", "department", "week").agg(
         *(getattr(nw.col(name), how)() for name, how in made.items()), *known
