@@ -144,6 +144,46 @@ def test_a_short_history_has_fewer_folds_and_at_least_one():
         _planned(WEEKS[7])
 
 
+STEADY = pd.DataFrame({"store": 1, "department": 88, "week": WEEKS, "turnover": 5.0})
+"""One series that is planned at weeks 142, 146, 150, 154 and so on."""
+
+EIGHT = BacktestParams(horizon_weeks=8)
+
+
+def _left_out(panel: pd.DataFrame) -> list[int]:
+    return [
+        WEEKS.get_loc(cutoff)
+        for cutoff in plan_cutoffs(STEADY, EIGHT)
+        if cutoff not in plan_cutoffs(panel, EIGHT)
+    ]
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [lambda panel: panel, lambda panel: panel.dropna(), lambda panel: panel.dropna()[["week"]]],
+    ids=["gaps", "no rows", "weeks only"],
+)
+def test_a_window_in_which_the_chain_was_closed_is_left_out(tell):
+    closed = STEADY["week"].between(WEEKS[151], WEEKS[162])
+    panel = tell(STEADY.assign(turnover=STEADY["turnover"].mask(closed)))
+    assert _left_out(panel) == [150, 154]
+    fixed = BacktestParams(horizon_weeks=8, cutoffs=[WEEKS[151].date()])
+    with pytest.raises(InputError, match=rf"{WEEKS[151]:%Y-%m-%d} \(nearest usable: {WEEKS[149]:%Y-%m-%d}\)"):
+        plan_cutoffs(panel, fixed)
+
+
+def test_a_window_in_which_all_stores_have_new_numbers_is_left_out():
+    assert _left_out(STEADY.assign(store=np.where(STEADY["week"] > WEEKS[150], 2, 1))) == [150]
+    assert _left_out(STEADY.assign(store=np.where(STEADY["week"] > WEEKS[240], 2, 1))) == [240]  # the newest
+
+
+def test_a_history_of_which_no_window_can_be_scored_is_refused():
+    young = STEADY.head(9).assign(store=range(9))
+    for backtest in (EIGHT, BacktestParams(horizon_weeks=8, cutoffs=[WEEKS[0].date()])):
+        with pytest.raises(InputError, match=r"turnover\.backtest: .* no series with turnover in a window"):
+            plan_cutoffs(young, backtest)
+
+
 def test_windows_that_tuning_has_seen_are_left_out():
     cutoffs = _planned("2017-09-30", after="2017-01-07")
     assert cutoffs == [cutoff for cutoff in _planned("2017-09-30") if cutoff >= pd.Timestamp("2017-01-07")]
