@@ -265,7 +265,7 @@ IMPOSSIBLE = {
     ],
     "turnover.methods.blend.short.members.ridge.max_horizon_weeks=7": [
         "turnover.methods.blend.short.members.ridge.max_horizon_weeks: 7 is too few",
-        "the file of weeks to forecast wants 8",
+        "the file of weeks to forecast (turnover.read.max_horizon_weeks leaves later ones out) wants 8",
     ],
     "turnover.methods.blend.enough.members.boosting.partition=[brand]": [
         "turnover.methods.blend.enough.members.boosting.partition: brand is no column",

@@ -219,6 +219,29 @@ def test_a_wanted_forecast_must_be_of_a_known_store_and_department_after_the_las
     assert complaint in str(stopped.value)
 
 
+@pytest.mark.parametrize("week_named_by", ["first_day", "last_day"])
+def test_weeks_beyond_the_horizon_may_be_left_out(week_named_by, caplog):
+    read = STOP.model_copy(update={"max_horizon_weeks": 2, "week_named_by": week_named_by})
+    label = pd.Timedelta(days=0 if week_named_by == "first_day" else 6)
+    days = [f"{week + label:%Y-%m-%d}" for week in _weeks(2, 3, 4, 9)]
+    raw = _raw_sales([(1, 88, day, 0.0) for day in days])
+    with caplog.at_level("INFO"):
+        forecast_index = read_forecast_index(raw, _shops(1), _sold([0, 1], [5, 6]), read)
+    assert forecast_index["week"].tolist() == _weeks(2, 3)
+    assert "test.csv: 2 of 4 row(s) are more than 2 weeks after the last week sold" in caplog.text
+    whole = read_forecast_index(
+        raw, _shops(1), _sold([0, 1], [5, 6]), read.model_copy(update={"max_horizon_weeks": None})
+    )
+    assert len(whole) == 4
+
+
+def test_a_forecast_index_wholly_beyond_the_horizon_is_refused():
+    read = STOP.model_copy(update={"max_horizon_weeks": 2})
+    raw = _raw_sales([(1, 88, "2016-02-13", 0.0)])
+    with pytest.raises(DataContractError, match=r"test\.csv: none of 1 row\(s\) .*weeks up to 2016-01-23"):
+        read_forecast_index(raw, _shops(1), _sold([0, 1], [5, 6]), read)
+
+
 def test_a_column_that_the_configuration_forgets_is_named():
     short = COLUMNS | {"forecast_index": {"store": "s", "week": "w"}}
     with pytest.raises(ValidationError, match=r"turnover\.columns\.forecast_index does not name department"):
@@ -472,6 +495,14 @@ def test_every_engine_reads_dates_written_another_way(engine, tmp_path):
     assert _to_pandas(rejected)["reason"].tolist() == [
         "day_id: values that are not a Saturday but a Sunday, see turnover.read.week_starts_on and week_named_by"
     ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_leaves_out_weeks_beyond_the_horizon(engine, tmp_path):
+    _raw_sales([(1, 88, "2016-01-16", 0), (1, 88, "2016-01-23", 0)]).to_csv(tmp_path / "t.csv", index=False)
+    read = STOP.model_copy(update={"max_horizon_weeks": 1})
+    wanted = read_forecast_index(ENGINES[engine](tmp_path / "t.csv"), _shops(1), _sold([0, 1], [5, 6]), read)
+    assert _to_pandas(wanted)["week"].tolist() == _weeks(2)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -34,6 +34,13 @@ class BestWeekSoFar(Method, frozen=True):
 
 
 INTERVALS = IntervalParams(weeks_back=(2,), scale_share=0.1)
+RIDGE = {
+    "type": "ridge",
+    "max_horizon_weeks": 8,
+    "origin_spacing_weeks": 3,
+    "season_width_weeks": 8,
+    "penalty": 1.0,
+}
 METHODS = Methods({"last_year": SeasonalNaive(), "highest": BestWeekSoFar()})
 
 
@@ -136,3 +143,15 @@ def test_windows_without_sales_are_named_because_no_error_can_be_measured_in_the
     assert "2016-02-20 was the last week with sales" in str(stopped.value)
     _check(sales, cutoffs=[WEEKS[58].date(), WEEKS[67].date()])  # the first window still saw some
     _check(sales.assign(turnover=-sales["turnover"]), cutoffs=[WEEKS[58].date()])  # returns are sales, too
+
+
+def test_weeks_beyond_the_horizon_of_a_method_are_refused_with_the_option_that_leaves_them_out():
+    sales = _panel(1)
+    wanted = sales.tail(1).assign(week=WEEKS[-1] + pd.Timedelta(weeks=13))
+    ridge = Methods({"ridge": RIDGE})
+    with pytest.raises(InputError) as stopped:
+        check_plan(sales, wanted, STORES, BacktestParams(horizon_weeks=2), ridge, INTERVALS)
+    assert str(stopped.value) == (
+        "turnover.methods.ridge.max_horizon_weeks: 8 is too few, the file of weeks to forecast "
+        "(turnover.read.max_horizon_weeks leaves later ones out) wants 13"
+    )

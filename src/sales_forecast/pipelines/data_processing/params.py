@@ -76,6 +76,9 @@ class ReadTurnoverParams(Params):
     week_named_by: Literal["first_day", "last_day"] = "first_day"
     from_date: date | None = None
     to_date: date | None = None
+    max_horizon_weeks: int | None = Field(default=None, gt=0)
+    """Weeks to forecast that are more weeks after the last week sold are left out; None keeps all."""
+
     future_covariates: FutureCovariates = {}
     """Columns of sales and forecast index that are known before a week comes."""
 

@@ -26,7 +26,7 @@ from sales_forecast.pipelines.data_processing.rules import (
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import WEEKLY
 from sales_forecast.pipelines.data_processing.values import Frame, as_key, as_label, as_number, as_week
-from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
+from sales_forecast.pipelines.data_processing.weeks import as_weeks, between, within_horizon
 
 COVARIATE_REMEDY = (
     " A column named under turnover.read.future_covariates needs its value in every week to forecast: "
@@ -129,10 +129,10 @@ def read_forecast_index(
     columns, file = read.columns.forecast_index, read.files.forecast_index
     frame = with_row_numbers(raw_forecast_index, columns)
     history = nw.from_native(sales).lazy()
-    last = history.select(nw.col("week").max()).collect().item() + read.last_label
+    last = history.select(nw.col("week").max()).collect().item()
     rules = [
         *key_rules(frame, _entities(read)),
-        *date_rules(frame, "week", read.date_format, read.label_day, after=last),
+        *date_rules(frame, "week", read.date_format, read.label_day, after=last + read.last_label),
         _unknown_stores(frame, stores, read),
         *_covariate_rules(frame, read, required=True),
     ]
@@ -147,7 +147,7 @@ def read_forecast_index(
         as_week(good, "week", read.date_format),
         *(as_number(good, name) for name in read.future_covariates),
     )
-    weeks: IntoFrame = as_weeks(days, read, file).to_native()
+    weeks: IntoFrame = within_horizon(as_weeks(days, read, file), last.date(), read, file).to_native()
     return weeks
 
 

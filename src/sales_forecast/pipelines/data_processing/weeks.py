@@ -49,6 +49,37 @@ def between(days: Frame, read: ReadTurnoverParams) -> Frame:
     return days
 
 
+def within_horizon(weeks: Frame, last: date, read: ReadTurnoverParams, file: str) -> Frame:
+    """Leave out weeks that are more than ``max_horizon_weeks`` after the last week sold.
+
+    Args:
+        weeks: Rows to be forecast, one a week, named by its first day.
+        last: First day of the last week sold.
+        read: Names the horizon.
+        file: How the file is called in messages.
+
+    Raises:
+        DataContractError: No week is left.
+    """
+    if read.max_horizon_weeks is None:
+        return weeks
+    end = last + timedelta(weeks=read.max_horizon_weeks)
+    near = weeks.filter(nw.col("week").cast(nw.Date) <= end)
+    rows, kept = (int(table.lazy().select(nw.len()).collect().item()) for table in (weeks, near))
+    if kept == 0:
+        raise DataContractError(
+            f"{file}: none of {rows} row(s) is at most {read.max_horizon_weeks} weeks after {last}, the last "
+            f"week sold, and turnover.read.max_horizon_weeks leaves out the others. Bring weeks up to {end}."
+        )
+    if kept < rows:
+        logger.info(
+            "%s: %s of %s row(s) are more than %s weeks after the last week sold and left out "
+            "(turnover.read.max_horizon_weeks)",
+            *(file, rows - kept, rows, read.max_horizon_weeks),
+        )
+    return near
+
+
 def refuse_nothing_left(rows: Frame, file: str) -> None:
     """Stop where no row is left.
 

@@ -52,9 +52,8 @@ def check_plan(
     weeks = known_weeks_with_size(sales)
     horizon_weeks = {"turnover.backtest.horizon_weeks": backtest.horizon_weeks}
     if len(forecast_index):
-        horizon_weeks["the file of weeks to forecast"] = int(
-            weeks_ahead(forecast_index, weeks["week"].max()).max()
-        )
+        wanted = "the file of weeks to forecast (turnover.read.max_horizon_weeks leaves later ones out)"
+        horizon_weeks[wanted] = int(weeks_ahead(forecast_index, weeks["week"].max()).max())
     methods.refuse_problems(Requirements(horizon_weeks, ["department", *stores.columns]))
     cutoffs = plan_cutoffs(weeks, backtest)
     refuse_origins_before(weeks["week"].min(), cutoffs[0], intervals)
