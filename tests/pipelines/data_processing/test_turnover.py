@@ -24,10 +24,10 @@ from sales_forecast.pipelines.data_processing.params import (
 )
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
-    gather_future_covariates,
     read_forecast_index,
     read_sales,
 )
+from sales_forecast.pipelines.data_processing.turnover_covariates import gather_future_covariates
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 from sales_forecast.sample import make_turnover
@@ -551,7 +551,7 @@ def test_future_covariates_may_be_blank_in_the_past_but_not_in_the_future():
     sales, _ = read_sales(_promoted(["2016-01-02", "2016-01-09"], [0.5, None]), stores, read)
     Sales.validate(sales)
     forecast_index = read_forecast_index(_promoted(["2016-01-16"], [0.25]), stores, sales, read)
-    ahead = gather_future_covariates(sales, forecast_index, read)
+    ahead = gather_future_covariates(sales, forecast_index, stores, {}, read)
     assert ahead["promotion"].fillna(-1).tolist() == [0.5, -1, 0.25]
     with pytest.raises(DataContractError) as stopped:
         read_forecast_index(_promoted(["2016-01-16", "2016-01-23"], [0.25, None]), stores, sales, read)
@@ -602,12 +602,6 @@ def test_a_turnover_of_true_is_no_number(engine, turnover, tmp_path):
     raw = {"pandas": _read_pandas, **ENGINES}[engine](tmp_path / "train.csv")
     with pytest.raises(DataContractError, match=r"'turnover': [12] value\(s\) that are not numbers \("):
         read_sales(raw, _shops(1), _promoting())
-
-
-def test_a_retailer_that_knows_nothing_ahead_has_an_empty_table():
-    sales = _sold([0, 1], [1.0, 2.0])
-    assert list(gather_future_covariates(sales, sales, STOP).columns) == ["store", "department", "week"]
-    assert gather_future_covariates(sales, sales, STOP).empty
 
 
 def test_stores_without_a_table_are_those_that_sell():

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import holidays
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+from sales_forecast.pipelines.data_processing.columns import (
+    ColumnName,
+    Columns,
+    CovariateTable,
+    FutureCovariates,
+)
 from sales_forecast.pipelines.params import Params
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -22,38 +29,12 @@ class TurnoverFiles(Params):
     stores: str
 
 
-ColumnName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-def _without_absent(columns: object) -> object:
-    if not isinstance(columns, dict):
-        return columns
-    return {name: given for name, given in columns.items() if given is not None}
-
-
-Columns = Annotated[dict[ColumnName, str], BeforeValidator(_without_absent)]
-
-
 class TurnoverColumns(Params):
     """Name inside the project -> name in the file, per raw table; null for what the file does not have."""
 
     sales: Columns
     forecast_index: Columns
     stores: Columns
-
-
-def _without_aggregations(columns: object) -> object:
-    if columns is None:
-        return {}
-    if isinstance(columns, list | tuple) and all(isinstance(name, str) for name in columns):
-        return dict.fromkeys(columns)
-    return columns
-
-
-FutureCovariates = Annotated[
-    dict[ColumnName, Literal["mean", "sum", "max"] | None], BeforeValidator(_without_aggregations)
-]
-"""Column -> how days make a week of it; a list of columns where rows are weeks."""
 
 
 PLACE = {"postcode", "latitude", "longitude", "region", "zone"}
@@ -81,6 +62,9 @@ class ReadTurnoverParams(Params):
 
     future_covariates: FutureCovariates = {}
     """Columns of sales and forecast index that are known before a week comes."""
+
+    covariate_tables: dict[ColumnName, CovariateTable] = {}
+    """Future covariates of files of their own."""
 
     attributes: dict[ColumnName, Literal["text", "number"]] = {}
     """Columns of stores that methods may use, beside its place."""
@@ -126,18 +110,38 @@ class ReadTurnoverParams(Params):
                     f"turnover.columns.{table} names {', '.join(strange)}, which is not under "
                     f"turnover.read.{options[table]}"
                 )
-        own = [*self.future_covariates, *self.attributes]
+        own = [*self.covariates, *self.attributes]
         if taken := sorted({name for name in own if name in RESERVED or own.count(name) > 1}):
             raise ValueError(
                 f"turnover.read: {', '.join(taken)} is a name of ours, or given twice; choose another under "
-                "future_covariates or attributes"
+                "future_covariates, covariate_tables or attributes"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tables_that_fit(self) -> ReadTurnoverParams:
+        if taken := sorted(set(self.covariate_tables) & set(TurnoverFiles.model_fields)):
+            raise ValueError(
+                f"turnover.covariate_tables: {', '.join(taken)} is the name of a file under files"
+            )
+        for name, table in self.covariate_tables.items():
+            if strange := [key for key in table.keys if key not in self.keys]:
+                raise ValueError(
+                    f"turnover.covariate_tables.{name}.columns names {', '.join(strange)}, which the sales "
+                    "do not have"
+                )
         return self
 
     @property
     def keys(self) -> list[str]:
         """What identifies a row of the sales file."""
-        return [name for name in ("store", "department", "week") if name in self.columns.sales]
+        return [name for name in ROW_KEYS if name in self.columns.sales]
+
+    @property
+    def covariates(self) -> list[str]:
+        """Names of all future covariates."""
+        tables = self.covariate_tables.values()
+        return [*self.future_covariates, *(name for table in tables for name in table.covariates)]
 
     @property
     def last_label(self) -> timedelta:
@@ -146,12 +150,15 @@ class ReadTurnoverParams(Params):
         return timedelta(days=0 if named_by_first else 6)
 
     @property
-    def label_day(self) -> Weekday | None:
-        """The weekday of every date in the files; None if they may be any."""
-        if self.rows_are == "days":
-            return None
+    def weekday_of_weeks(self) -> Weekday:
+        """The weekday of the date that names a week in the files."""
         back = 0 if self.week_named_by == "first_day" else 1
         return WEEKDAYS[(WEEKDAYS.index(self.week_starts_on) - back) % 7]
+
+    @property
+    def label_day(self) -> Weekday | None:
+        """The weekday of every date in the files; None if they may be any."""
+        return None if self.rows_are == "days" else self.weekday_of_weeks
 
 
 class RepairParams(Params):

@@ -88,6 +88,15 @@ def rules_for_numbers(
     ]
 
 
+def rules_for_flags(frame: Frame, columns: Iterable[str], *, required: bool = True) -> list[Rule]:
+    """Quantities must be finite numbers, or true or false."""
+    return [
+        rule
+        for column in columns
+        for rule in rules_for_numbers(frame, column, required=required, or_flags=True)
+    ]
+
+
 def date_rules(
     frame: Frame, column: str, date_format: str, weekday: str | None, after: datetime | None = None
 ) -> list[Rule]:

@@ -5,7 +5,6 @@ The nodes are narwhals functions: the dataset types in the catalog choose the en
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import narwhals as nw
@@ -21,6 +20,7 @@ from sales_forecast.pipelines.data_processing.rules import (
     Rule,
     date_rules,
     key_rules,
+    rules_for_flags,
     rules_for_numbers,
     unknown_rule,
 )
@@ -61,7 +61,7 @@ def read_sales(
         *_taken_labels(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day),
         *rules_for_numbers(frame, "turnover"),
-        *_covariate_rules(frame, read, required=False),
+        *rules_for_flags(frame, read.future_covariates, required=False),
         _unknown_stores(frame, stores, read),
     ]
     on_bad = OnBad(
@@ -92,11 +92,6 @@ def _taken_labels(frame: Frame, keys: list[str]) -> list[Rule]:
     """Sums over departments, or stores, are called so."""
     taken = [as_label(frame, key) == "all" for key in keys]
     return [Rule(key, "are 'all', our name for sums", bad) for key, bad in zip(keys, taken, strict=True)]
-
-
-def _covariate_rules(frame: Frame, read: ReadTurnoverParams, *, required: bool) -> Iterator[Rule]:
-    for name in read.future_covariates:
-        yield from rules_for_numbers(frame, name, required=required, or_flags=True)
 
 
 def _one_department() -> nw.Expr:
@@ -134,7 +129,7 @@ def read_forecast_index(
         *key_rules(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day, after=last + read.last_label),
         _unknown_stores(frame, stores, read),
-        *_covariate_rules(frame, read, required=True),
+        *rules_for_flags(frame, read.future_covariates),
     ]
     if "department" in columns:
         departments = history.select("department").unique().collect()["department"].to_list()
@@ -149,29 +144,6 @@ def read_forecast_index(
     )
     weeks: IntoFrame = within_horizon(as_weeks(days, read, file), last.date(), read, file).to_native()
     return weeks
-
-
-def gather_future_covariates(
-    sales: IntoFrame, forecast_index: IntoFrame, read: ReadTurnoverParams
-) -> pd.DataFrame:
-    """Put the future covariates of past and future weeks into one table.
-
-    Args:
-        sales: Weekly turnover and the future covariates.
-        forecast_index: The same for the weeks to forecast, without turnover.
-        read: Names the columns.
-
-    Returns:
-        ``store, department, week`` and the future covariates; no rows if there are none. In pandas on every
-        engine.
-    """
-    columns = [*WEEKLY, *read.future_covariates]
-    tables = [
-        nw.from_native(table).lazy().select(*columns).collect("pandas").to_pandas()
-        for table in (sales, forecast_index)
-    ]
-    both: pd.DataFrame = pd.concat(tables, ignore_index=True)
-    return both if read.future_covariates else both.head(0)
 
 
 def build_calendar(
