@@ -69,7 +69,8 @@ def write_harbour(folder: Path, shops: int = 60, departments: int = 4) -> None:
 def write_corner(folder: Path, shops: int = 40) -> None:
     """Days of shops without departments; who they are is told by their sales alone.
 
-    The files begin on a Wednesday and go over from past to future on a Thursday.
+    The files begin on a Wednesday and go over from past to future on a Thursday. A file of its own names the
+    Saturdays, every tenth for each shop, on which its street has a festival.
     """
     rng = np.random.default_rng(11)
     days = pd.date_range("2021-01-06", "2023-11-30", freq="D")
@@ -78,7 +79,9 @@ def write_corner(folder: Path, shops: int = 40) -> None:
     promotion = (rng.random((len(days) // 14 + 1, 1)).repeat(14, axis=0)[: len(days)] < 0.4) * opened
     season = 1 + 0.3 * np.sin(2 * np.pi * days.dayofyear.to_numpy() / 365)[:, None]
     sold = rng.lognormal(6, 0.5, (1, shops)) * season * opened * (1 + 0.4 * promotion)
-    sold = (sold * np.exp(rng.normal(0, 0.1, shape))).round(2)
+    of_street = days.isocalendar().week.to_numpy(int)[:, None] + np.arange(shops)
+    festival = (days.dayofweek == 5)[:, None] & (of_street % 10 == 0)
+    sold = (sold * np.exp(rng.normal(0, 0.1, shape)) * (1 + 2 * festival)).round(2)
     axes = [days.strftime("%Y-%m-%d"), [f"shop {n}" for n in range(shops)]]
     rows = pd.MultiIndex.from_product(axes, names=["Date", "Store"]).to_frame(index=False)
     rows = rows.assign(Sales=sold.ravel(), Open=opened.ravel(), Promo=promotion.ravel())
@@ -86,3 +89,5 @@ def write_corner(folder: Path, shops: int = 40) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows[past].to_csv(folder / "daily.csv", index=False)
     rows[~past].drop(columns="Sales").to_csv(folder / "future.csv", index=False)
+    festivals = rows.loc[festival.ravel(), ["Date", "Store"]].assign(Festival="yes")
+    festivals.to_csv(folder / "festivals.csv", index=False)

@@ -58,7 +58,7 @@ BAD = {
     "a week off the grid": Bad(
         SALES,
         put("day_id", "2016-02-03", 7, 8),
-        ("'day_id': 2 value(s) that are not a Saturday", "row 9: '2016-02-03'"),
+        ("'day_id': 2 value(s) that are not a Saturday but a Wednesday", "row 9: '2016-02-03'"),
     ),
     "the same key twice": Bad(
         SALES,
@@ -265,7 +265,7 @@ IMPOSSIBLE = {
     ],
     "turnover.methods.blend.short.members.ridge.max_horizon_weeks=7": [
         "turnover.methods.blend.short.members.ridge.max_horizon_weeks: 7 is too few",
-        "the file of weeks to forecast wants 8",
+        "the file of weeks to forecast (turnover.read.max_horizon_weeks leaves later ones out) wants 8",
     ],
     "turnover.methods.blend.enough.members.boosting.partition=[brand]": [
         "turnover.methods.blend.enough.members.boosting.partition: brand is no column",

@@ -124,7 +124,7 @@ def test_the_lineage_opens_with_inputs_two_boxes_and_the_results_that_matter(
     seen = shown(lineage, "__root__")
 
     assert seen == inputs | {"turnover", "marketing"} | run.outputs()
-    assert len(seen) <= 19
+    assert len(seen) <= 20
     assert {name.split(".")[1] for name in run.outputs()} <= results
 
 

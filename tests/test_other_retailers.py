@@ -1,5 +1,6 @@
 """Retailers that are nothing like the sample, run by configuration alone: the one that the docs show."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,3 +123,20 @@ def test_a_week_between_past_and_future_that_no_file_holds_wholly_is_not_forecas
     assert forecasts["horizon"].min() == 2
     assert forecasts["horizon"].max() == 8
     assert forecasts.groupby("week")["store"].nunique().eq(40).all()
+
+
+@pytest.mark.xdist_group("corner")
+def test_a_table_of_shops_and_days_is_known_ahead_of_their_weeks(corner: Project) -> None:
+    known = read(corner, "03_primary/turnover/future_covariates.parquet")
+    festivals = pd.read_csv(corner.folder.parent / "raw" / "festivals.csv", parse_dates=["Date"])
+    festivals["week"] = festivals["Date"] - pd.to_timedelta(festivals["Date"].dt.dayofweek, unit="D")
+    weeks = festivals[festivals["week"].isin(known["week"])]
+    found = known[known["festival"] == 1]
+    assert set(zip(found["store"], found["week"], strict=True)) == set(
+        zip(weeks["Store"], weeks["week"], strict=True)
+    )
+    assert known["festival"].isin([0, 1]).all()
+    reasons = read(corner, "07_model_output/turnover/attributions.parquet").merge(found)
+    assert (reasons["future_covariates"] > 0).mean() > 0.9
+    described = json.loads(corner.path("02_intermediate/turnover/data_version.json").read_text())
+    assert described["files"]["festivals"]["rows"] == len(festivals)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from kedro.io import DataCatalog, DatasetError
@@ -97,9 +97,11 @@ def _load(name: str, catalog: DataCatalog) -> Any:
     except DataValidationError:
         raise
     except DatasetError as error:
-        if isinstance(error.__cause__, InputError):
-            raise error.__cause__ from error
-        cause = _innermost(error)
+        causes = list(_causes(error))
+        for said in causes:
+            if isinstance(said, InputError):
+                raise said from error
+        cause = causes[-1]
         source = catalog.config_resolver.resolve_pattern(name)
         path = source.get("filepath", name)
         from sales_forecast.contracts.headers import why_unreadable  # pandera: only when it is needed
@@ -118,7 +120,9 @@ def _load(name: str, catalog: DataCatalog) -> Any:
         raise InputError(f"{path} cannot be read: {cause}. {remedy}") from error
 
 
-def _innermost(error: BaseException) -> BaseException:
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from, innermost last."""
+    yield error
     while (deeper := error.__cause__ or error.__context__) is not None:
         error = deeper
-    return error
+        yield error

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kedro.io import DatasetError
 from sklearn.linear_model import LinearRegression
 
 from sales_forecast.datasets import (
+    CSVTablesDataset,
     ReportDataset,
     ReportSectionDataset,
     SharedJSONDataset,
@@ -21,6 +23,7 @@ from sales_forecast.datasets import (
     SparkParquetDataset,
 )
 from sales_forecast.datasets.files import write_whole
+from sales_forecast.errors import InputError
 from sales_forecast.reporting import Chart, Section
 
 
@@ -283,3 +286,42 @@ def test_a_table_of_spark_takes_the_place_of_the_old_one_only_when_complete(tmp_
     assert dataset.load()["n"].tolist() == [2]
     assert str(dataset.load()["week"].dtype) == "datetime64[ns]"
     assert [path.name for path in tmp_path.iterdir()] == ["panel"]
+
+
+# --- tables of CSV files ---------------------------------------------------------------------------
+
+EVENTS = {"file": "events.csv", "columns": {"store": "Shop", "week": "Week", "event": "Event", "note": None}}
+
+
+def _tables(folder: Path, **tables: object) -> CSVTablesDataset:
+    return CSVTablesDataset(
+        folder=str(folder), tables=tables, reading="turnover.read_csv", load_args={"sep": ","}
+    )
+
+
+def test_each_table_is_the_file_that_the_configuration_names(tmp_path):
+    (tmp_path / "events.csv").write_text("Shop,Week,Event\n1,2016-01-02,1\n")
+    (loaded,) = _tables(tmp_path, events=EVENTS).load().items()
+    assert loaded[0] == "events"
+    assert loaded[1].to_numpy().tolist() == [[1, "2016-01-02", 1]]
+    assert _tables(tmp_path).load() == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "events.csv cannot be read: .*turnover.covariate_tables.events.file"),
+        (b"Shop,Week\n1,2016-01-02\n", "events.csv: 1 column.s. missing: Event"),
+        (b"Shop;Week;Event\n1;2016-01-02;1\n", "events.csv: its columns seem to be separated by ';'"),
+        ("Shop,Week,Event\n1,2016-01-02,é\n".encode("cp1252"), "events.csv: the file is not in UTF-8"),
+        (b"Shop,Week,Event\n", "events.csv: the file has a header but no rows"),
+        (b"", "events.csv cannot be read: No columns to parse"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named_with_the_way_out(tmp_path, content, complaint):
+    if content is not None:
+        (tmp_path / "events.csv").write_bytes(content)
+    with pytest.raises(DatasetError) as stopped:
+        _tables(tmp_path, events=EVENTS).load()
+    assert isinstance(stopped.value.__cause__, InputError)
+    assert re.search(complaint, str(stopped.value.__cause__))

@@ -1,5 +1,6 @@
 """Catalog datasets of this project; those of kedro-datasets are used wherever they serve."""
 
+from sales_forecast.datasets.csv_tables import CSVTablesDataset
 from sales_forecast.datasets.files import FileHashesDataset
 from sales_forecast.datasets.json import ModelJSONDataset, SharedJSONDataset
 from sales_forecast.datasets.model_input import ModelInputDataset
@@ -8,6 +9,7 @@ from sales_forecast.datasets.skops import SkopsDataset
 from sales_forecast.datasets.spark import SparkParquetDataset
 
 __all__ = [
+    "CSVTablesDataset",
     "FileHashesDataset",
     "ModelInputDataset",
     "ModelJSONDataset",

@@ -30,11 +30,20 @@ class FileHashesDataset(AbstractDataset[None, dict[str, str]]):
     Args:
         folder: Where the files lie, local.
         files: Short name -> path within the folder.
+        tables: Further files: short name -> ``file``, the path within the folder, and options of the table.
         metadata: For kedro-viz.
     """
 
-    def __init__(self, *, folder: str, files: dict[str, str], metadata: dict[str, Any] | None = None) -> None:
-        self._paths = {name: Path(folder) / file for name, file in files.items()}
+    def __init__(
+        self,
+        *,
+        folder: str,
+        files: dict[str, str],
+        tables: dict[str, dict[str, Any]] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        further = {name: table["file"] for name, table in (tables or {}).items() if "file" in table}
+        self._paths = {name: Path(folder) / file for name, file in {**files, **further}.items()}
         self.metadata = metadata
 
     def load(self) -> dict[str, str]:

@@ -52,21 +52,38 @@ def test_cutoffs_are_planned_oldest_first(panel):
 
 
 @pytest.mark.parametrize(
-    "cutoff",
+    ("cutoff", "nearest"),
     [
-        pytest.param(date(2016, 10, 2), id="a Sunday"),
-        pytest.param(date(2012, 12, 22), id="before the first week"),
-        pytest.param(date(2017, 8, 12), id="seven weeks before the last"),
-        pytest.param(date(2018, 1, 6), id="in the future"),
+        pytest.param(date(2016, 10, 2), "2016-10-01", id="a Sunday"),
+        pytest.param(date(2012, 12, 22), "2012-12-29", id="before the first week"),
+        pytest.param(date(2017, 8, 12), "2017-08-05", id="seven weeks before the last"),
+        pytest.param(date(2018, 1, 6), "2017-08-05", id="in the future"),
     ],
 )
-def test_a_cutoff_that_cannot_be_scored_is_refused_with_its_parameter(panel, cutoff):
+def test_a_cutoff_that_cannot_be_scored_is_refused_with_the_nearest_that_can(panel, cutoff, nearest):
     backtest = BacktestParams(horizon_weeks=8, cutoffs=(date(2016, 10, 1), cutoff))
     refusal = (
-        rf"turnover\.backtest\.cutoffs: 1 of 2 cannot be used, e\.g\. {cutoff}.*2012-12-29 and 2017-08-05"
+        rf"turnover\.backtest\.cutoffs: 1 of 2 cannot be used, e\.g\. {cutoff} \(nearest usable: {nearest}\)"
+        r".*a Saturday between 2012-12-29 and 2017-08-05"
     )
     with pytest.raises(InputError, match=refusal):
         plan_cutoffs(panel, backtest)
+
+
+def test_no_more_than_three_cutoffs_are_shown_of_those_that_cannot_be_used(panel):
+    sundays = [date(2016, 10, 2 + 7 * number) for number in range(4)]
+    with pytest.raises(InputError) as stopped:
+        plan_cutoffs(panel, BacktestParams(horizon_weeks=8, cutoffs=sundays))
+    assert "4 of 4 cannot be used, e.g. 2016-10-02 (nearest usable: 2016-10-01), 2016-10-09" in str(
+        stopped.value
+    )
+    assert "2016-10-23" not in str(stopped.value)
+
+
+def test_fixed_cutoffs_in_a_history_without_a_single_window_are_told_so():
+    weeks = pd.DataFrame({"week": WEEKS[:8]})
+    with pytest.raises(InputError, match=r"turnover\.backtest\.horizon_weeks: the history has 8 week\(s\)"):
+        plan_cutoffs(weeks, BacktestParams(horizon_weeks=8, cutoffs=[WEEKS[2].date()]))
 
 
 def test_the_last_usable_cutoff_depends_on_the_horizon(panel):
@@ -125,6 +142,46 @@ def test_a_short_history_has_fewer_folds_and_at_least_one():
     assert _planned(WEEKS[20]) == [WEEKS[12]]
     with pytest.raises(InputError, match=r"turnover\.backtest\.horizon_weeks: the history has 8 week\(s\)"):
         _planned(WEEKS[7])
+
+
+STEADY = pd.DataFrame({"store": 1, "department": 88, "week": WEEKS, "turnover": 5.0})
+"""One series that is planned at weeks 142, 146, 150, 154 and so on."""
+
+EIGHT = BacktestParams(horizon_weeks=8)
+
+
+def _left_out(panel: pd.DataFrame) -> list[int]:
+    return [
+        WEEKS.get_loc(cutoff)
+        for cutoff in plan_cutoffs(STEADY, EIGHT)
+        if cutoff not in plan_cutoffs(panel, EIGHT)
+    ]
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [lambda panel: panel, lambda panel: panel.dropna(), lambda panel: panel.dropna()[["week"]]],
+    ids=["gaps", "no rows", "weeks only"],
+)
+def test_a_window_in_which_the_chain_was_closed_is_left_out(tell):
+    closed = STEADY["week"].between(WEEKS[151], WEEKS[162])
+    panel = tell(STEADY.assign(turnover=STEADY["turnover"].mask(closed)))
+    assert _left_out(panel) == [150, 154]
+    fixed = BacktestParams(horizon_weeks=8, cutoffs=[WEEKS[151].date()])
+    with pytest.raises(InputError, match=rf"{WEEKS[151]:%Y-%m-%d} \(nearest usable: {WEEKS[149]:%Y-%m-%d}\)"):
+        plan_cutoffs(panel, fixed)
+
+
+def test_a_window_in_which_all_stores_have_new_numbers_is_left_out():
+    assert _left_out(STEADY.assign(store=np.where(STEADY["week"] > WEEKS[150], 2, 1))) == [150]
+    assert _left_out(STEADY.assign(store=np.where(STEADY["week"] > WEEKS[240], 2, 1))) == [240]  # the newest
+
+
+def test_a_history_of_which_no_window_can_be_scored_is_refused():
+    young = STEADY.head(9).assign(store=range(9))
+    for backtest in (EIGHT, BacktestParams(horizon_weeks=8, cutoffs=[WEEKS[0].date()])):
+        with pytest.raises(InputError, match=r"turnover\.backtest: .* no series with turnover in a window"):
+            plan_cutoffs(young, backtest)
 
 
 def test_windows_that_tuning_has_seen_are_left_out():

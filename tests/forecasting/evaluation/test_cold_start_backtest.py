@@ -46,6 +46,21 @@ def test_the_other_stores_keep_their_whole_history(context, cutoff):
     )
 
 
+def test_a_department_of_a_single_store_is_forecast_even_where_that_store_has_no_history(
+    methods, context_of, context, panel
+):
+    _, labels = shorten_histories(context, PARAMS)
+    (hidden,) = labels.index[labels == "0"]
+    only_there = panel[(panel["department"] == 88) | (panel["store"] == hidden)]
+    forecasts = forecast_cold_starts(
+        methods.root["ridge"], context_of(only_there), only_there, 8, PARAMS, INTERVALS
+    )
+    alone = forecasts[forecasts["department"] == 127]
+    assert (alone["weeks_known"] == "0").all()
+    assert alone["cold_start"].all()
+    assert (alone["forecast"] > 0).all()
+
+
 def test_another_seed_and_another_cutoff_draw_other_stores(context, cutoff):
     def drawn(at: pd.Timestamp, seed: int) -> pd.Series:
         seen = context.as_of(at)

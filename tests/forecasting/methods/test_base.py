@@ -9,6 +9,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
+from contexts import small_context, with_tables
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.methods.base import Fitted, Method, forecast_all
 from sales_forecast.forecasting.methods.boosting import LightGBM
@@ -140,10 +141,41 @@ def test_a_negative_forecast_becomes_zero_and_a_missing_one_the_departments_mean
     assert result["forecast"].to_list() == [10, 30, 20, 0, 0]
 
 
-def test_a_department_that_cannot_be_forecast_is_named(context, forecast_index):
-    boats = forecast_index.head(2).assign(department="boats")
-    with pytest.raises(InputError, match=r"no forecast for department\(s\) boats: .* up to 2017-08-05"):
-        forecast_all(SeasonalNaive(), context, boats, {})
+def _wanted(context, **columns: object) -> pd.DataFrame:
+    return pd.DataFrame({"week": context.cutoff + pd.Timedelta(weeks=1), **columns}, index=[0])
+
+
+STEADY = np.repeat([[100.0], [200.0], [30.0]], 60, axis=1)
+"""Two stores that sell bikes, 100 and 200 a week, and one that sells boats for 30."""
+
+
+def test_a_department_wanted_only_of_a_store_that_never_had_it_is_forecast_from_the_stores_that_have():
+    context = small_context(STEADY, ["bikes", "bikes", "boats"])
+    new = _wanted(context, store=2, department="bikes")
+    (result,) = forecast_all(SeasonalNaive(), context, new, {}).to_dict("records")
+    assert (result["forecast"], result["cold_start"]) == (150, True)
+
+
+def test_a_department_without_any_history_is_forecast_like_the_others_of_its_store():
+    context = small_context(STEADY, ["bikes", "bikes", "boats"])
+    skis = _wanted(context, store=1, department="skis")
+    (result,) = forecast_all(SeasonalNaive(), context, skis, {}).to_dict("records")
+    assert (result["forecast"], result["cold_start"]) == (200, True)
+
+
+def test_a_store_and_a_department_without_any_history_are_forecast_like_the_mean_series():
+    context = small_context(STEADY, ["bikes", "bikes", "boats"])
+    (result,) = forecast_all(
+        SeasonalNaive(), context, _wanted(context, store=9, department="skis"), {}
+    ).to_dict("records")
+    assert (result["forecast"], result["cold_start"]) == (110, True)
+
+
+def test_where_no_turnover_is_known_at_all_nothing_is_forecast():
+    context = small_context(STEADY)
+    unknown = with_tables(context, panel=context.data.panel.assign(turnover=np.nan))
+    with pytest.raises(InputError, match=r"no forecast of 1 row\(s\).*no turnover is known up to 2017-08-05"):
+        forecast_all(SeasonalNaive(), unknown, _wanted(context, store=1, department="bikes"), {})
 
 
 # --- parameters ----------------------------------------------------------------------------

@@ -284,6 +284,29 @@ def test_a_department_that_opened_weeks_ago_repeats_its_latest_week(
     )
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_department_with_hardly_a_row_to_learn_from_is_fitted_beside_the_others(
+    methods, context_of, panel, forecast_index, cutoff, direct_name, rows
+):
+    """The newest training origin lies three weeks back; the five weeks up to it tell a store's scale."""
+    first, last = (cutoff - pd.Timedelta(weeks=weeks) for weeks in (7, 3 - rows))
+    young = (panel["store"] == 101) & panel["week"].between(first, last)
+    context = context_of(panel[(panel["department"] == 88) | young])
+    fitted = methods.root[direct_name].fit(context)
+    assert set(fitted) == {"88", "127"}
+    forecasts = methods.root[direct_name].forecast(context, forecast_index, fitted)
+    of_the_young = (forecast_index["store"] == 101) & (forecast_index["department"] == 127)
+    assert (forecasts[of_the_young] > 0).all()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_lightgbm_leaves_out_bagging_where_no_row_would_remain(method, rows):
+    features = pd.DataFrame({"growth": np.arange(rows, dtype=float)})
+    sparing = method.model_copy(update={"bagging_fraction": 0.3})
+    fitted = sparing.fit_rows(features, np.full(rows, 0.9), np.ones(rows))
+    np.testing.assert_allclose(sparing.predict_rows(fitted, features), 0.9)
+
+
 @pytest.mark.parametrize("weeks", [1, 4, 30, 52, 56, 80])
 def test_young_chains_are_forecast_or_refused_without_a_warning(
     methods, context_of, panel, forecast_index, cutoff, name, weeks

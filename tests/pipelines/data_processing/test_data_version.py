@@ -51,6 +51,17 @@ def _version(hashes: FileHashesDataset, options: tuple[Params, ...] = OPTIONS) -
     return described.version
 
 
+def test_a_further_table_belongs_to_the_version(tmp_path, hashes):
+    (tmp_path / "events.csv").write_text("Shop,Week,Event\n1,2016-01-02,1\n")
+    tables = {"events": {"file": "events.csv"}}
+    more = FileHashesDataset(folder=str(tmp_path), files=FILES, tables=tables).load()
+    described = describe_turnover_files(
+        *(more, SALES, SALES.head(1), STORES, *OPTIONS), raw_covariate_tables={"events": STORES}
+    )
+    assert described.version != _version(hashes)
+    assert described.files["events"].rows == 2
+
+
 def test_the_same_bytes_are_the_same_version_and_one_byte_more_is_another(hashes, tmp_path):
     before = _version(hashes)
     assert _version(hashes) == before

@@ -29,6 +29,7 @@ from sales_forecast.pipelines.data_processing.values import as_key, as_label, as
 COLUMNS = {"store": "shop", "week": "day", "turnover": "sold"}
 GOOD = ["17,2016-01-02,5", "18,2016-01-02,6", "17,2016-01-09,7"]
 SET_ASIDE = OnBad(set_aside=True)
+SEE = ", see turnover.read.week_starts_on and week_named_by"
 
 
 def _read(*lines: str) -> pd.DataFrame:
@@ -74,7 +75,10 @@ def _message(*lines: str, after=None) -> str:
             "18,2016-02-30,1",
             "1 value(s) that are not dates of the form %Y-%m-%d, 1990 to 2100 (row 5: '2016-02-30')",
         ),
-        ("18,2016-01-10,1", "column 'day': 1 value(s) that are not a Saturday (row 5: '2016-01-10')"),
+        (
+            "18,2016-01-10,1",
+            f"column 'day': 1 value(s) that are not a Saturday but a Sunday{SEE} (row 5: '2016-01-10')",
+        ),
         ("18,2016-01-09,", "column 'sold': 1 value(s) that are missing (row 5: '')"),
         ("18,2016-01-09,n/a", "column 'sold': 1 value(s) that are not numbers (row 5: 'n/a')"),
         ('18,2016-01-09,"1,2"', "column 'sold': 1 value(s) that are not numbers (row 5: '1,2')"),
@@ -104,7 +108,8 @@ def test_a_week_must_come_after_the_last_one_sold_if_one_is_given():
 
 def test_three_examples_and_a_count_are_enough():
     message = _message(*(f"18,2016-02-0{day},1" for day in (1, 2, 3, 4, 5)))
-    assert "5 value(s) that are not a Saturday (row 5: '2016-02-01', row 6: '2016-02-02', row 7: " in message
+    weekdays = "a Monday, Tuesday, Wednesday, Thursday or Friday"
+    assert f"5 value(s) that are not a Saturday but {weekdays}{SEE} (row 5: '2016-02-01', row 6: " in message
     assert "row 8" not in message
 
 
@@ -123,7 +128,7 @@ def test_a_message_tells_every_kind_of_bad_row_in_the_file():
     [
         (",9 Jan,n/a", "shop: values that are missing"),
         ("19,9 Jan,n/a", "day: values that are not dates of the form %Y-%m-%d, 1990 to 2100"),
-        ("19,2016-01-10,n/a", "day: values that are not a Saturday"),
+        ("19,2016-01-10,n/a", f"day: values that are not a Saturday but a Sunday{SEE}"),
         ("19,2016-01-09,n/a", "sold: values that are not numbers"),
         ("19,2016-01-09,3", "shop: values that are not in shops.csv"),
     ],
@@ -204,7 +209,7 @@ def test_labels_have_no_padding_and_no_decimals_and_blanks_stay_blank():
 def test_weeks_may_already_be_dates():
     raw = _read(*GOOD, "18,2016-01-10,1").assign(day=lambda table: pd.to_datetime(table["day"]))
     good, rejected = _settle(raw, SET_ASIDE)
-    assert rejected[REASON].to_list() == ["day: values that are not a Saturday"]
+    assert rejected[REASON].to_list() == [f"day: values that are not a Saturday but a Sunday{SEE}"]
     weeks = good.select(as_week(good, "week", "%d/%m/%Y"))["week"].to_list()
     assert weeks[0] == datetime(2016, 1, 2)
 

@@ -24,10 +24,10 @@ from sales_forecast.pipelines.data_processing.params import (
 )
 from sales_forecast.pipelines.data_processing.turnover import (
     build_calendar,
-    gather_future_covariates,
     read_forecast_index,
     read_sales,
 )
+from sales_forecast.pipelines.data_processing.turnover_covariates import gather_future_covariates
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 from sales_forecast.sample import make_turnover
@@ -207,7 +207,7 @@ def test_keys_are_numbers_in_every_table_if_the_stores_are():
             (1, 88, "2016-01-09"),
             "'day_id': 1 value(s) that are not after 2016-01-09, the last week sold (row 3: '2016-01-09')",
         ),
-        ((1, 88, "2016-01-17"), "'day_id': 1 value(s) that are not a Saturday"),
+        ((1, 88, "2016-01-17"), "'day_id': 1 value(s) that are not a Saturday but a Sunday, see"),
         ((2, 88, "2016-01-16"), "1 value(s) that repeat an earlier key (row 3: 2 88 '2016-01-16')"),
     ],
 )
@@ -217,6 +217,29 @@ def test_a_wanted_forecast_must_be_of_a_known_store_and_department_after_the_las
     with pytest.raises(DataContractError) as stopped:
         read_forecast_index(raw, _shops(1, 2), sales, SET_ASIDE)
     assert complaint in str(stopped.value)
+
+
+@pytest.mark.parametrize("week_named_by", ["first_day", "last_day"])
+def test_weeks_beyond_the_horizon_may_be_left_out(week_named_by, caplog):
+    read = STOP.model_copy(update={"max_horizon_weeks": 2, "week_named_by": week_named_by})
+    label = pd.Timedelta(days=0 if week_named_by == "first_day" else 6)
+    days = [f"{week + label:%Y-%m-%d}" for week in _weeks(2, 3, 4, 9)]
+    raw = _raw_sales([(1, 88, day, 0.0) for day in days])
+    with caplog.at_level("INFO"):
+        forecast_index = read_forecast_index(raw, _shops(1), _sold([0, 1], [5, 6]), read)
+    assert forecast_index["week"].tolist() == _weeks(2, 3)
+    assert "test.csv: 2 of 4 row(s) are more than 2 weeks after the last week sold" in caplog.text
+    whole = read_forecast_index(
+        raw, _shops(1), _sold([0, 1], [5, 6]), read.model_copy(update={"max_horizon_weeks": None})
+    )
+    assert len(whole) == 4
+
+
+def test_a_forecast_index_wholly_beyond_the_horizon_is_refused():
+    read = STOP.model_copy(update={"max_horizon_weeks": 2})
+    raw = _raw_sales([(1, 88, "2016-02-13", 0.0)])
+    with pytest.raises(DataContractError, match=r"test\.csv: none of 1 row\(s\) .*weeks up to 2016-01-23"):
+        read_forecast_index(raw, _shops(1), _sold([0, 1], [5, 6]), read)
 
 
 def test_a_column_that_the_configuration_forgets_is_named():
@@ -469,7 +492,17 @@ def test_every_engine_reads_dates_written_another_way(engine, tmp_path):
     params = SET_ASIDE.model_copy(update={"date_format": "%d/%m/%Y"})
     sales, rejected = read_sales(ENGINES[engine](tmp_path / "train.csv"), _shops(1), params)
     assert _to_pandas(sales)["week"].tolist() == _weeks(6, 7)
-    assert _to_pandas(rejected)["reason"].tolist() == ["day_id: values that are not a Saturday"]
+    assert _to_pandas(rejected)["reason"].tolist() == [
+        "day_id: values that are not a Saturday but a Sunday, see turnover.read.week_starts_on and week_named_by"
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_leaves_out_weeks_beyond_the_horizon(engine, tmp_path):
+    _raw_sales([(1, 88, "2016-01-16", 0), (1, 88, "2016-01-23", 0)]).to_csv(tmp_path / "t.csv", index=False)
+    read = STOP.model_copy(update={"max_horizon_weeks": 1})
+    wanted = read_forecast_index(ENGINES[engine](tmp_path / "t.csv"), _shops(1), _sold([0, 1], [5, 6]), read)
+    assert _to_pandas(wanted)["week"].tolist() == _weeks(2)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -518,7 +551,7 @@ def test_future_covariates_may_be_blank_in_the_past_but_not_in_the_future():
     sales, _ = read_sales(_promoted(["2016-01-02", "2016-01-09"], [0.5, None]), stores, read)
     Sales.validate(sales)
     forecast_index = read_forecast_index(_promoted(["2016-01-16"], [0.25]), stores, sales, read)
-    ahead = gather_future_covariates(sales, forecast_index, read)
+    ahead = gather_future_covariates(sales, forecast_index, stores, {}, read)
     assert ahead["promotion"].fillna(-1).tolist() == [0.5, -1, 0.25]
     with pytest.raises(DataContractError) as stopped:
         read_forecast_index(_promoted(["2016-01-16", "2016-01-23"], [0.25, None]), stores, sales, read)
@@ -527,10 +560,48 @@ def test_future_covariates_may_be_blank_in_the_past_but_not_in_the_future():
     assert "turnover.read.future_covariates needs its value in every week to forecast" in str(stopped.value)
 
 
-def test_a_retailer_that_knows_nothing_ahead_has_an_empty_table():
-    sales = _sold([0, 1], [1.0, 2.0])
-    assert list(gather_future_covariates(sales, sales, STOP).columns) == ["store", "department", "week"]
-    assert gather_future_covariates(sales, sales, STOP).empty
+@pytest.mark.parametrize("engine", [*ENGINES, "pandas"])
+@pytest.mark.parametrize(
+    ("past", "future"),
+    [
+        (["TRUE", "FALSE", ""], ["TRUE", "FALSE"]),
+        (["true", "false", "true"], ["true", "true"]),
+        (["True", "False", " True "], ["False", "1"]),
+        (["yes", "No", ""], ["YES", "no"]),
+        (["TRUE", "0.25", "0"], ["FALSE", "0.5"]),
+    ],
+)
+def test_true_and_false_of_a_future_covariate_are_one_and_zero(engine, past, future, tmp_path):
+    read_file = {"pandas": _read_pandas, **ENGINES}[engine]
+    read = _promoting()
+    stores = read_stores(pd.DataFrame({"shop": [1]}), read, FRANCE)
+    _promoted(["2016-01-02", "2016-01-09", "2016-01-16"], past).to_csv(tmp_path / "train.csv", index=False)
+    _promoted(["2016-01-23", "2016-01-30"], future).to_csv(tmp_path / "test.csv", index=False)
+    sales, _ = read_sales(read_file(tmp_path / "train.csv"), stores, read)
+    forecast_index = read_forecast_index(read_file(tmp_path / "test.csv"), stores, sales, read)
+    meaning = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, "": np.nan}
+    words = [word.strip().lower() for word in (*past, *future)]
+    expected = [meaning[word] if word in meaning else float(word) for word in words]
+    found = pd.concat([_to_pandas(sales), _to_pandas(forecast_index)]).sort_values("week")
+    np.testing.assert_array_equal(found["promotion"], expected)
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "pandas"])
+def test_words_that_are_neither_are_told_what_would_be(engine, tmp_path):
+    _promoted(["2016-01-02", "2016-01-09"], ["TRUE", "maybe"]).to_csv(tmp_path / "train.csv", index=False)
+    raw = {"pandas": _read_pandas, **ENGINES}[engine](tmp_path / "train.csv")
+    with pytest.raises(DataContractError, match=r"'promo': 1 value\(s\) that are not numbers, true or false"):
+        read_sales(raw, _shops(1), _promoting())
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "pandas"])
+@pytest.mark.parametrize("turnover", [["TRUE", "FALSE"], ["TRUE", "5"]])
+def test_a_turnover_of_true_is_no_number(engine, turnover, tmp_path):
+    sold = _promoted(["2016-01-02", "2016-01-09"], [0, 0]).assign(turnover=turnover)
+    sold.to_csv(tmp_path / "train.csv", index=False)
+    raw = {"pandas": _read_pandas, **ENGINES}[engine](tmp_path / "train.csv")
+    with pytest.raises(DataContractError, match=r"'turnover': [12] value\(s\) that are not numbers \("):
+        read_sales(raw, _shops(1), _promoting())
 
 
 def test_stores_without_a_table_are_those_that_sell():

@@ -24,7 +24,7 @@ KEYS = {"store": "s", "week": "w", "turnover": "t"}
 
 
 def _read(**options: Any) -> ReadTurnoverParams:
-    names = options.get("future_covariates", {})
+    names = options.get("future_covariates") or {}
     ahead = {name: name for name in names}
     columns = {
         "sales": KEYS | ahead,
@@ -93,6 +93,22 @@ def test_what_is_known_of_no_day_is_unknown_of_the_week(engine):
     weeks = _weeks(engine, days, read, turnover=[1.0] * 14, open=[None] * 7 + [1.0] * 7)
     assert weeks["open"].isna().tolist() == [True, False]
     assert weeks["open"][1] == 7
+
+
+def test_where_rows_are_weeks_the_names_of_future_covariates_are_enough():
+    listed = _read(future_covariates=["promotion", "open"])
+    assert list(listed.future_covariates) == ["promotion", "open"]
+    assert _read(future_covariates=None).future_covariates == {}
+    weeks = _weeks("pandas", ["2017-08-05"], listed, turnover=[1.0], promotion=[0.5], open=[6.0])
+    assert weeks[["promotion", "open"]].to_numpy().tolist() == [[0.5, 6]]
+
+
+@pytest.mark.parametrize("given", [["open", "promotion"], {"open": None, "promotion": "mean"}])
+def test_where_rows_are_days_each_future_covariate_says_how_days_make_a_week(given):
+    with pytest.raises(
+        ValueError, match=r"turnover\.read\.future_covariates: open.* \{open: mean\}, or sum or max"
+    ):
+        _read(rows_are="days", future_covariates=given)
 
 
 @pytest.mark.parametrize("days", [["2018-08-07", "2018-08-08"], ["2017-08-05", "2017-08-06"]])

@@ -17,7 +17,7 @@ from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
 from sales_forecast.forecasting.panel.model_input import ModelInput
-from sales_forecast.pipelines.modelling.turnover import backtest_methods
+from sales_forecast.pipelines.modelling.turnover import backtest_methods, check_plan
 
 WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
 STORES = pd.DataFrame({"store": [1, 2, 3], "school_zone": "none"})
@@ -34,6 +34,13 @@ class BestWeekSoFar(Method, frozen=True):
 
 
 INTERVALS = IntervalParams(weeks_back=(2,), scale_share=0.1)
+RIDGE = {
+    "type": "ridge",
+    "max_horizon_weeks": 8,
+    "origin_spacing_weeks": 3,
+    "season_width_weeks": 8,
+    "penalty": 1.0,
+}
 METHODS = Methods({"last_year": SeasonalNaive(), "highest": BestWeekSoFar()})
 
 
@@ -108,3 +115,43 @@ def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
         )
     assert f"turnover.backtest.cutoffs: 1 of 2 cannot be used, e.g. {cutoff}" in str(stopped.value)
     assert f"between {WEEKS[0]:%Y-%m-%d} and {WEEKS[67]:%Y-%m-%d}" in str(stopped.value)
+
+
+# --- what is refused before anything is computed -----------------------------------------------------
+
+
+def _check(sales: pd.DataFrame, **options: object) -> None:
+    backtest = BacktestParams(**{"horizon_weeks": 2, "folds": 3} | options)
+    check_plan(sales, sales.head(0), STORES, backtest, METHODS, INTERVALS)
+
+
+def test_a_retailer_that_sold_nothing_is_told_so_at_once():
+    with pytest.raises(InputError) as stopped:
+        _check(_panel(1).assign(turnover=0.0))
+    assert str(stopped.value) == (
+        "turnover.columns.sales.turnover: all 70 week(s) from 2015-01-03 to 2016-04-30 have a turnover of 0, so "
+        "there is nothing to forecast. Name the column that holds the turnover."
+    )
+
+
+def test_windows_without_sales_are_named_because_no_error_can_be_measured_in_them():
+    sales = _panel(1)
+    sales["turnover"] = sales["turnover"].where(sales["week"] <= WEEKS[59], 0)
+    with pytest.raises(InputError) as stopped:
+        _check(sales)
+    assert "turnover.backtest: nothing was sold in any of the 3 window(s) of 2 weeks" in str(stopped.value)
+    assert "2016-02-20 was the last week with sales" in str(stopped.value)
+    _check(sales, cutoffs=[WEEKS[58].date(), WEEKS[67].date()])  # the first window still saw some
+    _check(sales.assign(turnover=-sales["turnover"]), cutoffs=[WEEKS[58].date()])  # returns are sales, too
+
+
+def test_weeks_beyond_the_horizon_of_a_method_are_refused_with_the_option_that_leaves_them_out():
+    sales = _panel(1)
+    wanted = sales.tail(1).assign(week=WEEKS[-1] + pd.Timedelta(weeks=13))
+    ridge = Methods({"ridge": RIDGE})
+    with pytest.raises(InputError) as stopped:
+        check_plan(sales, wanted, STORES, BacktestParams(horizon_weeks=2), ridge, INTERVALS)
+    assert str(stopped.value) == (
+        "turnover.methods.ridge.max_horizon_weeks: 8 is too few, the file of weeks to forecast "
+        "(turnover.read.max_horizon_weeks leaves later ones out) wants 13"
+    )

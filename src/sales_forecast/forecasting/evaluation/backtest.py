@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
@@ -23,7 +24,7 @@ from sales_forecast.forecasting.intervals.conformal import (
 )
 from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.declare import Methods
-from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
 from sales_forecast.forecasting.panel.windows import MIN_HISTORY_WEEKS, past_cutoffs
 
 logger = logging.getLogger(__name__)
@@ -75,10 +76,10 @@ def plan_cutoffs(
     The newest complete window is always among them. The others lie on a fixed grid, so that a later delivery
     moves none of them; with a stride of at least a horizon, no windows overlap. A fold needs a year
     of history before the window that its intervals learn from; where not even the newest has as much, it is
-    the only one.
+    the only one. Windows that cannot be scored are left out: all stores were closed, or have new numbers.
 
     Args:
-        panel: ``store, department, week, turnover``; only its weeks matter.
+        panel: ``store, department, week, turnover``; the weeks alone will do, if its series stay.
         backtest: Number, stride and horizon of the folds, or fixed cutoffs.
         option: Path of the parameters, for messages.
 
@@ -86,22 +87,30 @@ def plan_cutoffs(
         The cutoffs, oldest first.
 
     Raises:
-        InputError: The history is shorter than a window, a fixed cutoff is no week of the panel or too late
-            for its whole horizon to be known, or no window begins after ``backtest.after``.
+        InputError: The history is shorter than a window, no window can be scored, a fixed cutoff cannot, is
+            no week of the panel or too late for its whole horizon to be known, or no window begins after
+            ``backtest.after``.
     """
     weeks = pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D")
     newest = weeks.max() - pd.Timedelta(weeks=backtest.horizon_weeks)
-    if backtest.cutoffs is not None:
-        return _fixed(backtest.cutoffs, weeks, backtest.horizon_weeks, f"{option}.cutoffs")
     if newest not in weeks:
         raise InputError(
             f"{option}.horizon_weeks: the history has {len(weeks)} week(s), from {weeks.min():%Y-%m-%d} to "
             f"{weeks.max():%Y-%m-%d}; a window of {backtest.horizon_weeks} weeks and a week before it need "
             f"{backtest.horizon_weeks + 1}. Forecast fewer weeks, or bring more history."
         )
+    usable = _usable(panel, weeks, backtest.horizon_weeks)
+    if usable.empty:
+        raise InputError(
+            f"{option}: none of the windows of {backtest.horizon_weeks} weeks between {weeks.min():%Y-%m-%d} "
+            f"and {weeks.max():%Y-%m-%d} can be scored: there is no series with turnover in a window and "
+            "before it. Bring more history."
+        )
+    if backtest.cutoffs is not None:
+        return _fixed(backtest.cutoffs, usable, backtest.horizon_weeks, f"{option}.cutoffs")
     first = weeks.min() + pd.Timedelta(weeks=MIN_HISTORY_WEEKS + backtest.horizon_weeks)
     *older, _ = past_cutoffs(weeks, backtest.horizon_weeks, backtest.stride_weeks)
-    cutoffs = [*(cutoff for cutoff in older if cutoff >= first), newest]
+    cutoffs = [cutoff for cutoff in (*(one for one in older if one >= first), newest) if cutoff in usable]
     if backtest.after is not None:
         cutoffs = [cutoff for cutoff in cutoffs if cutoff.date() >= backtest.after]
         if not cutoffs:
@@ -113,15 +122,33 @@ def plan_cutoffs(
     return cutoffs[-backtest.folds :]
 
 
-def _fixed(cutoffs: Cutoffs, weeks: pd.DatetimeIndex, horizon_weeks: int, option: str) -> list[pd.Timestamp]:
-    last = weeks.max() - pd.Timedelta(weeks=horizon_weeks)
+def _usable(panel: pd.DataFrame, weeks: pd.DatetimeIndex, horizon_weeks: int) -> pd.DatetimeIndex:
+    """Cutoffs with a whole horizon after them, in which a series has turnover that had a row before it."""
+    whole = weeks[:-horizon_weeks]
+    known = panel[panel["turnover"].notna()] if "turnover" in panel else panel
+    first = known.groupby(SERIES_KEYS)["week"].transform("min") if "store" in known else weeks.min()
+    rows = known[["week"]].assign(first=first).drop_duplicates()
+    reach = pd.Timedelta(weeks=horizon_weeks)
+    scored = [
+        ((rows["first"] <= cutoff) & rows["week"].between(cutoff, cutoff + reach, inclusive="right")).any()
+        for cutoff in whole
+    ]
+    return whole[np.array(scored, dtype=bool)]
+
+
+def _fixed(cutoffs: Cutoffs, usable: pd.DatetimeIndex, horizon_weeks: int, option: str) -> list[pd.Timestamp]:
     wanted = sorted(pd.Timestamp(cutoff) for cutoff in cutoffs)
-    unusable = [cutoff for cutoff in wanted if cutoff not in weeks or cutoff > last]
+    unusable = [cutoff for cutoff in wanted if cutoff not in usable]
     if unusable:
+        nearest = usable[usable.get_indexer(pd.DatetimeIndex(unusable), method="nearest")]
+        examples = ", ".join(
+            f"{cutoff:%Y-%m-%d} (nearest usable: {near:%Y-%m-%d})"
+            for cutoff, near in zip(unusable[:3], nearest[:3], strict=True)
+        )
         raise InputError(
-            f"{option}: {len(unusable)} of {len(wanted)} cannot be used, e.g. "
-            f"{unusable[0]:%Y-%m-%d}. A cutoff must be a week of the panel between {weeks.min():%Y-%m-%d} "
-            f"and {last:%Y-%m-%d}, {horizon_weeks} weeks before its last."
+            f"{option}: {len(unusable)} of {len(wanted)} cannot be used, e.g. {examples}. A cutoff must be "
+            f"the first day of a week of the panel, a {usable[0]:%A} between {usable[0]:%Y-%m-%d} and "
+            f"{usable[-1]:%Y-%m-%d}, {horizon_weeks} weeks before its last."
         )
     return wanted
 

@@ -2,7 +2,8 @@
 
 Peers are the series of the same department; those of the same region have the largest weight. The first weeks
 of a series, where there are any, tell its size relative to its department; the fewer they are, the less they
-count.
+count. A department of which only series without a past are to be forecast, or that has no past anywhere,
+repeats the past of its nearest peers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sales_forecast.forecasting.features.context import ForecastContext
+from sales_forecast.forecasting.features.context import ForecastContext, repeat_last_year
 from sales_forecast.forecasting.features.history import MIN_KNOWN_WEEKS
 from sales_forecast.forecasting.panel.matrix import SERIES_KEYS, BoolArray, FloatArray, PanelMatrix
 
@@ -53,6 +54,31 @@ def forecast_from_peers(
     sizes = _relative_sizes(context)
     own = pd.MultiIndex.from_frame(forecasts[SERIES_KEYS])
     return mean * sizes.reindex(own).fillna(1.0).to_numpy()
+
+
+def repeat_peers(context: ForecastContext, forecast_index: pd.DataFrame) -> pd.Series[float]:
+    """Repeat the past of peers that need not be among the rows to be forecast.
+
+    Peers are the series of the same department; if none has a past, the other departments of the same store;
+    and if there are none, either, all series.
+
+    Args:
+        context: What is known at the cutoff.
+        forecast_index: ``store, department, week``, weeks after the cutoff.
+
+    Returns:
+        The peers' mean, in currency units per week, one value per row; NaN where no turnover is known at all.
+    """
+    matrix = context.level_adjusted
+    weeks = forecast_index[["week"]].drop_duplicates()
+    peers = matrix.series[SERIES_KEYS].merge(weeks, how="cross")
+    peers["turnover"] = repeat_last_year(matrix, peers, context.cutoff)
+    repeated = forecast_index["week"].map(peers.groupby("week")["turnover"].mean())
+    for keys in (["store", "week"], ["department", "week"]):  # the nearest peers last
+        mean = peers.groupby(keys)["turnover"].mean()
+        own = mean.reindex(pd.MultiIndex.from_frame(forecast_index[keys])).set_axis(forecast_index.index)
+        repeated = own.fillna(repeated)
+    return repeated
 
 
 def _regions(context: ForecastContext) -> pd.Series[str]:

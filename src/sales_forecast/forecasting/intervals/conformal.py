@@ -59,7 +59,7 @@ class HalfWidths(BaseModel, frozen=True, extra="forbid"):
         for coverage in coverages:
             known = self.multiples[str(coverage)]
             multiple = np.array([known.get(name, known[""]) for name in departments])
-            ends[coverage] = self.scale.ends(forecast, mean, multiple * scale)
+            ends[coverage] = self.scale.ends(forecast, mean, np.asarray(multiple * scale, dtype=np.float64))
         return ends
 
 

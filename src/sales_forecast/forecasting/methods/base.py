@@ -13,7 +13,11 @@ from pydantic import BaseModel, JsonValue
 from typing_extensions import TypeVar
 
 from sales_forecast.errors import InputError, ShortHistoryError
-from sales_forecast.forecasting.features.cold_start import forecast_from_peers, is_cold_start
+from sales_forecast.forecasting.features.cold_start import (
+    forecast_from_peers,
+    is_cold_start,
+    repeat_peers,
+)
 from sales_forecast.forecasting.features.context import ForecastContext, repeat_last_year, weeks_ahead
 from sales_forecast.forecasting.features.feature_groups import FeatureGroup
 from sales_forecast.forecasting.panel.matrix import FloatArray
@@ -63,7 +67,7 @@ class Method(BaseModel, ABC, Generic[State], frozen=True, extra="forbid"):
         """
 
     def fit_and_forecast(self, context: ForecastContext, forecast_index: pd.DataFrame) -> FloatArray:
-        """Forecast each row, fitted for that only; a method made of methods asks ``forecast_anew`` for them."""
+        """Forecast each row, fitted for that only; methods of methods ask ``forecast_anew`` for theirs."""
         return self.forecast(context, forecast_index, self.fit(context))
 
     def contributions(
@@ -166,7 +170,8 @@ def complete_forecasts(
 
     A series of a few weeks, or of none, is forecast from its peers (``cold_start``); another one that the
     method cannot forecast gets the mean of its department's forecasts in that week; a department that the
-    method cannot forecast repeats its own past.
+    method cannot forecast repeats its own past. If none of its series with a past is among the rows, or if
+    there are none, the past of other series is repeated (``repeat_peers``).
 
     Args:
         raw: As ``Method.forecast`` returns them.
@@ -178,7 +183,7 @@ def complete_forecasts(
         ``cold_start``.
 
     Raises:
-        InputError: A row lies at or before the cutoff, or a whole department cannot be forecast.
+        InputError: A row lies at or before the cutoff, or no turnover is known at all.
     """
     horizon = weeks_ahead(forecast_index, context.cutoff)
     if (horizon < 1).any():
@@ -195,12 +200,13 @@ def complete_forecasts(
     if forecasts["forecast"].isna().any():  # such as a department that is a few weeks old
         repeated = pd.Series(repeat_last_year(context.raw, forecast_index, context.cutoff), forecasts.index)
         forecasts = _fill_from_department(forecasts.fillna({"forecast": repeated}))
+    if forecasts["forecast"].isna().any():  # such as a department that only other stores have sold so far
+        forecasts = forecasts.fillna({"forecast": repeat_peers(context, forecast_index)})
     forecasts["forecast"] = forecasts["forecast"].clip(lower=0)
     if (missing := forecasts["forecast"].isna()).any():
-        departments = sorted(forecasts.loc[missing, "department"].astype(str).unique())
         raise ShortHistoryError(
-            f"no forecast for department(s) {', '.join(departments)}: no store has any history up to "
-            f"{context.cutoff:%Y-%m-%d}. Leave them out until one has."
+            f"no forecast of {missing.sum()} row(s) of the forecast index: no turnover is known up to "
+            f"{context.cutoff:%Y-%m-%d}. Bring more history."
         )
     return forecasts
 

@@ -172,7 +172,7 @@ class Blend(Method[BlendFit], frozen=True):
         return weights
 
     def _shares(self, context: ForecastContext) -> dict[str, float]:
-        """Share of past windows in which each alternative had the smallest error, newer windows counting more.
+        """Share of past windows in which each alternative had the smallest error; newer ones count more.
 
         One more window counts, in which all were equally good.
         """
@@ -231,7 +231,7 @@ def _mean_of_roots(forecasts: dict[str, FloatArray], weights: dict[str, float]) 
 
 
 def _mean_of_known(rows: dict[str, FloatArray], weights: dict[str, float]) -> FloatArray:
-    """Weighted mean of matrices, row by row, over those in which the row is known; NaN where it is in none."""
+    """Weighted mean of matrices, row by row, over those in which the row is known; NaN if in none."""
     total = np.zeros_like(next(iter(rows.values())))
     weight = np.zeros((len(total), 1))
     for name, values in rows.items():

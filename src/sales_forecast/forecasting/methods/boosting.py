@@ -46,7 +46,7 @@ class LightGBM(BoostedTrees[list[str]], frozen=True):
             "num_leaves": self.leaves,
             "min_data_in_leaf": self.min_rows_per_leaf,
             "feature_fraction": self.feature_fraction,
-            "bagging_fraction": self.bagging_fraction,
+            "bagging_fraction": self._bagging_fraction(len(target)),
             "bagging_freq": 1,
             "lambda_l2": self.lambda_l2,
             "max_bin": self.max_bin,
@@ -61,6 +61,10 @@ class LightGBM(BoostedTrees[list[str]], frozen=True):
         rows = lgb.Dataset(features.to_numpy(), target, weight=weight, feature_name=names, params=parameters)
         text: str = lgb.train(parameters, rows, num_boost_round=self.trees).model_to_string()
         return text.splitlines()
+
+    def _bagging_fraction(self, rows: int) -> float:
+        """Leave out bagging where not one row would remain, which LightGBM refuses."""
+        return self.bagging_fraction if int(self.bagging_fraction * rows) else 1.0
 
     def predict_rows(self, fitted: list[str], features: pd.DataFrame) -> FloatArray:
         """Predict with one booster."""

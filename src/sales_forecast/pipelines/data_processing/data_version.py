@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import narwhals as nw
+import pandas as pd
 from narwhals.typing import IntoFrame
 
 from sales_forecast.pipelines.data_processing.params import (
@@ -30,6 +33,7 @@ def describe_turnover_files(
     repair: RepairParams,
     calendar: CalendarParams,
     retailer: Retailer = UNNAMED,
+    raw_covariate_tables: Mapping[str, pd.DataFrame] = MappingProxyType({}),
 ) -> DataVersion:
     """Name the version of the turnover files and of how they are read: either makes other tables.
 
@@ -42,9 +46,12 @@ def describe_turnover_files(
         repair: What is repaired.
         calendar: Whose holidays count.
         retailer: Whose files they are.
+        raw_covariate_tables: Further tables of future covariates by name.
     """
     tables = {"sales": sales, "forecast_index": forecast_index, "stores": stores}
-    files = {name: _describe(raw_hashes[name], tables[name]) for name in sorted(raw_hashes)}
+    files = {name: _describe(raw_hashes[name], table) for name, table in sorted(tables.items())}
+    for name, rows in raw_covariate_tables.items():
+        files[name] = FileVersion(sha256=raw_hashes[name], rows=len(rows))
     version = _version(raw_hashes, read, repair, calendar)
     return DataVersion(version=version, retailer=retailer.name, files=files)
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import holidays
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+from sales_forecast.pipelines.data_processing.columns import (
+    ColumnName,
+    Columns,
+    CovariateTable,
+    FutureCovariates,
+)
 from sales_forecast.pipelines.params import Params
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -20,18 +27,6 @@ class TurnoverFiles(Params):
     sales: str
     forecast_index: str
     stores: str
-
-
-ColumnName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-def _without_absent(columns: object) -> object:
-    if not isinstance(columns, dict):
-        return columns
-    return {name: given for name, given in columns.items() if given is not None}
-
-
-Columns = Annotated[dict[ColumnName, str], BeforeValidator(_without_absent)]
 
 
 class TurnoverColumns(Params):
@@ -62,8 +57,14 @@ class ReadTurnoverParams(Params):
     week_named_by: Literal["first_day", "last_day"] = "first_day"
     from_date: date | None = None
     to_date: date | None = None
-    future_covariates: dict[ColumnName, Literal["mean", "sum", "max"]] = {}
-    """Columns of sales and forecast index known before a week comes -> how days make a week of them."""
+    max_horizon_weeks: int | None = Field(default=None, gt=0)
+    """Weeks to forecast that are more weeks after the last week sold are left out; None keeps all."""
+
+    future_covariates: FutureCovariates = {}
+    """Columns of sales and forecast index that are known before a week comes."""
+
+    covariate_tables: dict[ColumnName, CovariateTable] = {}
+    """Future covariates of files of their own."""
 
     attributes: dict[ColumnName, Literal["text", "number"]] = {}
     """Columns of stores that methods may use, beside its place."""
@@ -74,6 +75,16 @@ class ReadTurnoverParams(Params):
     def _dates_in_order(self) -> ReadTurnoverParams:
         if self.from_date and self.to_date and self.from_date > self.to_date:
             raise ValueError(f"turnover.read.from_date: {self.from_date} is after to_date, {self.to_date}")
+        return self
+
+    @model_validator(mode="after")
+    def _days_that_make_weeks(self) -> ReadTurnoverParams:
+        open_ones = [name for name, how in self.future_covariates.items() if how is None]
+        if self.rows_are == "days" and open_ones:
+            raise ValueError(
+                f"turnover.read.future_covariates: {', '.join(open_ones)} does not say how days make a week: "
+                f"{{{open_ones[0]}: mean}}, or sum or max. Names are enough where rows_are: weeks"
+            )
         return self
 
     @model_validator(mode="after")
@@ -99,18 +110,38 @@ class ReadTurnoverParams(Params):
                     f"turnover.columns.{table} names {', '.join(strange)}, which is not under "
                     f"turnover.read.{options[table]}"
                 )
-        own = [*self.future_covariates, *self.attributes]
+        own = [*self.covariates, *self.attributes]
         if taken := sorted({name for name in own if name in RESERVED or own.count(name) > 1}):
             raise ValueError(
                 f"turnover.read: {', '.join(taken)} is a name of ours, or given twice; choose another under "
-                "future_covariates or attributes"
+                "future_covariates, covariate_tables or attributes"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tables_that_fit(self) -> ReadTurnoverParams:
+        if taken := sorted(set(self.covariate_tables) & set(TurnoverFiles.model_fields)):
+            raise ValueError(
+                f"turnover.covariate_tables: {', '.join(taken)} is the name of a file under files"
+            )
+        for name, table in self.covariate_tables.items():
+            if strange := [key for key in table.keys if key not in self.keys]:
+                raise ValueError(
+                    f"turnover.covariate_tables.{name}.columns names {', '.join(strange)}, which the sales "
+                    "do not have"
+                )
         return self
 
     @property
     def keys(self) -> list[str]:
         """What identifies a row of the sales file."""
-        return [name for name in ("store", "department", "week") if name in self.columns.sales]
+        return [name for name in ROW_KEYS if name in self.columns.sales]
+
+    @property
+    def covariates(self) -> list[str]:
+        """Names of all future covariates."""
+        tables = self.covariate_tables.values()
+        return [*self.future_covariates, *(name for table in tables for name in table.covariates)]
 
     @property
     def last_label(self) -> timedelta:
@@ -119,12 +150,15 @@ class ReadTurnoverParams(Params):
         return timedelta(days=0 if named_by_first else 6)
 
     @property
-    def label_day(self) -> Weekday | None:
-        """The weekday of every date in the files; None if they may be any."""
-        if self.rows_are == "days":
-            return None
+    def weekday_of_weeks(self) -> Weekday:
+        """The weekday of the date that names a week in the files."""
         back = 0 if self.week_named_by == "first_day" else 1
         return WEEKDAYS[(WEEKDAYS.index(self.week_starts_on) - back) % 7]
+
+    @property
+    def label_day(self) -> Weekday | None:
+        """The weekday of every date in the files; None if they may be any."""
+        return None if self.rows_are == "days" else self.weekday_of_weeks
 
 
 class RepairParams(Params):

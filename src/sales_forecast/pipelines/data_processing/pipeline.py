@@ -16,10 +16,10 @@ from sales_forecast.pipelines.data_processing.retailer import (
 from sales_forecast.pipelines.data_processing.turnover import (
     assemble_model_input,
     build_calendar,
-    gather_future_covariates,
     read_forecast_index,
     read_sales,
 )
+from sales_forecast.pipelines.data_processing.turnover_covariates import gather_future_covariates
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 
@@ -27,8 +27,8 @@ TURNOVER = [
     step(read_stores, "stores", tags=CHECKED_FIRST),
     step(read_sales, ["sales", "rejected"], tags=CHECKED_FIRST),
     step(read_forecast_index, "forecast_index", tags=CHECKED_FIRST),
+    step(gather_future_covariates, "future_covariates", tags=CHECKED_FIRST),
     step(identify_retailer_by_series, "retailer", tags=CHECKED_FIRST),
-    step(gather_future_covariates, "future_covariates"),
     step(describe_turnover_files, "data_version"),
     step(build_panel, "panel"),
     step(build_calendar, "calendar"),

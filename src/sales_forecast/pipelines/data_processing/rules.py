@@ -10,9 +10,12 @@ import narwhals as nw
 import pandas as pd
 
 from sales_forecast.pipelines.data_processing.values import (
+    FALSE,
+    TRUE,
     WHOLE_NUMBER,
     Frame,
     as_label,
+    as_word,
     is_number,
     mostly_whole_numbers,
 )
@@ -64,19 +67,33 @@ def key_rules(frame: Frame, columns: Sequence[str]) -> list[Rule]:
     return rules
 
 
-def rules_for_numbers(frame: Frame, column: str, *, required: bool = True) -> list[Rule]:
-    """A quantity must be a finite number."""
+def rules_for_numbers(
+    frame: Frame, column: str, *, required: bool = True, or_flags: bool = False
+) -> list[Rule]:
+    """A quantity must be a finite number; with ``or_flags``, true or false will do."""
     missing = missing_rules(frame, [column]) if required else []
     if not is_number(frame, column):
         text = nw.col(column).cast(nw.String).str.strip_chars()
         allowed = nw.col(column).is_null() | (text == "") | text.str.contains(_NUMBER)
-        return [*missing, Rule(column, "are not numbers", ~allowed)]
+        if or_flags:
+            allowed = allowed | as_word(column).is_in([*TRUE, *FALSE])
+        reason = f"are not numbers{', true or false (yes or no)' if or_flags else ''}"
+        return [*missing, Rule(column, reason, ~allowed)]
     value = nw.col(column).cast(nw.Float64)
     infinite = (value == float("inf")) | (value == float("-inf"))
     return [
         *missing,
         Rule(column, "are infinite", infinite),
         Rule(column, f"are beyond {_LARGEST:.0e}", value.abs() > _LARGEST),
+    ]
+
+
+def rules_for_flags(frame: Frame, columns: Iterable[str], *, required: bool = True) -> list[Rule]:
+    """Quantities must be finite numbers, or true or false."""
+    return [
+        rule
+        for column in columns
+        for rule in rules_for_numbers(frame, column, required=required, or_flags=True)
     ]
 
 
@@ -97,8 +114,11 @@ def date_rules(
         ),
     ]
     if weekday is not None:
-        off_grid = [text for text, day in dates.items() if f"{day:%A}".lower() != weekday]
-        rules.append(Rule(column, f"are not a {weekday.title()}", nw.col(column).is_in(off_grid)))
+        off_grid = {text: day for text, day in dates.items() if f"{day:%A}".lower() != weekday}
+        found = _but_weekdays(off_grid.values())
+        see = "see turnover.read.week_starts_on and week_named_by"
+        reason = f"are not a {weekday.title()}{found}, {see}"
+        rules.append(Rule(column, reason, nw.col(column).is_in(list(off_grid))))
     if after is not None:
         past = [text for text, day in dates.items() if day <= after]
         rules.append(
@@ -109,6 +129,14 @@ def date_rules(
             )
         )
     return rules
+
+
+def _but_weekdays(days: Iterable[datetime]) -> str:
+    """Write the weekdays of dates as ``" but a Monday, Tuesday or Friday"``."""
+    names = [f"{day:%A}" for _, day in sorted({day.weekday(): day for day in days}.items())]
+    if len(names) > 1:
+        names = [", ".join(names[:-1]), names[-1]]
+    return f" but a {' or '.join(names)}" if names else ""
 
 
 def _parse_day(value: object, date_format: str) -> datetime | None:

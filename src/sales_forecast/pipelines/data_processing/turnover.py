@@ -20,12 +20,13 @@ from sales_forecast.pipelines.data_processing.rules import (
     Rule,
     date_rules,
     key_rules,
+    rules_for_flags,
     rules_for_numbers,
     unknown_rule,
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import WEEKLY
 from sales_forecast.pipelines.data_processing.values import Frame, as_key, as_label, as_number, as_week
-from sales_forecast.pipelines.data_processing.weeks import as_weeks, between
+from sales_forecast.pipelines.data_processing.weeks import as_weeks, between, within_horizon
 
 COVARIATE_REMEDY = (
     " A column named under turnover.read.future_covariates needs its value in every week to forecast: "
@@ -60,7 +61,7 @@ def read_sales(
         *_taken_labels(frame, _entities(read)),
         *date_rules(frame, "week", read.date_format, read.label_day),
         *rules_for_numbers(frame, "turnover"),
-        *(rule for name in read.future_covariates for rule in rules_for_numbers(frame, name, required=False)),
+        *rules_for_flags(frame, read.future_covariates, required=False),
         _unknown_stores(frame, stores, read),
     ]
     on_bad = OnBad(
@@ -123,12 +124,12 @@ def read_forecast_index(
     columns, file = read.columns.forecast_index, read.files.forecast_index
     frame = with_row_numbers(raw_forecast_index, columns)
     history = nw.from_native(sales).lazy()
-    last = history.select(nw.col("week").max()).collect().item() + read.last_label
+    last = history.select(nw.col("week").max()).collect().item()
     rules = [
         *key_rules(frame, _entities(read)),
-        *date_rules(frame, "week", read.date_format, read.label_day, after=last),
+        *date_rules(frame, "week", read.date_format, read.label_day, after=last + read.last_label),
         _unknown_stores(frame, stores, read),
-        *(rule for name in read.future_covariates for rule in rules_for_numbers(frame, name)),
+        *rules_for_flags(frame, read.future_covariates),
     ]
     if "department" in columns:
         departments = history.select("department").unique().collect()["department"].to_list()
@@ -141,31 +142,8 @@ def read_forecast_index(
         as_week(good, "week", read.date_format),
         *(as_number(good, name) for name in read.future_covariates),
     )
-    weeks: IntoFrame = as_weeks(days, read, file).to_native()
+    weeks: IntoFrame = within_horizon(as_weeks(days, read, file), last.date(), read, file).to_native()
     return weeks
-
-
-def gather_future_covariates(
-    sales: IntoFrame, forecast_index: IntoFrame, read: ReadTurnoverParams
-) -> pd.DataFrame:
-    """Put the future covariates of past and future weeks into one table.
-
-    Args:
-        sales: Weekly turnover and the future covariates.
-        forecast_index: The same for the weeks to forecast, without turnover.
-        read: Names the columns.
-
-    Returns:
-        ``store, department, week`` and the future covariates; no rows if there are none. In pandas on every
-        engine.
-    """
-    columns = [*WEEKLY, *read.future_covariates]
-    tables = [
-        nw.from_native(table).lazy().select(*columns).collect("pandas").to_pandas()
-        for table in (sales, forecast_index)
-    ]
-    both: pd.DataFrame = pd.concat(tables, ignore_index=True)
-    return both if read.future_covariates else both.head(0)
 
 
 def build_calendar(

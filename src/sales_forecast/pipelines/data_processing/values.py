@@ -14,6 +14,9 @@ MOSTLY = 0.9
 
 WHOLE_NUMBER = r"^\d{1,18}$"
 
+TRUE, FALSE = ("true", "yes"), ("false", "no")
+"""Words, in capitals or not, that count as 1 and as 0 in a column that may hold them."""
+
 
 def is_number(frame: Frame | nw.LazyFrame[Any], column: str) -> bool:
     """Whether the engine already took the column for numbers."""
@@ -28,11 +31,19 @@ def mostly_whole_numbers(frame: Frame, column: str) -> bool:
 
 
 def as_number(frame: Frame, column: str) -> nw.Expr:
-    """The column as a float, once its rows are known to be good."""
+    """The column as a float, once its rows are known to be good; true and false as 1 and 0."""
     if is_number(frame, column):
         return nw.col(column).cast(nw.Float64)
-    text = nw.col(column).cast(nw.String).str.strip_chars()
-    return nw.when(text != "").then(text).cast(nw.Float64).alias(column)
+    text, word = nw.col(column).cast(nw.String).str.strip_chars(), as_word(column)
+    number: nw.Expr = nw.when(text != "").then(text)
+    number = nw.when(word.is_in(FALSE)).then(nw.lit("0")).otherwise(number)
+    number = nw.when(word.is_in(TRUE)).then(nw.lit("1")).otherwise(number)
+    return number.cast(nw.Float64).alias(column)
+
+
+def as_word(column: str) -> nw.Expr:
+    """The column as text in small letters, without padding."""
+    return nw.col(column).cast(nw.String).str.strip_chars().str.to_lowercase()
 
 
 def as_text(frame: Frame, column: str) -> nw.Expr:

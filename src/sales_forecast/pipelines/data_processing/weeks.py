@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import narwhals as nw
 
 from sales_forecast.contracts import DataContractError
+from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.pipelines.data_processing.params import WEEKDAYS, ReadTurnoverParams
 from sales_forecast.pipelines.data_processing.values import Frame
 
@@ -28,15 +30,37 @@ def as_weeks(days: Frame, read: ReadTurnoverParams, file: str) -> Frame:
     Raises:
         DataContractError: There is no whole week, or rows that are called days are weeks.
     """
-    start = WEEKDAYS.index(read.week_starts_on)
-    weeks = days.with_columns(_first_day(start).alias("week"))
+    weeks = named_by_first_day(days, read)
     if read.rows_are == "weeks":
         refuse_nothing_left(weeks, file)
         return weeks
-    first, last = _whole_weeks(days, start, file)
+    first, last = _whole_weeks(days, WEEKDAYS.index(read.week_starts_on), file)
     logger.info("%s: whole weeks begin from %s to %s", file, first, last)
     day = nw.col("week").cast(nw.Date)
-    return _summed(weeks.filter((day >= first) & (day <= last)), read)
+    sold = {"turnover": "sum"} if "turnover" in days.collect_schema().names() else {}
+    made = sold | {name: how for name, how in read.future_covariates.items() if how}
+    return made_of_days(weeks.filter((day >= first) & (day <= last)), [*KEYS, "week"], made)
+
+
+def named_by_first_day(days: Frame, read: ReadTurnoverParams) -> Frame:
+    """Name every row by the first day of its week."""
+    return days.with_columns(_first_day(WEEKDAYS.index(read.week_starts_on)).alias("week"))
+
+
+def made_of_days(days: Frame, keys: list[str], made: Mapping[str, str]) -> Frame:
+    """One row a week; what is known of no day is unknown of the week.
+
+    Args:
+        days: Keys, with the week that each day belongs to, and numbers.
+        keys: What identifies a week's row.
+        made: Column -> ``sum``, ``mean`` or ``max``.
+    """
+    weeks = days.group_by(*keys).agg(
+        *(getattr(nw.col(name), how)() for name, how in made.items()),
+        *(nw.col(name).count().alias(f"{name}_days") for name in made),
+    )
+    known = [nw.when(nw.col(f"{name}_days") > 0).then(nw.col(name)).alias(name) for name in made]
+    return weeks.select(*keys, *known)
 
 
 def between(days: Frame, read: ReadTurnoverParams) -> Frame:
@@ -47,6 +71,37 @@ def between(days: Frame, read: ReadTurnoverParams) -> Frame:
     if read.to_date is not None:
         days = days.filter(day <= read.to_date)
     return days
+
+
+def within_horizon(weeks: Frame, last: date, read: ReadTurnoverParams, file: str) -> Frame:
+    """Leave out weeks that are more than ``max_horizon_weeks`` after the last week sold.
+
+    Args:
+        weeks: Rows to be forecast, one a week, named by its first day.
+        last: First day of the last week sold.
+        read: Names the horizon.
+        file: How the file is called in messages.
+
+    Raises:
+        DataContractError: No week is left.
+    """
+    if read.max_horizon_weeks is None:
+        return weeks
+    end = last + timedelta(weeks=read.max_horizon_weeks)
+    near = weeks.filter(nw.col("week").cast(nw.Date) <= end)
+    rows, kept = (int(table.lazy().select(nw.len()).collect().item()) for table in (weeks, near))
+    if kept == 0:
+        raise DataContractError(
+            f"{file}: none of {rows} row(s) is at most {read.max_horizon_weeks} weeks after {last}, the last "
+            f"week sold, and turnover.read.max_horizon_weeks leaves out the others. Bring weeks up to {end}."
+        )
+    if kept < rows:
+        logger.info(
+            "%s: %s of %s row(s) are more than %s weeks after the last week sold and left out "
+            "(turnover.read.max_horizon_weeks)",
+            *(file, rows - kept, rows, read.max_horizon_weeks),
+        )
+    return near
 
 
 def refuse_nothing_left(rows: Frame, file: str) -> None:
@@ -63,20 +118,6 @@ def _nothing_left(file: str) -> DataContractError:
     return DataContractError(
         f"{file}: no whole week is left. Bring more rows, or change turnover.read.from_date and to_date."
     )
-
-
-def _summed(days: Frame, read: ReadTurnoverParams) -> Frame:
-    """One row a week; what is known of no day is unknown of the week."""
-    sold = {"turnover": "sum"} if "turnover" in days.collect_schema().names() else {}
-    made = sold | dict(read.future_covariates)
-    known = [nw.col(name).count().alias(f"{name}_days") for name in read.future_covariates]
-    weeks = days.group_by("store", "department", "week").agg(
-        *(getattr(nw.col(name), how)() for name, how in made.items()), *known
-    )
-    ahead = [
-        nw.when(nw.col(f"{name}_days") > 0).then(nw.col(name)).alias(name) for name in read.future_covariates
-    ]
-    return weeks.select("store", "department", "week", *sold, *ahead)
 
 
 def _first_day(start: int) -> nw.Expr:

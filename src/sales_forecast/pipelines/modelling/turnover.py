@@ -8,6 +8,7 @@ import pandas as pd
 from narwhals.typing import IntoFrame
 from rich.progress import track
 
+from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import FittingParams, prefit
 from sales_forecast.forecasting.evaluation.backtest import (
     BacktestParams,
@@ -26,7 +27,7 @@ from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput
-from sales_forecast.pipelines.known_weeks import known_weeks
+from sales_forecast.pipelines.known_weeks import known_weeks_with_size
 
 logger = logging.getLogger(__name__)
 
@@ -41,30 +42,52 @@ def check_plan(
     """Refuse what cannot work before anything is computed or written.
 
     Args:
-        sales: For its weeks.
+        sales: For its weeks, and whether anything was sold in them.
         forecast_index: The weeks that are wanted.
         stores: For its columns.
         backtest: Cutoffs and horizon.
         methods: Candidates.
 
     Raises:
-        InputError: Names each impossible parameter.
+        InputError: Names each impossible parameter; or nothing was sold in any window.
     """
-    weeks = known_weeks(sales)
+    weeks = known_weeks_with_size(sales)
     horizon_weeks = {"turnover.backtest.horizon_weeks": backtest.horizon_weeks}
     if len(forecast_index):
-        horizon_weeks["the file of weeks to forecast"] = int(
-            weeks_ahead(forecast_index, weeks["week"].max()).max()
-        )
+        wanted = "the file of weeks to forecast (turnover.read.max_horizon_weeks leaves later ones out)"
+        horizon_weeks[wanted] = int(weeks_ahead(forecast_index, weeks["week"].max()).max())
     methods.refuse_problems(Requirements(horizon_weeks, ["department", *stores.columns]))
     cutoffs = plan_cutoffs(weeks, backtest)
     known = pd.date_range(weeks["week"].min(), weeks["week"].max(), freq="7D")
     refuse_origins_before(known, backtest.horizon_weeks, cutoffs[0])
+    _refuse_windows_without_sales(weeks, cutoffs, backtest.horizon_weeks)
     if backtest.cutoffs is None and len(cutoffs) < backtest.folds:
         logger.info(
             "turnover.backtest: %s of %s folds, the first after %s: before that there is less than a year of "
             "history, or tuning has seen the window.",
             *(len(cutoffs), backtest.folds, f"{cutoffs[0]:%Y-%m-%d}"),
+        )
+
+
+def _refuse_windows_without_sales(
+    weeks: pd.DataFrame, cutoffs: list[pd.Timestamp], horizon_weeks: int
+) -> None:
+    """Errors are measured as shares of turnover, so that there are none where nothing was sold."""
+    sold = weeks.loc[weeks["size"] > 0, "week"]
+    if sold.empty:
+        first, last = weeks["week"].min(), weeks["week"].max()
+        raise InputError(
+            f"turnover.columns.sales.turnover: all {len(weeks)} week(s) from {first:%Y-%m-%d} to "
+            f"{last:%Y-%m-%d} have a turnover of 0, so there is nothing to forecast. Name the column that "
+            "holds the turnover."
+        )
+    reach = pd.Timedelta(weeks=horizon_weeks)
+    if not any(sold.between(cutoff, cutoff + reach, inclusive="right").any() for cutoff in cutoffs):
+        raise InputError(
+            f"turnover.backtest: nothing was sold in any of the {len(cutoffs)} window(s) of {horizon_weeks} "
+            f"weeks, the newest after {cutoffs[-1]:%Y-%m-%d}, so no error can be measured; "
+            f"{sold.max():%Y-%m-%d} was the last week with sales. End the history there with "
+            "turnover.read.to_date, or name other windows under turnover.backtest.cutoffs."
         )
 
 
