@@ -53,13 +53,14 @@ class HalfWidths(BaseModel, frozen=True, extra="forbid"):
             coverages: Some of ``COVERAGES``.
         """
         forecast = forecasts["forecast"].to_numpy(dtype=float)
-        mean, scale = mean_week.to_numpy(dtype=float), self.scale.of(forecasts, mean_week)
+        mean: FloatArray = np.asarray(mean_week, dtype=np.float64)
+        scale = self.scale.of(forecasts, mean_week)
         departments = forecasts["department"].astype(str)
         ends = {}
         for coverage in coverages:
             known = self.multiples[str(coverage)]
             multiple = np.array([known.get(name, known[""]) for name in departments])
-            ends[coverage] = self.scale.ends(forecast, mean, np.asarray(multiple * scale, dtype=np.float64))
+            ends[coverage] = self.scale.ends(forecast, mean, multiple * scale)
         return ends
 
 

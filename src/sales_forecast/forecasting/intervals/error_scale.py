@@ -64,10 +64,10 @@ class ErrorScale(BaseModel, frozen=True, extra="forbid"):
         """
         mean = np.maximum(mean_week.to_numpy(dtype=float), MIN_WEEK)
         level = forecasts["forecast"].to_numpy(dtype=float) + self.share * mean + MIN_WEEK
-        scale: FloatArray = level**self.forecast_exponent * mean**self.mean_week_exponent
+        scale = level**self.forecast_exponent * mean**self.mean_week_exponent
         if self.volatility_exponent:
             scale = scale * np.exp(self.volatility_exponent * self._volatility_of(forecasts))
-        return scale
+        return np.asarray(scale, dtype=np.float64)
 
     def _volatility_of(self, rows: pd.DataFrame) -> FloatArray:
         known = pd.Series(
