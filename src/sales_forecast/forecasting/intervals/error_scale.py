@@ -18,7 +18,13 @@ PRIOR_ERRORS = 8
 """The relative error of a series is averaged with so many mean errors of its department."""
 
 SMALLEST_ERROR = 0.01
-"""Share of a transformed mean week that is added to each error before its logarithm is taken."""
+"""Share of the mean error that is added to each error before its logarithm is taken."""
+
+MIN_SPREAD = 1e-6
+"""A column that varies less than this within departments explains nothing."""
+
+LIMITS = ((0.0, 1.5), (-1.0, 1.0), (0.0, 1.5))
+"""Lowest and highest exponent of forecast, mean week and volatility: few errors can say anything."""
 
 MIN_WEEK = 1e-9
 """Currency units: the mean week of a series that sells nothing."""
@@ -104,8 +110,9 @@ def learn_error_scale(past: pd.DataFrame, share: float, *, with_volatility: bool
             scale = ErrorScale(share=share, volatility=_volatility(others))
             explained[half] = scale._volatility_of(past[half])
         columns.append(explained)
-    target = np.log(error + SMALLEST_ERROR * (mean + MIN_WEEK) ** plain.power)
-    slopes = _within_departments(np.column_stack(columns), target, past)
+    target = np.log(error + SMALLEST_ERROR * error.mean() + MIN_WEEK)
+    free = _within_departments(np.column_stack(columns), target, past)
+    slopes = [min(max(slope, low), high) for slope, (low, high) in zip(free, LIMITS, strict=False)]
     return ErrorScale(
         share=share,
         forecast_exponent=slopes[0],
@@ -138,5 +145,7 @@ def _within_departments(columns: FloatArray, target: FloatArray, past: pd.DataFr
         mean = np.bincount(number, weight * joint[:, column]) / np.maximum(total, MIN_WEEK)
         joint[:, column] -= mean[number]
     root = np.sqrt(weight)[:, None]
-    slopes, *_ = np.linalg.lstsq(joint[:, :-1] * root, joint[:, -1] * root[:, 0])
+    vary = joint[:, :-1].std(axis=0) > MIN_SPREAD
+    slopes = np.zeros(len(vary))
+    slopes[vary], *_ = np.linalg.lstsq(joint[:, :-1][:, vary] * root, joint[:, -1] * root[:, 0])
     return [float(slope) for slope in slopes]
