@@ -8,8 +8,8 @@ import pytest
 
 from handovers import selected
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.pipelines.evaluation.params import TurnoverEvaluationParams
 from sales_forecast.pipelines.evaluation.turnover_charts import (
     chart_backtest,
@@ -32,7 +32,7 @@ from sales_forecast.reporting import Table, render_section
 
 STORES = pd.DataFrame({"store": [1], "region": ["south"], "zone": ["1"]})
 CUTOFF, LATER = pd.Timestamp("2016-10-01"), pd.Timestamp("2017-02-25")
-INTERVALS = IntervalParams(weeks_back=(8,), scale_share=0.1)
+INTERVALS = IntervalParams(scale_share=0.1)
 AGAINST_NAIVE = TurnoverEvaluationParams(baseline="naive", tie_within=0.01)
 
 
@@ -286,7 +286,7 @@ def _section(backtest: pd.DataFrame):
         selected_method,
         score_levels(backtest, _panel(), STORES),
         measure_coverage(backtest),
-        learn_hierarchy_intervals(backtest, selected_method, _panel(), STORES)[1],
+        learn_hierarchy_intervals(backtest, selected_method, _panel(), STORES, INTERVALS)[1],
         score_cold_starts(_cold_starts()),
         compare_with_selected(backtest, selected_method),
         backtest[["method", "cutoff"]].drop_duplicates().assign(seconds=1.5),

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
-from handovers import selected
+from handovers import half_widths, selected
 from sales_forecast.contracts import Forecasts
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
-from sales_forecast.forecasting.intervals.conformal import IntervalParams
 from sales_forecast.forecasting.intervals.hierarchy import AGGREGATE_LEVELS
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
@@ -51,8 +51,8 @@ class TwiceTheMean(Method, frozen=True):
         return np.full(len(forecast_index), 2 * fitted["mean"])
 
 
-COLD = {"80": {"": 1.0}, "95": {"": 3.0}}
-INTERVALS = IntervalParams(weeks_back=(2,), scale_share=0.1)
+COLD = half_widths(1.0, 3.0)
+INTERVALS = IntervalParams(scale_share=0.1)
 BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[55].date(),))
 METHODS = Methods({"last_year": SeasonalNaive(), "twice": TwiceTheMean()})
 
@@ -94,7 +94,7 @@ def _serving(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> 
         ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD),
         selected(method),
         COLD,
-        {level: {"80": {"": 0.1}, "95": {"": 0.2}} for level in AGGREGATE_LEVELS},
+        {level: half_widths(0.1, 0.2) for level in AGGREGATE_LEVELS},
         BACKTEST,
         METHODS,
         INTERVALS,

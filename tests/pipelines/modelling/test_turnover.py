@@ -12,7 +12,7 @@ from sales_forecast.contracts import Backtest
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
-from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
@@ -33,7 +33,7 @@ class BestWeekSoFar(Method, frozen=True):
         return np.full(len(forecast_index), fitted["highest"])
 
 
-INTERVALS = IntervalParams(weeks_back=(2,), scale_share=0.1)
+INTERVALS = IntervalParams(scale_share=0.1)
 RIDGE = {
     "type": "ridge",
     "max_horizon_weeks": 8,
@@ -80,7 +80,8 @@ def test_rewriting_the_future_moves_no_forecast():
     rewritten = panel.assign(turnover=panel["turnover"].where(panel["week"] <= WEEKS[60], 1e6))
     original, changed = _backtest(panel, 60), _backtest(rewritten, 60)
     assert (changed["turnover"] == 1e6).all()
-    assert_frame_equal(changed.drop(columns="turnover"), original.drop(columns="turnover"))
+    actual = ["turnover", "crps"]
+    assert_frame_equal(changed.drop(columns=actual), original.drop(columns=actual))
 
 
 def test_a_store_that_was_not_open_yet_is_not_forecast():
@@ -122,7 +123,7 @@ def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
 
 def _check(sales: pd.DataFrame, **options: object) -> None:
     backtest = BacktestParams(**{"horizon_weeks": 2, "folds": 3} | options)
-    check_plan(sales, sales.head(0), STORES, backtest, METHODS, INTERVALS)
+    check_plan(sales, sales.head(0), STORES, backtest, METHODS)
 
 
 def test_a_retailer_that_sold_nothing_is_told_so_at_once():
@@ -150,7 +151,7 @@ def test_weeks_beyond_the_horizon_of_a_method_are_refused_with_the_option_that_l
     wanted = sales.tail(1).assign(week=WEEKS[-1] + pd.Timedelta(weeks=13))
     ridge = Methods({"ridge": RIDGE})
     with pytest.raises(InputError) as stopped:
-        check_plan(sales, wanted, STORES, BacktestParams(horizon_weeks=2), ridge, INTERVALS)
+        check_plan(sales, wanted, STORES, BacktestParams(horizon_weeks=2), ridge)
     assert str(stopped.value) == (
         "turnover.methods.ridge.max_horizon_weeks: 8 is too few, the file of weeks to forecast "
         "(turnover.read.max_horizon_weeks leaves later ones out) wants 13"

@@ -28,7 +28,7 @@ from sales_forecast.forecasting.evaluation.significance import (
     PairedErrors,
     compare,
 )
-from sales_forecast.forecasting.intervals.conformal import COVERAGES
+from sales_forecast.forecasting.intervals.conformal import PUBLISHED
 from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
 from sales_forecast.forecasting.panel.matrix import FloatArray
 
@@ -189,13 +189,13 @@ def _coverage(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _inside(rows: pd.DataFrame) -> dict[int, pd.Series[bool]]:
-    return {share: rows["turnover"].between(rows[f"lo_{share}"], rows[f"hi_{share}"]) for share in COVERAGES}
+    return {share: rows["turnover"].between(rows[f"lo_{share}"], rows[f"hi_{share}"]) for share in PUBLISHED}
 
 
 def _misses(errors: PairedErrors, own: pd.DataFrame, other: pd.DataFrame) -> dict[str, Difference]:
     """Difference in the share of weeks outside the intervals, by nominal coverage."""
     misses = {}
-    for share in COVERAGES:
+    for share in PUBLISHED:
         one, two = ((~_inside(rows)[share]).to_numpy().astype(np.float64) for rows in (own, other))
         paired = replace(errors, own=one, other=two, turnover=np.ones(len(one)))
         misses[str(share)] = paired.difference()

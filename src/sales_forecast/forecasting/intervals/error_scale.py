@@ -20,11 +20,9 @@ PRIOR_ERRORS = 8
 SMALLEST_ERROR = 0.01
 """Share of the mean error that is added to each error before its logarithm is taken."""
 
-MIN_SPREAD = 1e-6
-"""A column that varies less than this within departments explains nothing."""
-
-LIMITS = ((0.0, 1.5), (-1.0, 1.0), (0.0, 1.5))
-"""Lowest and highest exponent of forecast, mean week and volatility: few errors can say anything."""
+PRIOR_ROWS = 10.0
+"""Exponents are drawn towards errors in proportion to forecasts, by so many errors of forecasts that differ by
+a factor of e: few errors, or those of forecasts that are all alike, say little about exponents."""
 
 MIN_WEEK = 1e-9
 """Currency units: the mean week of a series that sells nothing."""
@@ -86,7 +84,7 @@ class ErrorScale(BaseModel, frozen=True, extra="forbid"):
 
 
 def learn_error_scale(past: pd.DataFrame, share: float, *, with_volatility: bool) -> ErrorScale:
-    """Learn the exponents by weighted least squares of the logarithms of past errors.
+    """Learn the exponents by a weighted ridge regression of the logarithms of past errors.
 
     Args:
         past: ``cutoff, store, department, forecast, turnover, mean_week, weight``.
@@ -111,8 +109,8 @@ def learn_error_scale(past: pd.DataFrame, share: float, *, with_volatility: bool
             explained[half] = scale._volatility_of(past[half])
         columns.append(explained)
     target = np.log(error + SMALLEST_ERROR * error.mean() + MIN_WEEK)
-    free = _within_departments(np.column_stack(columns), target, past)
-    slopes = [min(max(slope, low), high) for slope, (low, high) in zip(free, LIMITS, strict=False)]
+    prior = np.array([plain.power, 0.0, 0.0][: len(columns)])
+    slopes = _within_departments(np.column_stack(columns), target, past, prior)
     return ErrorScale(
         share=share,
         forecast_exponent=slopes[0],
@@ -135,17 +133,20 @@ def _volatility(relative: pd.DataFrame) -> dict[str, dict[str, float]]:
     return found
 
 
-def _within_departments(columns: FloatArray, target: FloatArray, past: pd.DataFrame) -> list[float]:
-    """Slopes of a weighted regression with an intercept for each department."""
+def _within_departments(
+    columns: FloatArray, target: FloatArray, past: pd.DataFrame, prior: FloatArray
+) -> list[float]:
+    """Slopes of a weighted ridge regression, drawn towards others, with an intercept for each department."""
     weight = past["weight"].to_numpy(dtype=float)
+    weight = weight / weight.mean()
     number, _ = pd.factorize(past["department"])
     total = np.bincount(number, weight)
-    joint = np.column_stack([columns, target])
+    joint = np.column_stack([columns, target - columns @ prior])
     for column in range(joint.shape[1]):
         mean = np.bincount(number, weight * joint[:, column]) / np.maximum(total, MIN_WEEK)
         joint[:, column] -= mean[number]
-    root = np.sqrt(weight)[:, None]
-    vary = joint[:, :-1].std(axis=0) > MIN_SPREAD
-    slopes = np.zeros(len(vary))
-    slopes[vary], *_ = np.linalg.lstsq(joint[:, :-1][:, vary] * root, joint[:, -1] * root[:, 0])
-    return [float(slope) for slope in slopes]
+    weighted = weight[:, None] * joint[:, :-1]
+    slopes = np.linalg.solve(
+        weighted.T @ joint[:, :-1] + PRIOR_ROWS * np.eye(len(prior)), weighted.T @ joint[:, -1]
+    )
+    return [float(slope) for slope in prior + slopes]
