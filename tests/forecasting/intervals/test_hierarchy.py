@@ -92,7 +92,7 @@ def test_intervals_of_sums_have_about_their_nominal_coverage():
     many = pd.concat([_rows(seed, f"20{seed}-08-05") for seed in range(10, 40)], ignore_index=True)
     found = measure_level_coverage(many, PANEL, STORES, INTERVALS).set_index("level")
     assert list(found.index) == AGGREGATE_LEVELS
-    assert found["coverage_80"].between(0.76, 0.84).all()
+    assert found["coverage_80"].between(0.76, 0.85).all()
     assert found["coverage_95"].between(0.93, 0.98).all()
 
 

@@ -16,7 +16,7 @@ SHARE = 0.1
 TRUTH = Dependence(week=0.2, department=0.15, store=0.1, persistence=0.6)
 
 
-def _index(windows: int, stores: int = 30, departments: int = 4, weeks: int = 8) -> pd.DataFrame:
+def _index(windows: int, stores: int = 12, departments: int = 3, weeks: int = 8) -> pd.DataFrame:
     keys = pd.MultiIndex.from_product(
         [
             pd.date_range("2015-01-03", periods=windows, freq="56D"),
@@ -33,7 +33,7 @@ def _index(windows: int, stores: int = 30, departments: int = 4, weeks: int = 8)
 
 
 def _half_widths() -> HalfWidths:
-    rows = _index(4)
+    rows = _index(10)
     noise = np.random.default_rng(2).normal(0, 1.5, len(rows))
     turnover = np.maximum(np.sqrt(rows["forecast"] * 1.1) + noise, 0) ** 2 - SHARE * rows["forecast"]
     return learn_from_errors(rows.assign(turnover=turnover.clip(lower=0)), SHARE)
@@ -58,7 +58,7 @@ def _windows(half_widths: HalfWidths, windows: int, seed: int = 0) -> pd.DataFra
 
 def test_each_row_alone_is_distributed_as_its_quantiles_say(half_widths):
     rows = _index(1)
-    drawn = sample_scenarios(rows, rows["mean_week"], half_widths, TRUTH, 4000, seed=3)
+    drawn = sample_scenarios(rows, rows["mean_week"], half_widths, TRUTH, 1500, seed=3)
     expected = quantiles(rows, rows["mean_week"], half_widths)
     below = {name: (drawn <= expected[[name]].to_numpy()).mean() for name in QUANTILES}
     assert below == pytest.approx(QUANTILES, abs=0.02)
@@ -67,14 +67,14 @@ def test_each_row_alone_is_distributed_as_its_quantiles_say(half_widths):
 
 def test_the_dependence_that_was_put_in_is_found_again(half_widths):
     found = learn_dependence(_windows(half_widths, 60), half_widths)
-    assert found.model_dump() == pytest.approx(TRUTH.model_dump(), abs=0.06)
+    assert found.model_dump() == pytest.approx(TRUTH.model_dump(), abs=0.08)
 
 
 def test_independent_errors_have_nothing_in_common(half_widths):
-    rows = _index(40)
+    rows = _index(60)
     alone = sample_scenarios(rows, rows["mean_week"], half_widths, Dependence(), 1, seed=5)[:, 0]
     found = learn_dependence(rows.assign(turnover=alone), half_widths)
-    assert max(found.model_dump().values()) < 0.03
+    assert max(found.model_dump().values()) < 0.05
 
 
 def test_sums_fall_into_the_intervals_of_summed_scenarios(half_widths):
@@ -88,13 +88,13 @@ def test_sums_fall_into_the_intervals_of_summed_scenarios(half_widths):
             actual = rows.groupby(groups)["turnover"].sum().to_numpy()
             group = rows.groupby(groups).ngroup().to_numpy()
             for dependence, inside in ((learned, held), (Dependence(), naive)):
-                drawn = sample_scenarios(rows, rows["mean_week"], half_widths, dependence, 300, seed=number)
-                sums = np.zeros((group.max() + 1, 300))
+                drawn = sample_scenarios(rows, rows["mean_week"], half_widths, dependence, 150, seed=number)
+                sums = np.zeros((group.max() + 1, 150))
                 np.add.at(sums, group, drawn)
                 low, high = np.quantile(sums, [0.1, 0.9], axis=1)
                 inside.extend((low <= actual) & (actual <= high))
     assert 0.74 < np.mean(held) < 0.86
-    assert np.mean(naive) < 0.5
+    assert np.mean(naive) < 0.6
 
 
 def test_a_seed_draws_the_same_scenarios_and_another_one_others(half_widths):

@@ -166,7 +166,7 @@ def sample_scenarios(
 
 
 def _persistent(rng: np.random.Generator, shape: tuple[int, int, int], persistence: float) -> FloatArray:
-    """Standard normal draws, each correlated with that of the week before; shape ``(weeks, groups, draws)``."""
+    """Standard normal draws, correlated with those of the week before; ``(weeks, groups, draws)``."""
     draws = rng.standard_normal(shape)
     for week in range(1, shape[0]):
         draws[week] = persistence * draws[week - 1] + np.sqrt(1 - persistence**2) * draws[week]

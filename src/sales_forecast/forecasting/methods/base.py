@@ -158,9 +158,9 @@ def forecast_all(
     method: Method[State], context: ForecastContext, forecast_index: pd.DataFrame, fitted: State
 ) -> pd.DataFrame:
     """Forecast every row with a fitted method, see ``complete_forecasts``."""
-    return complete_forecasts(method.forecast(context, forecast_index, fitted), context, forecast_index).drop(
-        columns=RAW
-    )
+    _refuse_past_weeks(context, forecast_index)
+    raw = method.forecast(context, forecast_index, fitted)
+    return complete_forecasts(raw, context, forecast_index).drop(columns=RAW)
 
 
 def complete_forecasts(
