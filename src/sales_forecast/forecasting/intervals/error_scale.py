@@ -21,8 +21,8 @@ SMALLEST_ERROR = 0.01
 """Share of a transformed mean week that is added to each error before its logarithm is taken."""
 
 PRIOR_ROWS = 10.0
-"""Exponents are drawn towards errors in proportion to forecasts, by so many errors of forecasts that differ by
-a factor of e: few errors, or those of forecasts that are all alike, say little about exponents."""
+"""Exponents are drawn towards errors in proportion to forecasts, by so many errors of forecasts that differ
+by a factor of e: few errors, or those of forecasts that are all alike, say little about exponents."""
 
 MIN_WEEK = 1e-9
 """Currency units: the mean week of a series that sells nothing."""
