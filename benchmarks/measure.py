@@ -23,8 +23,9 @@ import pandas as pd
 import yaml
 
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
-from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
-from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals, mean_weeks
+from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, mean_weeks
+from sales_forecast.forecasting.intervals.conformal import add_intervals
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import forecast_all
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
@@ -65,7 +66,10 @@ def plan() -> dict[str, Any]:
     pair = {name: wanted["methods"][name] for name in (wanted["project_method"], "mstl_repaired")}
     wanted["methods"]["blend_with_mstl"]["members"] = pair
     variant = deepcopy(wanted["methods"][wanted["project_method"]])
-    del variant["enough"]["members"][wanted["decisions"]["without"]]
+    without = wanted["decisions"]["without"]
+    del variant["members"][without]
+    for members in variant["alternatives"].values():
+        members[:] = [name for name in members if name != without]
     wanted["variants"] = {VARIANT: variant}
     return wanted
 
@@ -172,7 +176,7 @@ def backtest(
         half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS) if with_intervals else None
         made = forecast_all(method, context, actuals[ROW_KEYS], method.fit(context))
         if half_widths:
-            made = add_intervals(made, mean_weeks(made, context), half_widths, intervals)
+            made = add_intervals(made, mean_weeks(made, context), half_widths)
         seconds[f"{cutoff:%Y-%m-%d}"] = perf_counter() - start
         turnover = actuals["turnover"].to_numpy()
         forecasts.append(made.assign(method=name, cutoff=cutoff, turnover=turnover))
@@ -216,7 +220,7 @@ def scaled(project: Path, name: str, factor: int) -> dict[str, float]:
         ).as_of(cutoff)
         half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS)
         made = forecast_all(method, context, forecast_index, method.fit(context))
-        add_intervals(made, mean_weeks(made, context), half_widths, intervals)
+        add_intervals(made, mean_weeks(made, context), half_widths)
         return perf_counter() - start
 
     repeats = 3 if factor == 1 else 1  # other work on the machine disturbs short runs most

@@ -18,7 +18,7 @@ from sales_forecast.forecasting.distributed import (
     _split,
     prefit,
 )
-from sales_forecast.forecasting.methods.blend import ByHistory
+from sales_forecast.forecasting.methods.by_history import ByHistory
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 
 

@@ -14,16 +14,18 @@ from sales_forecast.forecasting.evaluation.cold_start_backtest import (
     shorten_histories,
 )
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
-from sales_forecast.forecasting.intervals.conformal import IntervalParams, add_intervals, mean_weeks
+from sales_forecast.forecasting.features.context import mean_weeks
+from sales_forecast.forecasting.intervals.conformal import add_intervals
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import forecast_all
 
 PARAMS = ColdStartBacktestParams(share_of_stores=0.08, cutoffs=1, seed=1)
-INTERVALS = IntervalParams(weeks_back=(8,), scale_share=0.1)
+INTERVALS = IntervalParams(scale_share=0.1)
 
 
 @pytest.fixture(scope="module")
 def cold_start_forecasts(methods, context, panel) -> pd.DataFrame:
-    return forecast_cold_starts(methods.root["ridge"], context, panel, 8, PARAMS, INTERVALS)
+    return forecast_cold_starts(methods.root["ridge"], context, panel, 8, PARAMS)
 
 
 def test_each_group_of_stores_keeps_the_weeks_of_its_label(context, cutoff):
@@ -52,9 +54,7 @@ def test_a_department_of_a_single_store_is_forecast_even_where_that_store_has_no
     _, labels = shorten_histories(context, PARAMS)
     (hidden,) = labels.index[labels == "0"]
     only_there = panel[(panel["department"] == 88) | (panel["store"] == hidden)]
-    forecasts = forecast_cold_starts(
-        methods.root["ridge"], context_of(only_there), only_there, 8, PARAMS, INTERVALS
-    )
+    forecasts = forecast_cold_starts(methods.root["ridge"], context_of(only_there), only_there, 8, PARAMS)
     alone = forecasts[forecasts["department"] == 127]
     assert (alone["weeks_known"] == "0").all()
     assert alone["cold_start"].all()
@@ -80,9 +80,7 @@ def test_the_history_that_is_cut_off_does_not_matter(
     cut_off = (panel["week"] <= cutoff) & ~seen.to_numpy()
     assert cut_off.any()
     rewritten = panel.assign(turnover=panel["turnover"].where(~cut_off, 5.0))
-    again = forecast_cold_starts(
-        methods.root["ridge"], context_of(rewritten), rewritten, 8, PARAMS, INTERVALS
-    )
+    again = forecast_cold_starts(methods.root["ridge"], context_of(rewritten), rewritten, 8, PARAMS)
     np.testing.assert_array_equal(again["forecast"], cold_start_forecasts["forecast"])
 
 
@@ -97,11 +95,10 @@ def test_intervals_of_cold_starts_are_wider(methods, context, forecast_index, fi
     ridge = methods.root["ridge"]
     forecasts = forecast_all(ridge, context, forecast_index, fitted["ridge"])
     half_widths = learn_half_widths(ridge, context, INTERVALS, 8)
-    of_all = add_intervals(forecasts, mean_weeks(forecasts, context), half_widths, INTERVALS)
-    own = add_intervals(
-        *(forecasts, mean_weeks(forecasts, context), half_widths, INTERVALS),
-        cold_start_half_widths(cold_start_forecasts),
-    )
+    mean_week = mean_weeks(forecasts, context)
+    of_all = add_intervals(forecasts, mean_week, half_widths)
+    of_cold = cold_start_half_widths(cold_start_forecasts, INTERVALS)
+    own = add_intervals(forecasts, mean_week, half_widths, of_cold)
     cold = forecasts["cold_start"]
     pd.testing.assert_frame_equal(own[~cold], of_all[~cold])
     assert (own.loc[cold, "hi_80"] > of_all.loc[cold, "hi_80"]).all()
@@ -117,10 +114,9 @@ def test_of_six_stores_no_history_is_cut_and_half_widths_are_learned_from_all(me
         small,
         8,
         PARAMS,
-        INTERVALS,
     )
     assert set(rows["weeks_known"]) == {MORE}
-    assert set(cold_start_half_widths(rows[~rows["cold_start"]])) == {"80", "95"}
+    assert cold_start_half_widths(rows[~rows["cold_start"]], INTERVALS).multiples["80"][""] > 0
 
 
 def test_future_covariates_of_weeks_that_are_cut_off_are_cut_off_too(context, cutoff):

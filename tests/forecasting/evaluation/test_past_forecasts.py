@@ -8,20 +8,23 @@ from contexts import Hundred, missed_by, small_context
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths, past_forecasts
 from sales_forecast.forecasting.features.context import ForecastContext
-from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Fitted
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
+
+INTERVALS = IntervalParams(scale_share=0.1)
 
 
 def test_past_forecasts_stand_beside_the_turnover_of_their_weeks():
     context = small_context(np.arange(1.0, 61)[None, :])
-    (near, far) = past_forecasts(Hundred(), context, [2, 59], horizon_weeks=3)
+    origins = [context.cutoff - pd.Timedelta(weeks=weeks) for weeks in (2, 59)]
+    (near, far) = past_forecasts(Hundred(), context, origins, horizon_weeks=3)
     assert near["horizon"].tolist() == [1, 2]
     assert near["turnover"].tolist() == [59, 60], "the third week is not known yet"
     assert far["turnover"].tolist() == [2, 3, 4]
     assert near["forecast"].eq(100).all()
     assert [*ROW_KEYS, "forecast", "turnover"] == [
-        column for column in near if column not in ("horizon", "cold_start", "mean_week")
+        column for column in near if column not in ("horizon", "raw", "cold_start", "mean_week", "cutoff")
     ]
 
 
@@ -38,42 +41,35 @@ def test_each_past_forecast_is_made_without_actual_turnover():
             assert "turnover" not in forecast_index
             return super().forecast(context, forecast_index, fitted)
 
-    context = small_context(np.full((3, 60), 100.0))
-    learn_half_widths(
-        Witness(), context, IntervalParams(weeks_back=(4, 52), scale_share=0.1), horizon_weeks=8
-    )
+    context = small_context(np.full((3, 120), 100.0))
+    learn_half_widths(Witness(), context, INTERVALS, horizon_weeks=8)
     back = [tuple((context.cutoff - week).days // 7 for week in weeks) for weeks in seen]
-    assert back == [(4, 3, 0), (52, 51, 44)]
+    assert back[-1] == (8, 7, 0)
+    assert all(wanted == [origin - 1, origin - 8] for origin, *wanted in back)
 
 
-def test_an_origin_before_the_first_week_or_too_early_for_the_method_is_skipped():
-    context = small_context(missed_by(*np.arange(1.0, 20)))
-    near, far, early = (
-        IntervalParams(weeks_back=back, scale_share=0.1) for back in ((1,), (1, 60, 500), (1, 59))
+def test_an_origin_that_is_too_early_for_the_method_is_skipped():
+    context = small_context(missed_by(*np.arange(1.0, 20), weeks=120))
+    all_origins = learn_half_widths(Hundred(), context, INTERVALS, 8)
+    recent = INTERVALS.model_copy(update={"season_years": 0})
+    assert learn_half_widths(Hundred(needs_weeks=100), context, INTERVALS, 8) == learn_half_widths(
+        Hundred(needs_weeks=100), context, recent, 8
     )
-    near_only = learn_half_widths(Hundred(), context, near, 8)
-    assert learn_half_widths(Hundred(), context, far, 8) == near_only
-    assert learn_half_widths(Hundred(), context, early, 8) != near_only
-    assert learn_half_widths(Hundred(needs_weeks=2), context, early, 8) == near_only
+    assert learn_half_widths(Hundred(), context, recent, 8) != all_origins
 
 
 def test_an_origin_after_which_nothing_is_known_is_skipped():
-    turnover = missed_by(*np.arange(1.0, 20))
-    turnover[:, 10:20] = np.nan
-    context = small_context(turnover)
-    near, gap, both = (IntervalParams(weeks_back=back, scale_share=0.1) for back in ((1,), (45,), (1, 45)))
-    assert learn_half_widths(Hundred(), context, both, 1) == learn_half_widths(Hundred(), context, near, 1)
-    with pytest.raises(InputError, match=r"turnover\.intervals\.weeks_back"):
-        learn_half_widths(Hundred(), context, gap, 1)
+    turnover = np.full((19, 60), 100.0)
+    turnover[:, -8:] = np.nan
+    context = small_context(np.vstack([turnover, np.full((1, 60), 100.0)]))
+    assert learn_half_widths(Hundred(), context, INTERVALS, 1).multiples["80"] == {
+        "": pytest.approx(0, abs=1e-6)
+    }
 
 
 @pytest.mark.parametrize(("weeks", "needed"), [(8, 1), (30, 23)])
-def test_without_one_usable_origin_nearer_ones_are_suggested(weeks, needed):
+def test_without_one_usable_origin_more_history_is_asked_for(weeks, needed):
     context = small_context(np.full((3, weeks), 100.0))
-    intervals = IntervalParams(weeks_back=(52, 8), scale_share=0.1)
-    refusal = (
-        rf"{weeks} weeks of history are too few for prediction intervals: no forecast can be made 8 weeks before "
-        r"2017-08-05\. Name nearer origins under turnover\.intervals\.weeks_back"
-    )
+    refusal = rf"{weeks} weeks of history are too few for prediction intervals: .* Bring more history"
     with pytest.raises(InputError, match=refusal):
-        learn_half_widths(Hundred(needs_weeks=needed), context, intervals, 8)
+        learn_half_widths(Hundred(needs_weeks=needed), context, INTERVALS, 8)

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
+from sales_forecast.forecasting.intervals.conformal import COVERAGES, INTERVAL_COLUMNS, HalfWidths
+from sales_forecast.forecasting.intervals.error_scale import ErrorScale
 from sales_forecast.forecasting.intervals.hierarchy import (
     AGGREGATE_LEVELS,
     HIERARCHY,
@@ -13,7 +14,9 @@ from sales_forecast.forecasting.intervals.hierarchy import (
     sum_forecasts,
     sum_to_level,
 )
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 
+INTERVALS = IntervalParams(scale_share=0.1)
 WEEKS = pd.date_range("2017-08-12", periods=8, freq="7D")
 STORES = pd.DataFrame(
     {
@@ -51,7 +54,7 @@ def past() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def table(past) -> pd.DataFrame:
-    return sum_forecasts(_rows(0), PANEL, STORES, learn_level_half_widths(past, PANEL, STORES))
+    return sum_forecasts(_rows(0), PANEL, STORES, learn_level_half_widths(past, PANEL, STORES, INTERVALS))
 
 
 @pytest.mark.parametrize("level", AGGREGATE_LEVELS)
@@ -87,20 +90,20 @@ def test_series_keep_their_intervals_and_sums_have_their_own(table):
 
 def test_intervals_of_sums_have_about_their_nominal_coverage():
     many = pd.concat([_rows(seed, f"20{seed}-08-05") for seed in range(10, 40)], ignore_index=True)
-    found = measure_level_coverage(many, PANEL, STORES).set_index("level")
+    found = measure_level_coverage(many, PANEL, STORES, INTERVALS).set_index("level")
     assert list(found.index) == AGGREGATE_LEVELS
     assert found["coverage_80"].between(0.76, 0.84).all()
-    assert found["coverage_95"].between(0.93, 0.97).all()
+    assert found["coverage_95"].between(0.93, 0.98).all()
 
 
 def test_one_window_has_no_other_windows_to_learn_from():
-    assert measure_level_coverage(_rows(0), PANEL, STORES).empty
+    assert measure_level_coverage(_rows(0), PANEL, STORES, INTERVALS).empty
 
 
 def test_a_window_is_measured_without_its_own_errors(past):
     late = past["cutoff"] == past["cutoff"].max()
     worse = past.assign(turnover=past["turnover"].where(~late, 10 * past["turnover"]))
-    found = measure_level_coverage(worse, PANEL, STORES).set_index("level")
+    found = measure_level_coverage(worse, PANEL, STORES, INTERVALS).set_index("level")
     assert (found["coverage_95"] < 0.8).all()
 
 
@@ -111,7 +114,7 @@ def test_a_store_without_a_region_counts_in_one_of_its_own():
 
 def test_weeks_off_season_have_intervals_of_the_size_of_their_sales(past):
     off = _rows(0).assign(forecast=1.0)
-    half_widths = learn_level_half_widths(past, PANEL, STORES)  # in season
+    half_widths = learn_level_half_widths(past, PANEL, STORES, INTERVALS)  # in season
     total = sum_forecasts(off, PANEL, STORES, half_widths).query("level == 'total'")
     average_week = 20 * 2 * 150.0
     half_width = total["hi_95"] - total["forecast"]
@@ -121,7 +124,7 @@ def test_weeks_off_season_have_intervals_of_the_size_of_their_sales(past):
 def test_one_good_window_off_season_does_not_make_intervals_in_season_narrow():
     """Errors of weeks off season, small in money, must count as small beside an average week."""
     off = _rows(0, "2017-05-27").assign(forecast=1.0, turnover=2.0)
-    half_widths = learn_level_half_widths(off, PANEL, STORES)
+    half_widths = learn_level_half_widths(off, PANEL, STORES, INTERVALS)
     season = sum_forecasts(_rows(1), PANEL, STORES, half_widths).query("level == 'total'")
     assert (season["hi_95"] / season["forecast"] < 1.3).all()
 
@@ -129,6 +132,8 @@ def test_one_good_window_off_season_does_not_make_intervals_in_season_narrow():
 def test_a_new_series_is_measured_by_its_own_forecasts():
     new = _rows(0).assign(store=lambda rows: rows["store"] + 100)
     stores = STORES.assign(store=STORES["store"] + 100)
-    half_widths = {level: {"80": {"": 1.0}, "95": {"": 2.0}} for level in AGGREGATE_LEVELS}
+    multiples = {str(coverage): {"": 1.0} for coverage in COVERAGES}
+    alike = HalfWidths(scale=ErrorScale(share=0.03, power=1.0), multiples=multiples)
+    half_widths = dict.fromkeys(AGGREGATE_LEVELS, alike)
     total = sum_forecasts(new, PANEL, stores, half_widths).query("level == 'total'")
     np.testing.assert_allclose(total["hi_80"] - total["forecast"], 1.03 * total["forecast"])

@@ -18,7 +18,7 @@ PRIOR_ERRORS = 8
 """The relative error of a series is averaged with so many mean errors of its department."""
 
 SMALLEST_ERROR = 0.01
-"""Share of a transformed mean week that is added to each error before its logarithm is taken."""
+"""Share of the mean error that is added to each error before its logarithm is taken."""
 
 PRIOR_ROWS = 10.0
 """Exponents are drawn towards errors in proportion to forecasts, by so many errors of forecasts that differ
@@ -108,7 +108,7 @@ def learn_error_scale(past: pd.DataFrame, share: float, *, with_volatility: bool
             scale = ErrorScale(share=share, volatility=_volatility(others))
             explained[half] = scale._volatility_of(past[half])
         columns.append(explained)
-    target = np.log(error + SMALLEST_ERROR * (mean + MIN_WEEK) ** plain.power)
+    target = np.log(error + SMALLEST_ERROR * error.mean() + MIN_WEEK)
     prior = np.array([plain.power, 0.0, 0.0][: len(columns)])
     slopes = _within_departments(np.column_stack(columns), target, past, prior)
     return ErrorScale(

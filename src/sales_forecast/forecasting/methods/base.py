@@ -185,12 +185,8 @@ def complete_forecasts(
     Raises:
         InputError: A row lies at or before the cutoff, or no turnover is known at all.
     """
+    _refuse_past_weeks(context, forecast_index)
     horizon = weeks_ahead(forecast_index, context.cutoff)
-    if (horizon < 1).any():
-        raise InputError(
-            f"{(horizon < 1).sum()} week(s) to forecast are not after the last week seen, "
-            f"{context.cutoff:%Y-%m-%d}; the first is {forecast_index['week'].min():%Y-%m-%d}"
-        )
     cold = is_cold_start(context, forecast_index)
     forecasts = forecast_index.assign(horizon=horizon, raw=raw, forecast=raw, cold_start=cold)
     if cold.any():
@@ -209,6 +205,15 @@ def complete_forecasts(
             f"{context.cutoff:%Y-%m-%d}. Bring more history."
         )
     return forecasts
+
+
+def _refuse_past_weeks(context: ForecastContext, forecast_index: pd.DataFrame) -> None:
+    horizon = weeks_ahead(forecast_index, context.cutoff)
+    if (horizon < 1).any():
+        raise InputError(
+            f"{(horizon < 1).sum()} week(s) to forecast are not after the last week seen, "
+            f"{context.cutoff:%Y-%m-%d}; the first is {forecast_index['week'].min():%Y-%m-%d}"
+        )
 
 
 def _fill_from_department(forecasts: pd.DataFrame) -> pd.DataFrame:

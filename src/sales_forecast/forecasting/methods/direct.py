@@ -197,7 +197,7 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
             features = builder.rows(position, len(horizons))
             origins.append(TrainingOrigin(features, turnover, builder.history.scale(position)))
         if not origins:
-            needed = WEEKS_PER_YEAR + 1 + self.origin_spacing_weeks
+            needed = WEEKS_PER_YEAR + 1 + self._gaps(WEEKS_PER_YEAR * self.origin_spacing_weeks)[0]
             raise ShortHistoryError(
                 f"{last + 1} weeks of history are too few: the direct methods need {needed} with these "
                 "options, to learn from a week with a year before it (turnover.methods: "
