@@ -21,18 +21,33 @@ from kedro.framework.startup import bootstrap_project
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_FILES = REPOSITORY.parent / "shared" / "data"
 
-FEW_FOLDS = {"backtest": {"folds": 5, "stride_weeks": 16}}
-"""Parameters of the turnover domain for runs in which the number of folds does not matter."""
+FEW_WINDOWS = {"stride_weeks": 8, "recent_weeks": 16, "season_years": 0}
+TWO_WINDOWS = {"windows": 2, "stride_weeks": 8}
+FEW_FOLDS = {
+    "backtest": {"folds": 5, "stride_weeks": 16},
+    "intervals": FEW_WINDOWS,
+    "methods": {"blend": {"validation": TWO_WINDOWS}},
+}
+"""Parameters of the turnover domain for runs in which the number of past windows does not matter."""
 
-FEW_TREES = {"trees": 5}
 SMALL = {
     "backtest": {"folds": 4, "stride_weeks": 16},
     "cold_start_backtest": {"cutoffs": 1},
+    "intervals": FEW_WINDOWS,
     "methods": {
-        "blend": {"enough": {"members": {"boosting": FEW_TREES, "boosting_together": FEW_TREES}}},
+        "blend": {
+            "members": {"boosting_together": {"trees": 5, "max_origins": 8}},
+            "alternatives": {
+                "this_season": ["ridge", "boosting_together"],
+                "all_seasons": ["boosting_together"],
+                "growth": ["growth_naive", "ridge"],
+            },
+            "validation": TWO_WINDOWS,
+        },
     },
 }
-"""Parameters of the turnover domain for runs whose length and accuracy do not matter: four folds, five trees."""
+"""Parameters of the turnover domain for runs whose length and accuracy do not matter: four folds, a blend of
+three members, of which one learns from each department and one from all, in few past windows."""
 
 
 @dataclass(frozen=True)

@@ -235,7 +235,7 @@ def test_a_misspelt_parameter_is_named(project: Project) -> None:
     ("option", "words"),
     [
         ("raw_foldr=/nowhere", "nothing reads 'raw_foldr'; did you mean 'raw_folder'?"),
-        ("turnover.rangs.weeks_back=[52]", "nothing reads 'turnover.rangs.weeks_back'"),
+        ("turnover.rangs.scale_share=0.2", "nothing reads 'turnover.rangs.scale_share'"),
         ("mlflow.requird=false", "did you mean 'mlflow.required'?"),
         ("colour=red", "the parameters are in conf/base/parameters"),
     ],
@@ -260,25 +260,24 @@ def test_a_cutoff_outside_the_data_is_refused_by_its_stage_too(project: Project)
 IMPOSSIBLE = {
     "turnover.backtest.cutoffs=[2031-01-04]": ["turnover.backtest.cutoffs", "2031-01-04"],
     "turnover.backtest.horizon_weeks=9": [
-        "turnover.methods.blend.enough.members.ridge.max_horizon_weeks: 8 is too few, "
-        "turnover.backtest.horizon_weeks wants 9 (as in turnover.methods.blend.enough.members.boosting.max",
+        "turnover.methods.blend.members.ridge.max_horizon_weeks: 8 is too few, "
+        "turnover.backtest.horizon_weeks wants 9 (as in turnover.methods.blend.members.ridge_of_all_seasons.max",
     ],
-    "turnover.methods.blend.short.members.ridge.max_horizon_weeks=7": [
-        "turnover.methods.blend.short.members.ridge.max_horizon_weeks: 7 is too few",
+    "turnover.methods.blend.members.ridge.max_horizon_weeks=7": [
+        "turnover.methods.blend.members.ridge.max_horizon_weeks: 7 is too few",
         "the file of weeks to forecast (turnover.read.max_horizon_weeks leaves later ones out) wants 8",
     ],
-    "turnover.methods.blend.enough.members.boosting.partition=[brand]": [
-        "turnover.methods.blend.enough.members.boosting.partition: brand is no column",
+    "turnover.methods.blend.members.boosting.partition=[brand]": [
+        "turnover.methods.blend.members.boosting.partition: brand is no column",
         "department, store, postcode",
     ],
     "turnover.methods.headline={type: seasonal_naive}": [
         "turnover.methods",
         "cannot be called headline",
     ],
-    "turnover.intervals.weeks_back=[600]": [
-        "turnover.intervals.weeks_back: 600 weeks before",
-        "history begins at",
-    ],
+    "turnover.intervals.stride_weeks=0": ["turnover.intervals.stride_weeks: must be greater than 0, not 0"],
+    "turnover.methods.blend.alternatives.growth=[theta]": ["alternatives: theta is no member"],
+    "turnover.methods.blend.enough_weeks=9": ["'turnover.methods.blend.enough_weeks' exists no more"],
     "turnover.intervals.scale_share=-1": ["turnover.intervals.scale_share: must be greater than 0, not -1"],
     "turnover.intervals.weeks=8": ["turnover.intervals.weeks: there is no such option"],
     "turnover.evaluation.baseline=last_year": ["turnover.evaluation.baseline", "seasonal_naive"],

@@ -159,7 +159,7 @@ def test_a_run_is_tracked_with_parameters_metrics_and_reports(finished: Project)
         (status,) = store.execute("select status from runs").fetchone()
     assert status == "FINISHED"
     assert parameters["turnover.backtest.horizon_weeks"] == "8"
-    assert parameters["turnover.methods.blend.enough.members.boosting.trees"] == "80"
+    assert parameters["turnover.methods.blend.members.boosting.trees"] == "80"
     assert metrics["turnover.blend.mean.wape"] > 0
     assert metrics["marketing.default.mae"] > 0
     artifacts = {path.name for path in finished.folder.glob("mlruns/**/artifacts/**/*") if path.is_file()}

@@ -23,9 +23,14 @@ STORE, DEPARTMENT = "but_num_business_unit", "dpt_num_department"
 
 TINY = SMALL | {
     "backtest": {"folds": 1},
-    "methods": {"blend": {"enough_weeks": 100_000}},
+    "methods": {
+        "blend": {
+            "alternatives": {"this_season": ["ridge"], "all_seasons": ["ridge"], "growth": ["growth_naive"]},
+            "validation": {"windows": 1, "stride_weeks": 8},
+        }
+    },
 }
-"""One fold, and the blend for short histories: runs whose accuracy does not matter."""
+"""One fold, and a blend without boosting: runs whose accuracy does not matter."""
 
 
 def write_harbour(sample: Path, folder: Path) -> None:

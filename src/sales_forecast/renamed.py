@@ -21,6 +21,7 @@ from sales_forecast.errors import InputError
 
 PARAMETERS = {
     "turnover.hidden_history": "turnover.cold_start_backtest",
+    "turnover.methods.blend.enough": "turnover.methods.blend",
     "turnover.promotion": "turnover.gate",
     "turnover.ranges": "turnover.intervals",
     "turnover.read.columns.targets": "turnover.read.columns.forecast_index",
@@ -37,7 +38,11 @@ VALUES = {
 }
 """Path of a parameter and its value -> the value now."""
 
-REMOVED = dict.fromkeys(
+REMOVED = {
+    "turnover.intervals.weeks_back": "turnover.intervals has the weight of every past window",
+    "turnover.methods.blend.enough_weeks": "past windows decide which members count",
+    "turnover.methods.blend.short": "its members are among those of turnover.methods.blend",
+} | dict.fromkeys(
     (
         "turnover.evaluation.bootstrap_draws",
         "turnover.evaluation.seed",

@@ -1,4 +1,4 @@
-"""Datasets that are JSON files: a part of a shared one, and a pydantic model."""
+"""Datasets that are JSON files: a part of a shared one, and what pydantic can check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from sales_forecast.datasets.files import locked, write_whole
 
@@ -55,12 +55,12 @@ class SharedJSONDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         return {"filepath": self._filepath.as_posix(), "key": self._key}
 
 
-class ModelJSONDataset(AbstractDataset[BaseModel, BaseModel]):
-    """One pydantic model as a JSON file.
+class ModelJSONDataset(AbstractDataset[Any, Any]):
+    """One pydantic model, or models in a mapping, as a JSON file.
 
     Args:
         filepath: The file, local.
-        model: Dotted path of the model's class.
+        model: Dotted path of the model's class, or of a type such as ``dict[str, SomeModel]``.
         indent: Spaces by which nested values are indented.
         metadata: For kedro-viz.
     """
@@ -71,12 +71,11 @@ class ModelJSONDataset(AbstractDataset[BaseModel, BaseModel]):
         self._filepath, self._model, self._indent = Path(filepath), model, indent
         self.metadata = metadata
 
-    def _class(self) -> type[BaseModel]:
+    def _type(self) -> TypeAdapter[Any]:
         module, _, name = self._model.rpartition(".")
-        found: type[BaseModel] = getattr(import_module(module), name)
-        return found
+        return TypeAdapter(getattr(import_module(module), name))
 
-    def load(self) -> BaseModel:
+    def load(self) -> Any:
         """Return the model that the file holds.
 
         Raises:
@@ -84,22 +83,26 @@ class ModelJSONDataset(AbstractDataset[BaseModel, BaseModel]):
         """
         content = json.loads(self._filepath.read_text(encoding="utf-8"))
         try:
-            return self._class().model_validate(content)
+            return self._type().validate_python(content)
         except ValidationError as error:
             raise DatasetError(
                 f"{self._filepath} does not hold a {self._model}: {error}. "
                 "Run the stage again that writes it."
             ) from error
 
-    def save(self, data: BaseModel) -> None:
+    def save(self, data: Any) -> None:
         """Write the model under a temporary name, which then takes the file's place.
 
         Raises:
-            DatasetError: The data are no model of the class.
+            DatasetError: The data are of another type.
         """
-        if not isinstance(data, self._class()):
-            raise DatasetError(f"{self._filepath} holds a {self._model}, not a {type(data).__name__}")
-        text = json.dumps(data.model_dump(mode="json"), indent=self._indent)
+        try:
+            model = self._type().validate_python(data, strict=True)
+        except ValidationError as error:
+            raise DatasetError(
+                f"{self._filepath} holds a {self._model}, not a {type(data).__name__}"
+            ) from error
+        text = json.dumps(self._type().dump_python(model, mode="json"), indent=self._indent)
         write_whole(self._filepath, text)
 
     def _exists(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Annotated, NotRequired, TypedDict, TypeVar
 
@@ -63,8 +63,8 @@ class Blend(Method[BlendFit], frozen=True):
 
     members: dict[str, AnyMethod] = Field(min_length=1)
     alternatives: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
-    """Sets of members, each of which would be a blend; the past decides how much each counts. Without them,
-    all members count alike."""
+    """Sets of members, each of which would be a blend; the past decides how much each counts. A member of
+    none is not fitted. Without alternatives, all members count alike."""
 
     validation: Validation = Validation()
     otherwise: AnyMethod | None = None
@@ -79,6 +79,11 @@ class Blend(Method[BlendFit], frozen=True):
                 f"{', '.join(self.members)}"
             )
         return self
+
+    def learners(self, weeks: int) -> Iterator[Method]:
+        """Those of the members that count, and of the fallback."""
+        for method in (*self._counting().values(), *([self.otherwise] if self.otherwise else [])):
+            yield from method.learners(weeks)
 
     def looks_back(self, weeks: pd.DatetimeIndex) -> set[pd.Timestamp]:
         """Windows in which the alternatives are compared."""
@@ -161,6 +166,11 @@ class Blend(Method[BlendFit], frozen=True):
             logger.info("After %s too short a history for: %s", f"{context.cutoff:%Y-%m-%d}", left_out)
         return able
 
+    def _counting(self) -> dict[str, Method]:
+        """Members of any alternative, or all members without alternatives."""
+        named = {name for names in self.alternatives.values() for name in names} or set(self.members)
+        return {name: member for name, member in self.members.items() if name in named}
+
     def _weights(self, context: ForecastContext) -> dict[str, float]:
         """Weight of each member: those of its alternatives, shared among their members."""
         if not self.alternatives:
@@ -191,7 +201,7 @@ class Blend(Method[BlendFit], frozen=True):
         actuals = actuals_after(context.data.panel, origin, self.validation.horizon_weeks)
         known, forecasts = context.as_of(origin), {}
         if len(actuals):
-            for name, member in self.members.items():
+            for name, member in self._counting().items():
                 with suppress(ShortHistoryError):
                     forecasts[name] = forecast_anew(member, known, actuals[ROW_KEYS])
         errors = {

@@ -82,8 +82,8 @@ def learn_hierarchy_intervals(
         intervals: How much each window counts.
 
     Returns:
-        Level -> half-widths, as JSON can hold them; and how many past sums fell into the intervals that the
-        other windows would have given them, see ``forecasting.intervals.hierarchy.measure_level_coverage``.
+        Level -> half-widths; and how many past sums fell into the intervals that the other windows would have
+        given them, see ``forecasting.intervals.hierarchy.measure_level_coverage``.
     """
     own = backtest[backtest["method"] == selected_method.method]
     return (

@@ -12,7 +12,7 @@ class Span(Params):
     """The values that an option may take, in all the methods that share it."""
 
     of: tuple[str, ...] = Field(min_length=1)
-    """Paths of methods within the tuned one, such as ``enough.members.ridge``."""
+    """Paths of methods within the tuned one, such as ``members.ridge``."""
 
     low: float
     high: float
