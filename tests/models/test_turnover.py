@@ -14,8 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from contexts import NO_CALENDAR, NO_SHIFTS
+from handovers import half_widths
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
@@ -25,7 +26,7 @@ from sales_forecast.models.turnover import FORECAST_COLUMNS, TurnoverForecaster,
 
 WEEKS = pd.date_range("2016-08-06", periods=53, freq="7D")
 AHEAD = WEEKS[-1] + pd.to_timedelta([7, 14], unit="D")
-WIDTHS = {"80": {"": 0.1}, "95": {"": 0.2}}
+WIDTHS = half_widths(0.1, 0.2)
 
 
 class Promoted(Method, frozen=True):
@@ -50,7 +51,7 @@ def package() -> TurnoverPackage:
             cutoff=WEEKS[-1].date(),
             horizon_weeks=2,
             level_shifts=NO_SHIFTS,
-            intervals=IntervalParams(weeks_back=(2,), scale_share=0.1),
+            intervals=IntervalParams(scale_share=0.1),
             half_widths=WIDTHS,
             cold_start_half_widths=WIDTHS,
             level_half_widths={},
