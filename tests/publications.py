@@ -6,7 +6,7 @@ import pandas as pd
 from sqlalchemy import Engine, select
 
 from sales_forecast.forecasting.attribution import PARTS
-from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
+from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS, QUANTILES
 from sales_forecast.storage import schema
 from sales_forecast.storage.publications import Publication
 
@@ -22,6 +22,7 @@ def forecasts(first: float = 100.0, series: int = 6) -> pd.DataFrame:
         {"store": range(1, series + 1), "department": 88, "week": WEEK, "horizon": 1, "forecast": amounts}
         | dict.fromkeys(INTERVAL_COLUMNS, 1 / 3)
         | {"cold_start": [False, True] * (series // 2), "method": "blend"}
+        | {name: [amount * probability for amount in amounts] for name, probability in QUANTILES.items()}
         | {part: [amount / 7 for amount in amounts] for part in PARTS}
     )
 

@@ -32,6 +32,7 @@ WEEKS = pd.to_datetime(["2016-01-02", "2016-01-09"])
 KEYS = {"store": [7, 7], "department": [88, 88], "week": WEEKS}
 INTERVALS = {"lo_80": [8.0, 0.0], "hi_80": [10.0, 1.0], "lo_95": [0.0, 0.0], "hi_95": [20.0, 3.0]}
 FORECAST = {**KEYS, "horizon": [1, 2], "forecast": [9.0, 0.0], "method": "naive", **INTERVALS}
+QUANTILES = {f"q{percent:02d}": [9 + (percent - 50) / 50, 0.0] for percent in range(5, 100, 5)}
 GOOD = {
     Stores: {
         "store": [7, 8],
@@ -59,9 +60,9 @@ GOOD = {
         "weeks_from_easter": [-12.0, -11.0],
         "weeks_from_christmas": [1.1, 2.1],
     },
-    Backtest: {**FORECAST, "cutoff": pd.Timestamp("2015-12-26"), "turnover": [5.0, -5.0]},
+    Backtest: {**FORECAST, "cutoff": pd.Timestamp("2015-12-26"), "turnover": [5.0, -5.0], "crps": [4.0, 5.0]},
     Forecasts: {
-        **{**FORECAST, "cold_start": [False, True]},
+        **{**FORECAST, **QUANTILES, "cold_start": [False, True]},
         **{"model_version": "1", "run_id": "a run", "data_version": "some data"},
     },
     ForecastsByLevel: {
@@ -122,7 +123,12 @@ BAD = [
     (Forecasts, "week", LATER),
     (Forecasts, "lo_80", [-1.0, 0.0]),
     (Forecasts, "hi_80", [8.5, 1.0]),
+    (Forecasts, "q05", [-0.1, 0.0]),
+    (Forecasts, "q50", [9.001, 0.0]),
+    (Forecasts, "q70", [9.2, 0.0]),
+    (Forecasts, "q95", [9.9, np.nan]),
     (Backtest, "lo_95", [8.5, 0.0]),
+    (Backtest, "crps", [-0.1, 0.0]),
     (Budgets, "tv", [-0.1, 5.0]),
     (Budgets, "sales", [1.0, np.nan]),
     (BudgetPredictions, "tuned", [1.0, np.nan]),
@@ -144,7 +150,10 @@ def test_a_good_table_passes_as_it_is(contract):
 @pytest.mark.parametrize(("contract", "column", "values"), BAD)
 def test_a_bad_column_is_refused_by_name(contract, column, values):
     table = pd.DataFrame(GOOD[contract]).assign(**{column: values})
-    by_several = "each_key_once_in_order|missing_only_in_gaps|intervals_hold_the_forecast|parts_add_up"
+    by_several = (
+        "each_key_once_in_order|missing_only_in_gaps|intervals_hold_the_forecast|parts_add_up|"
+        "quantiles_rise_around_the_forecast"
+    )
     with pytest.raises(SchemaError, match=f"{column}|{by_several}"):
         contract.validate(table)
 

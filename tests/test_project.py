@@ -51,7 +51,7 @@ def test_a_run_scores_every_method_in_every_window(finished: Project) -> None:
     for method in ("seasonal_naive", "growth_naive", "blend"):
         assert {"2017-08-05", "mean"} < set(turnover[method])
         assert len(turnover[method]) == FEW_FOLDS["backtest"]["folds"] + 1
-        assert {"wape", "rmse", "mae", "rmsse", "bias"} <= set(turnover[method]["2017-08-05"])
+        assert {"wape", "wql", "rmse", "mae", "rmsse", "bias"} <= set(turnover[method]["2017-08-05"])
     assert turnover[turnover["selected"]]["mean"]["wape"] < turnover["seasonal_naive"]["mean"]["wape"]
     assert {"mae", "mape", "rmse", "r2"} <= set(metrics["marketing"]["default"])
     assert {"mae", "mape", "rmse", "r2"} <= set(metrics["marketing"]["tuned"])
@@ -64,6 +64,7 @@ def test_every_wanted_week_gets_one_forecast(finished: Project) -> None:
     assert set(forecasts.columns) == {
         *("store", "department", "week", "horizon", "forecast", "method", "cold_start"),
         *("lo_80", "hi_80", "lo_95", "hi_95", "model_version", "run_id", "data_version"),
+        *(f"q{percent:02d}" for percent in range(5, 100, 5)),
     }
     assert (forecasts["forecast"] >= 0).all()
     assert sorted(forecasts["horizon"].unique()) == list(range(1, 9))
@@ -80,7 +81,7 @@ def test_the_backtest_keeps_every_forecast(finished: Project) -> None:
         "horizon",
         "turnover",
         "forecast",
-        *("lo_80", "hi_80", "lo_95", "hi_95"),
+        *("lo_80", "hi_80", "lo_95", "hi_95", "crps"),
     ]
     assert backtest.groupby(["method", "cutoff"]).size().groupby("cutoff").nunique().eq(1).all()
     assert ((backtest["week"] - backtest["cutoff"]).dt.days == 7 * backtest["horizon"]).all()

@@ -1,5 +1,6 @@
 """The packaged turnover model: written and read without pickle, asked as MLflow asks."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +14,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from contexts import NO_CALENDAR, NO_SHIFTS
+from handovers import half_widths
 from sales_forecast.errors import InputError
-from sales_forecast.forecasting.intervals.conformal import IntervalParams
+from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.models import earlier_format
 from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.models.turnover import FORECAST_COLUMNS, TurnoverForecaster, TurnoverPackage, _load_pyfunc
 
 WEEKS = pd.date_range("2016-08-06", periods=53, freq="7D")
 AHEAD = WEEKS[-1] + pd.to_timedelta([7, 14], unit="D")
-WIDTHS = {"80": {"": 0.1}, "95": {"": 0.2}}
+WIDTHS = half_widths(0.1, 0.2)
 
 
 class Promoted(Method, frozen=True):
@@ -48,7 +51,7 @@ def package() -> TurnoverPackage:
             cutoff=WEEKS[-1].date(),
             horizon_weeks=2,
             level_shifts=NO_SHIFTS,
-            intervals=IntervalParams(weeks_back=(2,), scale_share=0.1),
+            intervals=IntervalParams(scale_share=0.1),
             half_widths=WIDTHS,
             cold_start_half_widths=WIDTHS,
             level_half_widths={},
@@ -89,6 +92,8 @@ def test_without_a_horizon_every_week_is_answered_in_the_order_asked(package):
     assert answer["week"].tolist() == [*AHEAD, *AHEAD]
     assert answer["forecast"].tolist() == [100, 100, 100, 150]
     assert (answer["lo_80"] < answer["forecast"]).all()
+    assert answer["q10"].tolist() == answer["lo_80"].tolist()
+    assert (answer["q70"] > answer["q50"]).all()
 
 
 def test_a_horizon_answers_that_week_alone_as_often_as_asked(package):
@@ -139,7 +144,28 @@ def test_a_package_with_earlier_names_answers_what_it_answered_then():
     package = TurnoverPackage.read(EARLIER / "package")
     question = package.forecast_index[["store", "department"]].drop_duplicates(ignore_index=True)
     answer = TurnoverForecaster(package).predict(question)
-    assert_frame_equal(answer, pd.read_parquet(EARLIER / "forecasts.parquet"))
+    then = pd.read_parquet(EARLIER / "forecasts.parquet")
+    assert_frame_equal(answer[then.columns], then)
+
+
+def test_quantiles_of_a_package_with_earlier_names_meet_the_intervals_it_answered_then():
+    package = TurnoverPackage.read(EARLIER / "package")
+    answer = TurnoverForecaster(package).predict(package.example())
+    quantiles = [f"q{percent:02d}" for percent in range(5, 100, 5)]
+    rising = answer[["lo_95", *quantiles, "hi_95"]]
+    assert (rising.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
+    for quantile, known in (("q10", "lo_80"), ("q50", "forecast"), ("q90", "hi_80")):
+        assert answer[quantile].tolist() == answer[known].tolist()
+    assert (answer["q70"] > answer["q60"]).all()
+
+
+def test_a_department_with_one_half_width_of_its_own_has_the_other_of_all_departments():
+    """Earlier code learned a half-width per coverage from as many errors as that took."""
+    content = json.loads((EARLIER / "package" / "model.json").read_text())
+    content["widths"] = {"80": {"": 0.2, "10": 0.9}, "95": {"": 0.5}}
+    multiples = earlier_format.to_present(content)["half_widths"]["multiples"]
+    assert [multiples[coverage].get("10") for coverage in ("80", "90", "95")] == [0.9, 0.9, None]
+    assert multiples["10"].keys() == multiples["90"].keys() == {"", "10"}
 
 
 def test_forecasts_of_a_package_with_earlier_names_are_explained_as_they_were_then():

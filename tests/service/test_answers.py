@@ -8,11 +8,15 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import update
 
 from publications import publication
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.service.schemas.responses import Explanation
+from sales_forecast.storage import schema
+from sales_forecast.storage.database import writing
 from sales_forecast.storage.publications import publish
+from sales_forecast.storage.queries import newest_run
 from services import Shop
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -124,6 +128,77 @@ def test_as_of_returns_what_was_known_then(shop: Shop) -> None:
     assert before.status_code == 404
     assert before.json()["errors"][0]["field"] == "query.as_of"
     assert len(whole(shop, "/v1/turnover/forecasts")) == len(shop.output("turnover/forecasts"))
+
+
+# --- quantiles ---------------------------------------------------------------------------------------
+
+LEVELS = {f"{percent / 100:g}": f"q{percent:02d}" for percent in range(5, 100, 5)}
+
+
+def test_stored_quantiles_are_those_of_the_run_and_come_when_they_are_asked_for(shop: Shop) -> None:
+    asked = whole(shop, "/v1/turnover/forecasts", quantiles="true", limit=500)
+    plain = whole(shop, "/v1/turnover/forecasts", limit=500)
+    assert [{**row, "quantiles": one["quantiles"]} for row, one in zip(plain, asked, strict=True)] == asked
+    assert all("quantiles" not in row for row in plain)
+    found, made = by_key(pd.DataFrame(asked), KEYS), by_key(shop.output("turnover/forecasts"), KEYS)
+    quantiles = pd.DataFrame(found["quantiles"].tolist()).rename(columns=LEVELS)
+    pd.testing.assert_frame_equal(quantiles, made[[*LEVELS.values()]], check_exact=True)
+    assert quantiles["q50"].tolist() == found["forecast"].tolist()
+
+
+@pytest.mark.parametrize("flag", ["true", "True", "false"])
+def test_whether_quantiles_come_is_said_with_true_or_false(shop: Shop, flag: str) -> None:
+    (row,) = shop.get("/v1/turnover/forecasts", limit=1, quantiles=flag).json()["forecasts"]
+    assert ("quantiles" in row) is (flag.lower() == "true")
+
+
+@pytest.mark.parametrize("flag", ["1", "0.7", "yes", ""])
+def test_what_is_neither_true_nor_false_is_refused(shop: Shop, flag: str) -> None:
+    answer = shop.get("/v1/turnover/forecasts", quantiles=flag)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.quantiles")
+    body = {"series": series_of(shop)[:1], "quantiles": flag}
+    answer = shop.post("/v1/turnover/predict", body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.quantiles")
+
+
+def test_sums_have_no_quantiles(shop: Shop) -> None:
+    """Those of series do not add up, and none are learned for sums."""
+    answer = shop.get("/v1/turnover/forecasts/levels/total", quantiles="true")
+    assert answer.status_code == 422
+
+
+def test_forecasts_from_before_there_were_quantiles_are_answered_with_null(shop: Shop) -> None:
+    then = datetime(2016, 10, 3, 6, tzinfo=UTC)
+    publish(shop.engine, publication(123.25, weekly_turnover=None), then)
+    with writing(shop.engine) as connection:
+        run = newest_run(connection, "turnover", then)
+        assert run is not None
+        unknown = update(schema.forecasts).where(schema.forecasts.c.run == run.id)
+        connection.execute(unknown.values(dict.fromkeys(LEVELS.values())))
+    answer = shop.get("/v1/turnover/forecasts", as_of=then.isoformat(), quantiles="true").json()
+    assert [row["quantiles"] for row in answer["forecasts"]] == [None] * 6
+
+
+def test_live_quantiles_are_those_of_the_run_also_in_the_audit_log(shop: Shop) -> None:
+    body = {"series": series_of(shop), "quantiles": True}
+    answer = shop.post("/v1/turnover/predict", body).json()
+    live = by_key(pd.DataFrame(answer["predictions"]), KEYS)
+    made = by_key(shop.output("turnover/forecasts"), KEYS)
+    quantiles = pd.DataFrame(live["quantiles"].tolist()).rename(columns=LEVELS)
+    pd.testing.assert_frame_equal(quantiles, made[[*LEVELS.values()]], check_exact=True)
+    (record,) = shop.audited(answer["request_id"])
+    assert record["input"]["quantiles"] is True
+    assert [row for rows in record["output"] for row in rows] == answer["predictions"]
+    plain = shop.predict(*series_of(shop))
+    pd.testing.assert_frame_equal(by_key(plain, KEYS), live.drop(columns="quantiles"), check_exact=True)
+
+
+def test_quantiles_of_a_new_store_rise_around_its_forecast(shop: Shop) -> None:
+    answer = shop.post("/v1/turnover/predict", {"series": [NEW], "quantiles": True}).json()
+    for row in answer["predictions"]:
+        values = [*row["quantiles"].values()]
+        assert values == sorted(values)
+        assert row["quantiles"]["0.5"] == row["forecast"] < row["quantiles"]["0.7"]
 
 
 # --- live --------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, RowMapping, delete
 from publications import publication
 from sales_forecast.service.cache import NEWEST_SECONDS, Page, PageCache, Selection
 from sales_forecast.service.problems import ProblemError
+from sales_forecast.service.routes.stored import _to_forecast, _to_forecast_with_quantiles
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import writing
 from sales_forecast.storage.publications import publish
@@ -85,6 +86,14 @@ def test_pages_of_other_stores_limits_and_offsets_are_others(published: Engine, 
     assert list(stores.values()) == [["1", "2", "3", "4", "5", "6"], ["2"], ["1", "2"], ["3", "4"]]
     _, last = reader.read(_of_store(None, 4, 4))
     assert (last.count, last.total) == (2, 6)
+
+
+def test_pages_with_and_without_quantiles_are_two(published: Engine, reader: _Reader) -> None:
+    for to_response in (_to_forecast, _to_forecast_with_quantiles, _to_forecast):
+        selection = Selection(schema.forecasts, to_response, (("store", "1"),), 100, 0)
+        (row,) = json.loads(reader.read(selection)[1].rows)
+        assert ("quantiles" in row) is (to_response is _to_forecast_with_quantiles)
+    assert row["forecast"] == 100.0
 
 
 def test_a_new_publication_is_served_soon_and_the_old_one_with_as_of(

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, MetaData, delete, insert, inspect, make_url, sele
 
 from processes import together, upgrade_it
 from sales_forecast.errors import InputError
+from sales_forecast.forecasting.intervals.conformal import QUANTILES
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import configuration, open_database, upgrade, upsert, writing
 from sales_forecast.storage.queries import newest_run, rows_of_run
@@ -84,7 +85,11 @@ RENAMED = {
     "promotions": "champion_changes",
 }
 
-ADDED = {"forecast_runs": {"retailer": "default"}, "weekly_turnover": {"retailer": "default"}}
+ADDED: dict[str, dict[str, Any]] = {
+    "forecast_runs": {"retailer": "default"},
+    "weekly_turnover": {"retailer": "default"},
+    "forecasts": dict.fromkeys(QUANTILES),
+}
 """What rows from before have in columns that came later."""
 
 

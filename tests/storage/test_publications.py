@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from processes import killed_before, publish_there, together
 from publications import AWKWARD, WEEK, everything, forecasts, publication, rows, sold, sums
 from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.intervals.conformal import QUANTILES
 from sales_forecast.storage import schema
-from sales_forecast.storage.database import open_database
+from sales_forecast.storage.database import open_database, writing
 from sales_forecast.storage.publications import publish
 from sales_forecast.storage.queries import (
     Run,
@@ -52,7 +53,7 @@ def test_what_is_stored_equals_the_tables_to_the_last_digit(engine: Engine) -> N
     assert publish(engine, publication(), MONDAY)
     found, wanted = pd.DataFrame(rows(engine, "forecasts")), forecasts()
     assert found["forecast"].tolist() == [100.0, *AWKWARD[:-1]]
-    for column in ("horizon", "forecast", "lo_80", "hi_95", "cold_start", "method", *PARTS):
+    for column in ("horizon", "forecast", "lo_80", "hi_95", "cold_start", "method", *PARTS, *QUANTILES):
         assert found[column].tolist() == wanted[column].tolist(), column
     assert set(found["week"]) == {WEEK.date()}
     (level,) = rows(engine, "level_forecasts")
@@ -138,6 +139,30 @@ def test_the_same_forecasts_again_change_nothing(engine: Engine) -> None:
     before = everything(engine)
     assert not publish(engine, publication(), TUESDAY)
     assert everything(engine) == before
+
+
+DIGEST_BEFORE = "74628a83267b82ea8e89da82b06f6ae60957d5122b96fc1d08b9dacc68f54af5"
+"""Of the forecasts of ``publications.forecasts``, as computed before they had quantiles."""
+
+
+def test_forecasts_from_before_the_quantiles_are_stored_with_them_once(engine: Engine) -> None:
+    """So that they can be asked for, however long the forecasts stay the same."""
+    now = publication(tables={"forecasts": forecasts()})
+    before = {"domain": "turnover", "made_at": MONDAY, "summary": {}, "digest": DIGEST_BEFORE} | now.made_by
+    with writing(engine) as connection:
+        connection.execute(insert(schema.forecast_runs), before)
+    assert publish(engine, now, TUESDAY)
+    assert not publish(engine, now, WEDNESDAY)
+    assert [run["digest"] for run in rows(engine, "forecast_runs")] == [DIGEST_BEFORE, now.digest]
+    without = publication(tables={"forecasts": forecasts().drop(columns=list(QUANTILES))})
+    assert without.digest == DIGEST_BEFORE
+
+
+def test_a_quantile_is_a_column_of_its_own_for_whoever_reads_with_sql(engine: Engine) -> None:
+    publish(engine, publication(), MONDAY)
+    with engine.connect() as connection:
+        staffing = connection.execute(text("select q70 from forecasts where store = '1'")).scalar_one()
+    assert staffing == 100 * 0.7
 
 
 def test_other_forecasts_are_a_new_run_and_the_older_remain(engine: Engine) -> None:

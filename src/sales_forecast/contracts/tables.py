@@ -11,6 +11,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.intervals.conformal import QUANTILES
 from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
 
 
@@ -144,7 +145,38 @@ class Backtest(_Forecast):
         unique = ["method", "cutoff", "store", "department", "week"]
 
 
-class Forecasts(_Forecast):
+class _WithQuantiles(_WithIntervals):
+    q05: Series[float] = pa.Field(ge=0)
+    q10: Series[float]
+    q15: Series[float]
+    q20: Series[float]
+    q25: Series[float]
+    q30: Series[float]
+    q35: Series[float]
+    q40: Series[float]
+    q45: Series[float]
+    q50: Series[float]
+    q55: Series[float]
+    q60: Series[float]
+    q65: Series[float]
+    q70: Series[float]
+    q75: Series[float]
+    q80: Series[float]
+    q85: Series[float]
+    q90: Series[float]
+    q95: Series[float]
+
+    @pa.dataframe_check
+    @classmethod
+    def quantiles_rise_around_the_forecast(cls, frame: pd.DataFrame) -> pd.Series[bool]:
+        """No quantile is below the one before, and the median is the forecast."""
+        rising = frame["q50"] == frame["forecast"]
+        for lower, upper in pairwise(QUANTILES):
+            rising &= frame[lower] <= frame[upper]
+        return rising
+
+
+class Forecasts(_Forecast, _WithQuantiles):
     """The answer: currency units per week, with the method that gave it and where that came from."""
 
     method: Series[str]

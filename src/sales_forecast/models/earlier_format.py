@@ -67,16 +67,18 @@ def _half_widths(known: JsonValue, share: JsonValue) -> JsonValue:
     """Half-widths of all coverages, from those of 80 and 95 %, in multiples of the forecast itself.
 
     The others lie between them, and between the forecast and the first of them, as those of a normal
-    distribution would.
+    distribution would. A department that lacks one of the two has that of all departments.
     """
     multiples = TypeAdapter(dict[str, dict[str, float]]).validate_python(known)
     score = {coverage: NormalDist().inv_cdf(0.5 + coverage / 200) for coverage in (0, *COVERAGES)}
     at = [score[coverage] for coverage in (0, 80, 95)]
+    of_80, of_95 = multiples["80"], multiples["95"]
+    ends = {part: (of_80.get(part, of_80[""]), of_95.get(part, of_95[""])) for part in {**of_80, **of_95}}
     completed = {
         str(coverage): multiples.get(str(coverage))
         or {
-            part: float(np.interp(score[coverage], at, [0.0, multiples["80"][part], multiples["95"][part]]))
-            for part in multiples["80"]
+            part: float(np.interp(score[coverage], at, [0.0, low, max(low, high)]))
+            for part, (low, high) in ends.items()
         }
         for coverage in COVERAGES
     }
@@ -107,7 +109,14 @@ def _fitted(state: JsonValue) -> JsonValue:
             else _fitted(value)
             for key, value in state.items()
         }
+    if isinstance(state, list) and state[:1] == ["tree"]:  # the lines of a LightGBM model
+        return [_names_of_features(str(line)) for line in state]
     return state
+
+
+def _names_of_features(line: str) -> str:
+    key, _, names = line.partition("feature_names=")
+    return line if key or not names else "feature_names=" + " ".join(map(_feature, names.split(" ")))
 
 
 def _limits(state: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
-from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
+from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS, QUANTILES
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.digest import digest_table
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
@@ -23,7 +23,7 @@ from sales_forecast.models import earlier_format
 LIBRARIES = ("joblib", "lightgbm", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
 """Distributions that loading and forecasting need; their own requirements come with them."""
 
-FORECAST_COLUMNS = [*ROW_KEYS, "horizon", "forecast", *INTERVAL_COLUMNS, "cold_start"]
+FORECAST_COLUMNS = [*ROW_KEYS, "horizon", "forecast", *INTERVAL_COLUMNS, "cold_start", *QUANTILES]
 
 Label = int | str
 """Label of a store or department, as the retailer's files have it."""
@@ -170,8 +170,8 @@ class TurnoverForecaster:
             params: Not used; part of MLflow's interface.
 
         Returns:
-            ``store, department, week, horizon, forecast, lo_80, hi_80, lo_95, hi_95, cold_start``, in the
-            order of the input; currency units per week.
+            ``store, department, week, horizon, forecast, lo_80, hi_80, lo_95, hi_95, cold_start`` and the
+            quantiles ``q05, q10, ... q95``, in the order of the input; currency units per week.
 
         Raises:
             InputError: A store or department is unknown, or a horizon no number of weeks.

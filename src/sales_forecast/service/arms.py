@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.models.marketing import BudgetForecaster, BudgetPackage
 from sales_forecast.models.turnover import TurnoverForecaster, TurnoverPackage
 from sales_forecast.registry.packages import open_package
-from sales_forecast.service.schemas.responses import ArmName
+from sales_forecast.service.schemas.responses import QUANTILE_KEYS, ArmName
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -39,9 +39,30 @@ class PredictionRow(TypedDict):
     lo_95: float
     hi_95: float
     cold_start: bool
+    quantiles: NotRequired[dict[str, float]]
 
 
 Predictions = list[PredictionRow]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedWeek:
+    """One predicted week of a series, with its distribution, which only some requests ask for.
+
+    Args:
+        row: Row of the response without quantiles.
+        quantiles: Its quantiles, in the order of ``QUANTILE_KEYS``.
+    """
+
+    row: PredictionRow
+    quantiles: tuple[float, ...]
+
+    def response(self, *, quantiles: bool) -> PredictionRow:
+        """Return the row of the response, with or without quantiles."""
+        if not quantiles:
+            return self.row
+        return {**self.row, "quantiles": dict(zip(QUANTILE_KEYS.values(), self.quantiles, strict=True))}
+
 
 COMPUTED = ["week", "horizon", "forecast", "lo_80", "hi_80", "lo_95", "hi_95", "cold_start"]
 
@@ -100,7 +121,7 @@ class TurnoverArm(Arm):
         _ = self.precomputed
 
     @cached_property
-    def precomputed(self) -> dict[SeriesKey, Predictions]:
+    def precomputed(self) -> dict[SeriesKey, list[PredictedWeek]]:
         """Predictions of every week ahead, for each series that the model was made for."""
         forecast_index = self.package.forecast_index
         ahead = weeks_ahead(forecast_index, self.package.context.cutoff)
@@ -109,12 +130,12 @@ class TurnoverArm(Arm):
         return {
             series: weeks
             for series, weeks in self.predict(rows).items()
-            if [week["horizon"] for week in weeks] == every_week
+            if [week.row["horizon"] for week in weeks] == every_week
         }
 
     def predict(
         self, rows: pd.DataFrame, forecaster: TurnoverForecaster | None = None
-    ) -> dict[SeriesKey, Predictions]:
+    ) -> dict[SeriesKey, list[PredictedWeek]]:
         """Predict rows, grouped by series and labelled as they are in the rows.
 
         Args:
@@ -125,8 +146,9 @@ class TurnoverArm(Arm):
         predicted["week"] = predicted["week"].dt.strftime("%Y-%m-%d")
         computed = zip(*(predicted[name].tolist() for name in COMPUTED), strict=True)
         labels = rows[KEYS].itertuples(index=False, name=None)
-        found: dict[SeriesKey, Predictions] = {}
-        for (store, department), values in zip(labels, computed, strict=True):
+        distributions = predicted[list(QUANTILE_KEYS)].itertuples(index=False, name=None)
+        found: dict[SeriesKey, list[PredictedWeek]] = {}
+        for (store, department), values, quantiles in zip(labels, computed, distributions, strict=True):
             week, horizon, forecast, lo_80, hi_80, lo_95, hi_95, cold_start = values
             row = PredictionRow(
                 store=store,
@@ -142,7 +164,7 @@ class TurnoverArm(Arm):
                 hi_95=hi_95,
                 cold_start=cold_start,
             )
-            found.setdefault((store, department), []).append(row)
+            found.setdefault((store, department), []).append(PredictedWeek(row, quantiles))
         return found
 
 

@@ -36,7 +36,7 @@ class Selection:
 
     Args:
         table: ``schema.forecasts``, ``schema.level_forecasts`` or ``schema.budget_curves``.
-        to_response: Converts a row to what the response contains.
+        to_response: Converts a row to what the response contains; with and without quantiles are two pages.
         where: Column and the value that it must have; None for any value.
         limit: Largest number of rows.
         offset: Number of rows to skip.

@@ -14,7 +14,7 @@ from pandas.api.extensions import ExtensionDtype
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.models.turnover import TurnoverForecaster
-from sales_forecast.service.arms import Predictions, SeriesKey, TurnoverArm
+from sales_forecast.service.arms import PredictedWeek, Predictions, SeriesKey, TurnoverArm
 from sales_forecast.service.problems import ProblemError, unavailable
 from sales_forecast.service.schemas.requests import Series
 
@@ -24,7 +24,12 @@ _computations = BoundedSemaphore(MAX_COMPUTATIONS)
 
 
 def predict_series(
-    arm: TurnoverArm, series: Sequence[Series], week: date | None, positions: Sequence[int]
+    arm: TurnoverArm,
+    series: Sequence[Series],
+    week: date | None,
+    positions: Sequence[int],
+    *,
+    quantiles: bool = False,
 ) -> list[Predictions]:
     """Predict series with one arm.
 
@@ -33,6 +38,7 @@ def predict_series(
         series: Series to predict.
         week: Week to predict; None for every week ahead.
         positions: Position of each series in the request, for error messages.
+        quantiles: Whether the predictions contain quantiles.
 
     Returns:
         The predictions of each series, in the order of the series.
@@ -44,7 +50,7 @@ def predict_series(
         _refuse_unknown(arm, one, position)
     every_week = range(1, arm.package.horizon_weeks + 1)
     horizons = every_week if week is None else [_horizon(arm, week, "body.day_id")]
-    found: dict[SeriesKey, Predictions] = {}
+    found: dict[SeriesKey, list[PredictedWeek]] = {}
     plain: list[Series] = []
     with_own_data: list[Series] = []
     for one in series:
@@ -63,7 +69,9 @@ def predict_series(
                 found |= arm.predict(rows, _forecaster_with(arm, with_own_data))
     except InputError as error:
         raise ProblemError(409, f"{error}", "body.series") from error
-    return [found[one.store, one.department] for one in series]
+    return [
+        [week.response(quantiles=quantiles) for week in found[one.store, one.department]] for one in series
+    ]
 
 
 def _has_own_data(arm: TurnoverArm, one: Series) -> bool:

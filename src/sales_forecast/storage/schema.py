@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from sales_forecast.forecasting.attribution import PARTS
-from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
+from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS, QUANTILES
 from sales_forecast.retailers import DEFAULT_RETAILER
 
 metadata = MetaData(
@@ -60,9 +60,9 @@ def _label(name: str, *, primary_key: bool = False) -> Column[str]:
     return Column(name, Text, primary_key=primary_key, nullable=False)
 
 
-def _amount(name: str) -> Column[float]:
+def _amount(name: str, *, nullable: bool = False) -> Column[float]:
     """Define a column in double precision, in currency units per week or units of the file."""
-    return Column(name, Float(53), nullable=False)
+    return Column(name, Float(53), nullable=nullable)
 
 
 def _retailer(*, primary_key: bool = False) -> Column[str]:
@@ -117,9 +117,13 @@ forecasts = Table(
     Column("cold_start", Boolean, nullable=False),
     Column("method", Text, nullable=False),
     *(_amount(part) for part in PARTS),
+    *(_amount(quantile, nullable=True) for quantile in QUANTILES),
     Index("ix_forecasts_run_department", "run", "department"),
 )
-"""Forecasts of single series, with the attributions that add up to each forecast."""
+"""Forecasts of single series, with the attributions that add up to each forecast.
+
+The quantiles are NULL in runs that were published before there were any.
+"""
 
 level_forecasts = Table(
     "level_forecasts",

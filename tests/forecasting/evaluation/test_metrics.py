@@ -8,7 +8,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sales_forecast.forecasting.evaluation.metrics import bias, mae, rmse, rmsse, score, seasonal_scale, wape
+from sales_forecast.forecasting.evaluation.metrics import (
+    bias,
+    mae,
+    rmse,
+    rmsse,
+    score,
+    seasonal_scale,
+    wape,
+    wql,
+)
+from sales_forecast.forecasting.intervals.conformal import QUANTILES, continuous_ranked_probability_score
 
 MONEY = st.floats(-1e6, 1e6).map(lambda euros: round(euros, 2))
 PAIRS = st.integers(1, 40).flatmap(
@@ -53,6 +63,38 @@ def test_a_forecast_too_high_by_a_tenth_has_a_positive_bias_of_a_tenth():
     actual = np.array([100.0, 300.0])
     assert bias(actual, actual * 1.1) == pytest.approx(0.1)
     assert bias(actual, actual * 0.9) == pytest.approx(-0.1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PAIRS, st.integers(0, 2**32 - 1))
+def test_the_weighted_quantile_loss_agrees_with_nixtla(pair, seed):
+    actual, forecast = pair
+    assume(np.abs(actual).sum() > 1)
+    spread = np.sort(np.random.default_rng(seed).normal(size=(len(actual), len(QUANTILES))), axis=1)
+    quantiles = pd.DataFrame(forecast[:, None] + 1000 * spread, columns=list(QUANTILES))
+    theirs = oracle.scaled_crps(
+        _of_one_series(actual, forecast).join(quantiles),
+        models={"ours": list(QUANTILES)},
+        quantiles=np.array(list(QUANTILES.values())),
+    )
+    crps = continuous_ranked_probability_score(actual, quantiles)
+    assert wql(actual, crps) == pytest.approx(theirs["ours"].item())
+
+
+def test_a_distribution_that_is_one_point_has_its_wape_and_an_honest_one_less():
+    actual, forecast = np.array([80.0, 120.0]), np.array([100.0, 100.0])
+
+    def loss(width: float) -> float:
+        ends = {name: forecast + width * (2 * share - 1) for name, share in QUANTILES.items()}
+        return wql(actual, continuous_ranked_probability_score(actual, pd.DataFrame(ends)))
+
+    assert loss(0) == pytest.approx(wape(actual, forecast)) == pytest.approx(0.2)
+    assert loss(25) < loss(0) < loss(1000)
+    assert loss(25) < loss(5)
+
+
+def test_where_nothing_was_sold_there_is_no_weighted_quantile_loss():
+    assert np.isnan(wql(np.zeros(2), np.ones(2)))
 
 
 def test_errors_are_pooled_over_rows_so_that_large_stores_count_more():

@@ -54,6 +54,7 @@ def _rows(method: str, *forecasts: float, cutoff: pd.Timestamp = CUTOFF) -> pd.D
         hi_80=lambda rows: rows["forecast"] + 10,
         lo_95=lambda rows: rows["forecast"] - 50,
         hi_95=lambda rows: rows["forecast"] + 50,
+        crps=lambda rows: (rows["turnover"] - rows["forecast"]).abs() / 2,
     )
 
 
@@ -90,6 +91,7 @@ def test_errors_are_pooled_over_all_rows(scores):
     assert (naive["wape"], model["wape"]) == (0.25, 0.1)  # 100 and 40, of 400 sold
     assert (naive["mae"], model["mae"]) == (50, 20)
     assert (naive["bias"], model["bias"]) == (0.25, -0.05)
+    assert (naive["wql"], model["wql"]) == (0.125, 0.05)  # 50 and 20, of 400 sold
     assert naive["rmse"] == pytest.approx(np.sqrt(100**2 / 2))
 
 
@@ -99,6 +101,7 @@ def test_errors_are_scored_per_department_and_per_week_ahead(scores):
     assert _score(scores, "naive", department="117")["wape"] == 0
     assert _score(scores, "naive", horizon=1)["wape"] == 1
     assert _score(scores, "model", horizon=2)["wape"] == 0.1
+    assert _score(scores, "model", horizon=2)["wql"] == 0.05
 
 
 def test_errors_are_measured_by_those_of_repeating_last_year(scores):
@@ -119,7 +122,7 @@ def _wapes(**methods: tuple[float, float]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"method": name, "cutoff": cutoff, "department": "all", "horizon": 0, "rows": 2}
-            | {"wape": wape, "rmse": 1.0, "mae": 1.0, "rmsse": np.nan, "bias": 0.0}
+            | {"wape": wape, "wql": wape / 2, "rmse": 1.0, "mae": 1.0, "rmsse": np.nan, "bias": 0.0}
             for name, wapes in methods.items()
             for cutoff, wape in zip((LATER, CUTOFF), wapes, strict=True)
         ]
@@ -196,7 +199,7 @@ def test_metrics_are_nested_by_method_and_window_and_json_can_hold_them():
     assert metrics["model"]["2016-10-01"]["wape"] == 0.4
     assert metrics["model"]["2017-02-25"]["wape"] == 0.2
     assert metrics["model"]["mean"] == pytest.approx(
-        {"wape": 0.3, "rmse": 1, "mae": 1, "bias": 0, "coverage_80": 0.5, "coverage_95": 1}
+        {"wape": 0.3, "wql": 0.15, "rmse": 1, "mae": 1, "bias": 0, "coverage_80": 0.5, "coverage_95": 1}
     )
     assert "rmsse" not in metrics["naive"]["mean"]  # not known: left out rather than NaN
     assert metrics["headline"] == {"best": "model", "error": "WAPE 30.0%", "baseline": "WAPE 50.0% (naive)"}
@@ -309,6 +312,7 @@ def test_the_report_names_the_selected_method_and_what_it_is_worth(backtest):
     )
     assert means["method"].tolist() == ["model", "naive"]
     assert means["WAPE"].tolist() == [0.1, 0.25]
+    assert means["WQL"].tolist() == [0.05, 0.125]
     assert means["seconds"].tolist() == [1.5, 1.5]
     assert len(windows) == 2
 

@@ -1,9 +1,9 @@
 """Metrics of forecasts. Each definition states its sign, unit, pooling and zero case.
 
-The metrics are defined here, and tested against utilsforecast, because no library has all of them: WAPE and
-bias are pooled over rows and relative to what was sold, and RMSSE is weighted by turnover. The mean absolute
-and the root mean squared error equal those of scikit-learn to the last digit; being one line each, they spare
-the service and the command line an import of scikit-learn.
+The metrics are defined here, and tested against utilsforecast, because no library has all of them: WAPE, WQL
+and bias are pooled over rows and relative to what was sold, and RMSSE is weighted by turnover. The mean
+absolute and the root mean squared error equal those of scikit-learn to the last digit; being one line each,
+they spare the service and the command line an import of scikit-learn.
 """
 
 from __future__ import annotations
@@ -81,6 +81,31 @@ def bias(actual: FloatArray, forecast: FloatArray) -> float:
     """
     sold = float(np.abs(actual).sum())
     return float((forecast - actual).sum()) / sold if sold else float("nan")
+
+
+def wql(actual: FloatArray, crps: FloatArray) -> float:
+    """Weighted quantile loss, pooled over rows: sum of CRPS over sum of |actuals|.
+
+    It judges the whole distribution as WAPE judges the forecast: a distribution that is one point has its
+    WAPE, and one that is as wide as the errors are large has less.
+
+    Args:
+        actual: Actual turnover.
+        crps: Score of each row, see ``conformal.continuous_ranked_probability_score``; currency units.
+
+    Returns:
+        A ratio without unit, never negative, 0 is perfect; NaN if nothing was sold.
+
+    Source:
+        Salinas, Flunkert, Gasthaus and Januschowski (2020), DeepAR, International Journal of Forecasting
+        36(3), 1181-1191, for one quantile; the mean over quantiles as in Ansari et al. (2024), Chronos,
+        Transactions on Machine Learning Research.
+
+    >>> wql(np.array([100.0, 300.0]), np.array([8.0, 24.0]))
+    0.08
+    """
+    sold = float(np.abs(actual).sum())
+    return float(crps.sum()) / sold if sold else float("nan")
 
 
 def seasonal_scale(panel: pd.DataFrame, cutoff: pd.Timestamp) -> pd.Series[float]:

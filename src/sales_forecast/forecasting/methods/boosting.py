@@ -69,15 +69,26 @@ class LightGBM(BoostedTrees[list[str]], frozen=True):
     def predict_rows(self, fitted: list[str], features: pd.DataFrame) -> FloatArray:
         """Predict with one booster."""
         booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
-        return np.asarray(booster.predict(features.to_numpy(), num_threads=1), dtype=float)
+        known = _known_features(booster, features)
+        return np.asarray(booster.predict(known.to_numpy(), num_threads=1), dtype=float)
 
     def contribute_rows(
         self, fitted: list[str], features: pd.DataFrame, groups: Mapping[str, FeatureGroup]
     ) -> FloatArray:
         """SHAP values of one booster."""
         booster = lgb.Booster(model_str="\n".join(fitted) + "\n")
-        shap = booster.predict(features.to_numpy(), pred_contrib=True, num_threads=1)
-        return sum_by_group(np.asarray(shap, dtype=float), list(features.columns), groups)
+        known = _known_features(booster, features)
+        shap = booster.predict(known.to_numpy(), pred_contrib=True, num_threads=1)
+        return sum_by_group(np.asarray(shap, dtype=float), list(known.columns), groups)
+
+
+def _known_features(booster: lgb.Booster, features: pd.DataFrame) -> pd.DataFrame:
+    """Select the features that a booster was fitted on: a model may be older than some of the others.
+
+    LightGBM's names have underscores instead of spaces.
+    """
+    position = {str(name).replace(" ", "_"): at for at, name in enumerate(features.columns)}
+    return features.iloc[:, [position[name] for name in booster.feature_name()]]
 
 
 class HistGradientBoosting(BoostedTrees[str], frozen=True):
@@ -109,5 +120,5 @@ class HistGradientBoosting(BoostedTrees[str], frozen=True):
         # Its node indices are not bounds-checked, so a hostile file could crash the process, not run code.
         trusted = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
         model = skops.io.loads(base64.b64decode(fitted), trusted=trusted)
-        ratio: FloatArray = model.predict(features)
+        ratio: FloatArray = model.predict(features[list(model.feature_names_in_)])
         return ratio

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sales_forecast.forecasting.evaluation.metrics import rmsse, score, seasonal_scale
+from sales_forecast.forecasting.evaluation.metrics import rmsse, score, seasonal_scale, wql
 
-METRICS = ["wape", "rmse", "mae", "rmsse", "bias"]
+METRICS = ["wape", "wql", "rmse", "mae", "rmsse", "bias"]
 
 
 def score_backtest(backtest: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     """Score every method per window, and within it per department and per week ahead.
 
     Args:
-        backtest: ``method, cutoff, store, department, week, horizon, turnover, forecast``.
+        backtest: ``method, cutoff, store, department, week, horizon, turnover, forecast, crps``.
         panel: Gap-free weekly turnover; its past gives RMSSE its seasonal scale.
 
     Returns:
-        ``method, cutoff, department, horizon, rows, wape, rmse, mae, rmsse, bias``. ``department`` is
+        ``method, cutoff, department, horizon, rows, wape, rmse, mae, bias, rmsse, wql``. ``department`` is
         ``"all"`` and ``horizon`` 0 where the row pools over them; units as in ``evaluation.metrics``.
     """
     scores: list[dict[str, object]] = []
@@ -40,6 +40,7 @@ def _scored(department: str, horizon: int, rows: pd.DataFrame, scale: pd.Series[
         "rows": len(rows),
         **score(rows),
         "rmsse": rmsse(rows, scale),
+        "wql": wql(rows["turnover"].to_numpy(float), rows["crps"].to_numpy(float)),
     }
 
 

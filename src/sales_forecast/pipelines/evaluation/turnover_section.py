@@ -11,6 +11,7 @@ from sales_forecast.reporting import Chart, Section, Table, Text
 
 FORMATS = {
     "WAPE": ".1%",
+    "WQL": ".1%",
     "RMSE": ",.0f",
     "MAE": ",.0f",
     "RMSSE": ".2f",
@@ -134,8 +135,9 @@ def _comparisons(
     return (
         Table(_readable(means.reset_index()), "Mean over windows, best first.", FORMATS),
         Text(
-            "WAPE is the sum of absolute errors over the sum of turnover. RMSE and MAE are in currency "
-            "units per store, department and week. RMSSE below 1 beats repeating last year in the "
+            "WAPE is the sum of absolute errors over the sum of turnover. WQL, the weighted quantile loss, "
+            "judges the whole distribution likewise: at its quantiles from 5 to 95 %. RMSE and MAE are in "
+            "currency units per store, department and week. RMSSE below 1 beats repeating last year in the "
             "series' own past. Bias is positive where forecasts were too high. Value added is the share "
             f"of the error of {selected.baseline} that a method saves. Seconds are what fit and forecast of "
             "a window took; what methods share counts with the first that needs it."
@@ -195,5 +197,5 @@ def _details(
 
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
-    names = {"wape": "WAPE", "rmse": "RMSE", "mae": "MAE", "rmsse": "RMSSE", "cutoff": "last week seen"}
-    return table.rename(columns=names)
+    names = {name: name.upper() for name in ("wape", "wql", "rmse", "mae", "rmsse")}
+    return table.rename(columns=names | {"cutoff": "last week seen"})

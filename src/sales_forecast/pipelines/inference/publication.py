@@ -26,7 +26,7 @@ def publish_forecasts(
 
     Args:
         serving: The model that made the forecasts.
-        forecasts: ``store, department, week, forecast``, intervals.
+        forecasts: ``store, department, week, forecast``, intervals, quantiles.
         forecasts_by_level: Sums.
         attributions: Parts of each forecast.
         panel: Gap-free weekly turnover.

@@ -34,9 +34,9 @@ def make_forecasts(
         model_input: Past turnover, and what is known of stores and weeks.
 
     Returns:
-        ``store, department, week, horizon, forecast, cold_start, method, lo_80, hi_80, lo_95, hi_95`` in
-        currency units per week, and ``model_version, run_id, data_version``. ``cold_start`` marks series too
-        young for a past of their own.
+        ``store, department, week, horizon, forecast, cold_start, method, lo_80, hi_80, lo_95, hi_95`` and the
+        quantiles ``q05, q10, ... q95`` in currency units per week, and ``model_version, run_id,
+        data_version``. ``cold_start`` marks series too young for a past of their own.
 
     Raises:
         InputError: A wanted week is not after the last week seen, or too far ahead.
@@ -69,7 +69,7 @@ def lay_out_for_planners(forecasts: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
     Returns:
         Sheets ``forecast``, with a ``total`` at the end, and the ends of the 80 % range, which cannot be
-        summed: good and bad weeks even out.
+        summed: good and bad weeks even out. Quantiles are in the table of forecasts.
     """
     forecast = _by_week(forecasts, "forecast")
     weeks = forecast.columns[2:]

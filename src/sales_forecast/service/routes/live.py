@@ -27,14 +27,20 @@ router = APIRouter()
 @router.post("/v1/turnover/predict", response_model=TurnoverResponse, responses=error_responses(404, 409))
 async def predict(request: Request, key: PredictKey, service: ServiceDep, body: TurnoverRequest) -> Response:
     """Predict up to 1,000 series, optionally with recent weeks, new stores or future covariates."""
-    predictions = await predict_and_record(request, key, service, body.series)
+    predictions = await predict_and_record(request, key, service, body.series, quantiles=body.quantiles)
     model = service.turnover_champion().model_name
     content = {"request_id": request.state.request_id, "model": model, "predictions": predictions}
     return Response(orjson.dumps(content), media_type="application/json")
 
 
 async def predict_and_record(
-    request: Request, key: ApiKey, service: Service, series: list[Series], week: date | None = None
+    request: Request,
+    key: ApiKey,
+    service: Service,
+    series: list[Series],
+    week: date | None = None,
+    *,
+    quantiles: bool = False,
 ) -> Predictions:
     """Predict each series with the arm of its store, and write request and predictions to the audit log.
 
@@ -44,6 +50,7 @@ async def predict_and_record(
         service: Service with models and audit writer.
         series: Series to predict.
         week: Week to predict; None for every week ahead.
+        quantiles: Whether the predictions contain quantiles.
 
     Returns:
         All weeks of all series, in the order of the series.
@@ -52,22 +59,30 @@ async def predict_and_record(
         ProblemError: A store, department or week is unknown, or does not fit the data of the model.
     """
     _refuse_duplicates(series)
-    predictions, records = await run_in_threadpool(_predict_by_arm, request, key, service, series, week)
+    predictions, records = await run_in_threadpool(
+        _predict_by_arm, request, key, service, series, week, quantiles=quantiles
+    )
     await service.audit_writer.record(records)
     return predictions
 
 
 def _predict_by_arm(
-    request: Request, key: ApiKey, service: Service, series: list[Series], week: date | None
+    request: Request,
+    key: ApiKey,
+    service: Service,
+    series: list[Series],
+    week: date | None,
+    *,
+    quantiles: bool,
 ) -> tuple[Predictions, list[AuditRecord]]:
     """Return the predictions in the order of the series, and one audit record per arm."""
     by_position: dict[int, Predictions] = {}
     records: list[AuditRecord] = []
     for arm, other, positions in _split(service, series):
         own = [series[position] for position in positions]
-        predictions = predict_series(arm, own, week, positions)
+        predictions = predict_series(arm, own, week, positions, quantiles=quantiles)
         by_position |= dict(zip(positions, predictions, strict=True))
-        content: dict[str, object] = TurnoverRequest(series=own).model_dump(
+        content: dict[str, object] = TurnoverRequest(series=own, quantiles=quantiles).model_dump(
             mode="json", exclude_defaults=True
         )
         if week is not None:

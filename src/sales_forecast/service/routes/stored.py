@@ -21,6 +21,7 @@ from sales_forecast.service.schemas.requests import (
     StoredQuery,
 )
 from sales_forecast.service.schemas.responses import (
+    QUANTILE_KEYS,
     BudgetCurve,
     CurvePoint,
     Explanation,
@@ -35,7 +36,7 @@ from sales_forecast.storage.queries import Run
 
 router = APIRouter()
 
-FORECAST_FIELDS = [name for name in StoredForecast.model_fields if name != "explanation"]
+FORECAST_FIELDS = [name for name in StoredForecast.model_fields if name not in ("explanation", "quantiles")]
 EXPLANATION_FIELDS = list(Explanation.model_fields)
 LEVEL_FIELDS = list(LevelForecast.model_fields)
 CURVE_FIELDS = list(CurvePoint.model_fields)
@@ -49,8 +50,9 @@ async def read_forecasts(
 ) -> Response:
     """Read forecasts of stores and departments, with prediction intervals and explanations."""
     where = {"store": query.store, "department": query.department}
-    selection = Selection(schema.forecasts, _to_forecast, tuple(where.items()), query.limit, query.offset)
-    run, page = await _read(request, key, selection, query.as_of)
+    to_response = _to_forecast_with_quantiles if query.quantiles else _to_forecast
+    selection = Selection(schema.forecasts, to_response, tuple(where.items()), query.limit, query.offset)
+    run, page = await _read(request, key, selection, query.as_of, quantiles=query.quantiles)
     return _as_json(_header(request, run) | _paging(page, query.offset), forecasts=page)
 
 
@@ -83,6 +85,12 @@ def _to_forecast(row: RowMapping) -> dict[str, object]:
     return {name: row[name] for name in FORECAST_FIELDS} | {"explanation": explanation}
 
 
+def _to_forecast_with_quantiles(row: RowMapping) -> dict[str, object]:
+    """Convert a row; one from before there were quantiles has none."""
+    known = {key: row[column] for column, key in QUANTILE_KEYS.items() if row[column] is not None}
+    return _to_forecast(row) | {"quantiles": known or None}
+
+
 def _to_level(row: RowMapping) -> dict[str, object]:
     return {name: row[name] for name in LEVEL_FIELDS}
 
@@ -92,16 +100,17 @@ def _to_point(row: RowMapping) -> dict[str, object]:
 
 
 async def _read(
-    request: Request, key: ApiKey, selection: Selection, as_of: datetime | None
+    request: Request, key: ApiKey, selection: Selection, as_of: datetime | None, **options: object
 ) -> tuple[Run, Page]:
-    """Read the newest run and a page of its rows, and write both to the audit log."""
+    """Read the newest run and a page of its rows, and write both to the audit log, with further options."""
     service = service_of(request)
     run = await service.cache.newest(selection.domain, as_of)
     page = await service.cache.page(run, selection)
-    content = {"as_of": as_of and as_of.isoformat(), "limit": selection.limit, "offset": selection.offset}
+    content: dict[str, object] = {"as_of": as_of and as_of.isoformat()}
+    content |= {"limit": selection.limit, "offset": selection.offset} | dict(selection.where) | options
     output = {"run": run.id, "rows": page.count}
     model = (run.model_name, run.model_version)
-    record = audit_record(request, key, "stored", model, content | dict(selection.where), output)
+    record = audit_record(request, key, "stored", model, content, output)
     await service.audit_writer.record([record])
     return run, page
 

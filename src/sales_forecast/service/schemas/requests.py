@@ -13,6 +13,8 @@ MAX_WEEKS = 520
 MAX_ROWS = 10_000
 """Largest number of rows in one response."""
 
+WITH_QUANTILES = "Whether to return the quantiles 0.05, 0.1, ... 0.95 of each forecast as well."
+
 RENAMED_FIELDS = {"body.series.known_ahead": "future_covariates"}
 """Path of a field that an earlier version of the API had, without positions -> its name now."""
 
@@ -42,6 +44,15 @@ def _to_moment(value: object) -> datetime:
         raise ValueError(message) from error
 
 
+def _to_flag(value: object) -> object:
+    """Convert true and false, in whatever case; pydantic would take 1, on and yes as well."""
+    flags: dict[object, bool] = {"true": True, "false": False}
+    flag = flags.get(value.lower()) if isinstance(value, str) else value
+    if isinstance(flag, bool):
+        return flag
+    raise ValueError("must be true or false")
+
+
 Label = Annotated[
     str,
     Field(min_length=1, max_length=200),
@@ -51,6 +62,7 @@ Label = Annotated[
 Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
 Latitude = Annotated[float, Field(strict=True, ge=-90, le=90)]
 Longitude = Annotated[float, Field(strict=True, ge=-180, le=180)]
+Flag = Annotated[bool, BeforeValidator(_to_flag)]
 Day = Annotated[date, BeforeValidator(_check_date)]
 Moment = Annotated[
     datetime,
@@ -90,6 +102,7 @@ class StoredQuery(_ListQuery):
     """Which forecasts of stores and departments to return."""
 
     store: Filter | None = Field(default=None, description="Store to return. Default: all.", examples=["105"])
+    quantiles: Flag = Field(default=False, description=WITH_QUANTILES)
 
 
 class LevelQuery(_ListQuery):
@@ -155,6 +168,7 @@ class TurnoverRequest(_Request):
         json_schema_extra={
             "examples": [
                 {"series": [{"store": 105, "department": 117}]},
+                {"series": [{"store": 105, "department": 117}], "quantiles": True},
                 {
                     "series": [
                         {
@@ -170,6 +184,7 @@ class TurnoverRequest(_Request):
     )
 
     series: list[Series] = Field(min_length=1, max_length=MAX_SERIES, description="Series to predict.")
+    quantiles: bool = Field(default=False, strict=True, description=WITH_QUANTILES)
 
 
 class BudgetRequest(_Request):

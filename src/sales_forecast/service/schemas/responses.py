@@ -8,10 +8,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.intervals.conformal import QUANTILES
 from sales_forecast.service.schemas.requests import LevelName
 
 ArmName = Literal["champion", "challenger"]
 CheckStatus = Literal["green", "yellow", "red"]
+
+QUANTILE_KEYS = {column: f"{probability:g}" for column, probability in QUANTILES.items()}
+"""Column of a table -> key in ``quantiles`` of a response, such as 0.7."""
 
 
 class CompatibleResponse(BaseModel):
@@ -51,6 +55,13 @@ class _Weekly(_WithIntervals):
     cold_start: bool = Field(
         description="Whether the series is too young for a history of its own, so that it is forecast from "
         "similar series."
+    )
+    quantiles: dict[str, float] | None = Field(
+        default=None,
+        description="Quantiles in currency units per week, only where the request asks for them: turnover is "
+        "at most that of key 0.7 with a probability of 70 %. They rise with the key; that of 0.5 is the "
+        "forecast. Null for stored forecasts from before there were any.",
+        examples=[{"0.05": 702.1, "0.5": 1487.9, "0.7": 1702.3, "0.95": 2273.7}],
     )
 
 
