@@ -123,10 +123,8 @@ class _WithIntervals(_Table):
     def intervals_hold_the_forecast(cls, frame: pd.DataFrame) -> pd.Series[bool]:
         """The 95 % range holds the 80 % range, and that the forecast."""
         inside = [frame[name] for name in ("lo_95", "lo_80", "forecast", "hi_80", "hi_95")]
-        ordered = pd.Series(True, frame.index)
-        for lower, upper in pairwise(inside):
-            ordered &= lower <= upper
-        return ordered
+        ordered = [lower <= upper for lower, upper in pairwise(inside)]
+        return pd.concat(ordered, axis=1).all(axis=1)
 
 
 class _Forecast(_Weekly, _WithIntervals):

@@ -8,11 +8,12 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from threading import RLock
 
 import pandas as pd
 from pyarrow.lib import ArrowException
@@ -78,6 +79,10 @@ class FoldCache:
     """
 
     params: FoldCacheParams
+    _latest: list[tuple[ForecastContext, pd.Timestamp, ForecastContext]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+    _lock: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
 
     def fit_and_forecast(
         self, method: Method, context: ForecastContext, forecast_index: pd.DataFrame
@@ -87,7 +92,7 @@ class FoldCache:
         Nothing is known of weeks after the last one to forecast: the calendar of a later delivery, which
         reaches further, is no reason to compute again.
         """
-        context = _until_last_week(context.changed(forecaster=self.fit_and_forecast), forecast_index)
+        context = self._known_then(context, forecast_index)
         if not self.params.limit_megabytes or NOTEBOOK in _foreign_modules(_not_prefitted(method)):
             return fit_and_forecast(method, context, forecast_index)
         path = self._path(method, context, forecast_index)
@@ -108,6 +113,20 @@ class FoldCache:
         except OSError as error:
             logger.warning("The fold cannot be kept in %s: %s", path.parent, error)
         return forecasts
+
+    def _known_then(self, context: ForecastContext, forecast_index: pd.DataFrame) -> ForecastContext:
+        """The context without later weeks, whose methods ask this cache; the same one for the same question.
+
+        Methods that are asked in turn share the features of the context.
+        """
+        last = forecast_index["week"].max()
+        with self._lock:
+            for asked, week, answer in self._latest:
+                if week == last and (asked is context or answer is context):
+                    return answer
+            known = _until_last_week(context.changed(forecaster=self.fit_and_forecast), forecast_index)
+            self._latest[:] = [(context, last, known)]
+            return known
 
     def knows(self, method: Method, context: ForecastContext, forecast_index: pd.DataFrame) -> bool:
         """Whether the forecasts were computed before."""

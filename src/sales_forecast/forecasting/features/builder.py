@@ -224,9 +224,8 @@ class FeatureBuilder:
         like = mean_of_like_weeks(filled, covariates, weeks, origin)
         effect = (like + 1e-9) / (mean_of_like_weeks(filled, covariates, year_before, origin) + 1e-9)
         reference = _seasonal_reference(same_weeks)["seasonal_reference"]
-        return _square_roots(
-            {"like_plan": like / scale, "seasonal_reference_like_plan": reference**2 * effect}
-        )
+        scaled = {"like_plan": like / scale, "seasonal_reference_like_plan": reference**2 * effect}
+        return _square_roots(scaled)
 
 
 def _last_year_grown(lags: Features, growth: Features) -> Features:

@@ -200,10 +200,13 @@ class Blend(Method[BlendFit], frozen=True):
             return context.past_errors[key]
         actuals = actuals_after(context.data.panel, origin, self.validation.horizon_weeks)
         known, forecasts = context.as_of(origin), {}
-        if len(actuals):
-            for name, member in self._counting().items():
-                with suppress(ShortHistoryError):
-                    forecasts[name] = forecast_anew(member, known, actuals[ROW_KEYS])
+        with suppress(ShortHistoryError):
+            if len(actuals):
+                forecasts = self._of_able_members(
+                    known,
+                    {name: float(name in self._counting()) for name in self.members},
+                    lambda member: forecast_anew(member, known, actuals[ROW_KEYS]),
+                )
         errors = {
             alternative: _mean_absolute_error(
                 {name: forecasts[name] for name in names if name in forecasts}, actuals["turnover"]

@@ -59,8 +59,8 @@ class _Weekly(_WithIntervals):
     quantiles: dict[str, float] | None = Field(
         default=None,
         description="Quantiles in currency units per week, only where the request asks for them: turnover is "
-        "at most that of key 0.7 with a probability of 70 %. They rise with the key; that of 0.5 is the "
-        "forecast. Null for stored forecasts from before there were any.",
+        "at most that of key 0.7 with a probability of 70 %; that of 0.5 is the forecast. Null for stored "
+        "forecasts from before there were any.",
         examples=[{"0.05": 702.1, "0.5": 1487.9, "0.7": 1702.3, "0.95": 2273.7}],
     )
 
