@@ -171,7 +171,7 @@ def test_a_run_is_tracked_with_parameters_metrics_and_reports(finished: Project)
 def test_models_are_readable_files_without_pickle(finished: Project) -> None:
     model = json.loads(finished.path("06_models/turnover/model.json").read_text())
     assert model["cutoff"] == "2017-09-30"
-    assert model["fitted"]["fitted"]["members"]["boosting"]["127"][0] == "tree"
+    assert model["fitted"]["members"]["boosting_together"]["all"][0] == "tree"
     assert not list(finished.folder.glob("data/**/*.pkl"))
 
 

@@ -134,7 +134,7 @@ def _fit_on_spark(
     rows = _rows(context.data)
     cutoffs = pd.DataFrame({"cutoff": list(learners_at)})
     no_rows = replace(context.data, panel=rows.head(0), future_covariates=rows.head(0))
-    empty = replace(context, data=no_rows)
+    empty = replace(context, data=no_rows, forecaster=None)  # which workers neither have nor need
     states: dict[DirectMethod, States] = {}
     for split in (["department", "cutoff"], ["cutoff"]):
         learners = {
