@@ -45,6 +45,10 @@ class Prefitted(Method[Fitted], frozen=True):
     method: AnyMethod
     states: States
 
+    def plain(self) -> Method:
+        """The method that was fitted."""
+        return self.method
+
     def fit(self, context: ForecastContext) -> Fitted:
         """Return what was learned up to the context's cutoff.
 

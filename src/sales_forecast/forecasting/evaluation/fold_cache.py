@@ -21,7 +21,6 @@ from pydantic import BaseModel, Field
 
 import sales_forecast
 from sales_forecast.atomic import whole_file
-from sales_forecast.forecasting.distributed import Prefitted
 from sales_forecast.forecasting.evaluation.forecaster import fit_and_forecast
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import Method
@@ -93,7 +92,7 @@ class FoldCache:
         reaches further, is no reason to compute again.
         """
         context = self._known_then(context, forecast_index)
-        if not self.params.limit_megabytes or NOTEBOOK in _foreign_modules(_not_prefitted(method)):
+        if not self.params.limit_megabytes or NOTEBOOK in _foreign_modules(method.plain()):
             return fit_and_forecast(method, context, forecast_index)
         path = self._path(method, context, forecast_index)
         try:
@@ -157,9 +156,9 @@ class FoldCache:
                 yield KeptFold(path, found.st_size, found.st_mtime)
 
     def _path(self, method: Method, context: ForecastContext, forecast_index: pd.DataFrame) -> Path:
-        declared = json.dumps(declare(_not_prefitted(method)), sort_keys=True, default=str)
+        declared = json.dumps(declare(method.plain()), sort_keys=True, default=str)
         words = [
-            _code_version(_foreign_modules(_not_prefitted(method))),
+            _code_version(_foreign_modules(method.plain())),
             declared,
             context.level_shifts.model_dump_json(),
             f"{context.first_week} {context.cutoff}",
@@ -177,11 +176,6 @@ def _until_last_week(context: ForecastContext, forecast_index: pd.DataFrame) -> 
         for table in (data.calendar, data.future_covariates)
     )
     return context.changed(data=replace(data, calendar=calendar, future_covariates=covariates))
-
-
-def _not_prefitted(method: Method) -> Method:
-    """The method as it is declared: where it was fitted makes no difference."""
-    return method.method if isinstance(method, Prefitted) else method.with_nested(_not_prefitted)
 
 
 def _foreign_modules(method: Method) -> tuple[str, ...]:

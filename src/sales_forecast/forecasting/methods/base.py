@@ -127,6 +127,10 @@ class Method(BaseModel, ABC, Generic[State], frozen=True, extra="forbid"):
         for _, method in self.nested():
             method.learn_from_past(context)
 
+    def plain(self) -> Method:
+        """The method as it was declared, whoever has fitted it in advance."""
+        return self.with_nested(lambda nested: nested.plain())
+
     def with_nested(self, change: Callable[[Method], Method]) -> Method:
         """The same method with each nested one changed."""
         update: dict[str, Method | dict[str, Method]] = {}

@@ -195,7 +195,7 @@ class Blend(Method[BlendFit], frozen=True):
 
     def _errors(self, context: ForecastContext, origin: pd.Timestamp) -> dict[str, float]:
         """Mean absolute error of each alternative after an origin; empty if one of them has no forecast."""
-        key = (self.model_dump_json(), origin)
+        key = (self.plain().model_dump_json(), origin)
         if key in context.past_errors:
             return context.past_errors[key]
         actuals = actuals_after(context.data.panel, origin, self.validation.horizon_weeks)
