@@ -13,6 +13,7 @@ from benchmarks.methods.elsewhere import ROOT, AutoGluon, Skforecast
 from benchmarks.methods.quantiles import LEVELS, add_details
 from benchmarks.peers import keep_measured, missing_peers, where_they_win, write_peers
 
+from contexts import with_tables
 from projects import REPOSITORY
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.features.context import repeat_last_year
@@ -120,6 +121,19 @@ def test_calendar_and_attributes_are_handed_over(fitted, context, kept):
     assert future.iloc[0]["public_holiday_days"] == known["public_holiday_days"]
     assert {"department", "region", "zone", "latitude"} <= set(attributes)
     assert list(attributes["department"]) == list(context.raw.series["department"].astype(str))
+
+
+def test_what_the_retailer_adds_is_handed_over(method, context, kept, panel, forecast_index):
+    keys = pd.concat([panel, forecast_index])[[*SERIES_KEYS, "week"]].drop_duplicates()
+    promoted = keys.assign(promotion=keys["week"].dt.day.astype(float))
+    formats = context.data.stores.assign(format=["city", None, *["mall"] * (len(context.data.stores) - 2)])
+    method.fit(with_tables(context, future_covariates=promoted, stores=formats))
+    for name in ("past", "future"):
+        table = pd.read_parquet(kept / f"{name}.parquet").dropna(subset="promotion")
+        assert len(table) > 0
+        assert (table["promotion"] == table["week"].dt.day).all()
+    attributes = pd.read_parquet(kept / "attributes.parquet")
+    assert set(attributes["format"]) == {"city", "unknown", "mall"}
 
 
 def test_options_are_handed_over(fitted, kept):
