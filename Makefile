@@ -14,6 +14,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check
 install = set -o pipefail; $(PIP_INSTALL) --require-hashes --no-deps --progress-bar off -r $(1) | \
 	awk -v all="$$(grep -c == $(1))" '/^(Collecting|Processing) / && ++n % 20 == 0 {print "  " n " of " all " packages"} /^Installing/ {print "  installing ..."} {fflush()}'
 endif
+PEERS_INSTALL = .venv-peers/bin/python -m pip install --disable-pip-version-check --quiet
 SHELL := bash
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
@@ -25,7 +26,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 IN_GROUPS := -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev spark run serve load test test-fast acceptance bench check format viz viz-site mlflow sample lock clean
+.PHONY: help setup setup-dev spark peers run serve load test test-fast acceptance bench check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +57,20 @@ spark: .venv/.spark ## Add Spark to .venv (about 0.5 GB), for kedro run --env sp
 	@java -version >/dev/null 2>&1 || echo "Spark also needs Java 17 or newer. On Debian or Ubuntu: apt-get install openjdk-17-jre-headless"
 	@touch $@
 
+# torch is in no lock. For Linux, PyPI has builds with CUDA only (several GB more); the hashes of CPU builds are not there.
+# pip takes a CPU build of this version where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL leads to one.
+TORCH ?= torch==$(if $(filter Darwin,$(shell uname -s)),2.10.0,2.13.0)
+
+peers: .venv-peers/.ready ## Set up AutoGluon and skforecast in .venv-peers (2.5 GB), for make bench
+
+.venv-peers/.ready: requirements-peers.lock
+	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "AutoGluon needs Python 3.11 to 3.13. Try: make PYTHON=python3.12 peers"; exit 1; }
+	@echo "Setting up .venv-peers from requirements-peers.lock with pip (once; some minutes), then $(TORCH) ..."
+	@$(BASE_PYTHON) -m venv --clear .venv-peers
+	@$(PEERS_INSTALL) --require-hashes --no-deps -r requirements-peers.lock
+	@$(PEERS_INSTALL) $(TORCH)
+	@touch $@
+
 run: setup ## Forecast from the sample in data/01_raw: all stages, both domains
 	@echo "Running every stage of both domains on $${RAW_FOLDER:-data/01_raw} (about two minutes; later runs compute only what is new) ..."
 	@$(BIN)/kedro run $(if $(RAW_FOLDER),--params raw_folder=$(RAW_FOLDER))
@@ -76,7 +91,7 @@ acceptance: setup-dev ## Check published facts; needs the real files in ../share
 	@$(BIN)/pytest -s tests/acceptance
 
 bench: setup-dev ## Measure accuracy, ranges, speed and memory; RAW_FOLDER=... for files of your own
-	@echo "Measuring every method side by side (about 45 minutes; goes on where it was stopped) ..."
+	@echo "Measuring every method side by side (about 45 minutes, or two hours after make peers; goes on where it was stopped) ..."
 	@$(BIN)/python -m benchmarks $(if $(RAW_FOLDER),--raw $(RAW_FOLDER))
 
 load: setup-dev ## Call the service as many callers would, and measure times and memory
@@ -104,10 +119,11 @@ sample: setup ## Make the synthetic sample in data/01_raw anew
 	@$(BIN)/python -m sales_forecast.sample
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
-lock: ## Renew the lock files (needs uv): what runs, what tests and benchmarks add, and Spark
+lock: ## Renew the lock files (needs uv): what runs, what tests and benchmarks add, Spark, and peers
 	$(COMPILE) --extra editable pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev --extra bench -c requirements.lock $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock) pyproject.toml -o requirements-dev.lock
 	printf 'pyspark>=4.1,<5\npy4j\nzstandard\nfugue>=0.9.7\ntriad\nadagio\n' | $(COMPILE) --no-deps -c requirements-dev.lock - -o requirements-spark.lock
+	printf 'autogluon.timeseries>=1.6\nskforecast>=0.26\nfilelock\nfsspec\njinja2\nnetworkx\nsetuptools\nsympy\ntyping-extensions\n' | $(COMPILE) --override <(echo 'torch; python_version < "3"') - -o requirements-peers.lock
 
 clean: ## Remove what runs produced, tracked runs and models too; asks before it does (FORCE=1: does not)
 	@if [ -z "$(FORCE)" ] && [ -e mlflow.db -o -e mlruns ]; then \

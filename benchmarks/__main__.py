@@ -31,6 +31,7 @@ from benchmarks.measure import (
     whole_run,
 )
 from benchmarks.page import write_decisions, write_page
+from benchmarks.peers import keep_measured, missing_peers, write_peers
 from sales_forecast.atomic import whole_file
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
 from sales_forecast.forecasting.evaluation.gate_result import GateParams
@@ -131,7 +132,8 @@ def main() -> None:
         _decisions(work, wanted)
         return
     jobs = [Backtest("intervals", project_method, shown, with_intervals=True)]
-    jobs += [Backtest("shown", name, shown) for name in wanted["methods"]]
+    missing = missing_peers(wanted)
+    jobs += [Backtest("shown", name, shown) for name in wanted["methods"] if name not in missing]
     jobs += [Backtest(f"seed{seed}", project_method, shown, seed=seed) for seed in wanted["seeds"]]
     jobs += [Backtest("chosen", name, chosen) for name in ("seasonal_naive", "growth_naive", project_method)]
     jobs += [
@@ -146,7 +148,9 @@ def main() -> None:
         _kept(work / f"processing.{factor}.json", partial(processing, options.raw, work, factor))
     for factor in track(wanted["series_factors"], description="Series"):
         _scaled(work, project_method, factor)
+    keep_measured(work, wanted)
     write_page(work, wanted, pd.Timestamp.today(), sample=work.name == "sample")
+    write_peers(work, wanted)
     _decisions(work, wanted)
 
 

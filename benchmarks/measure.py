@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmarks.methods.quantiles import add_details
 from sales_forecast.forecasting.evaluation.past_forecasts import learn_half_widths
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after, mean_weeks
 from sales_forecast.forecasting.intervals.conformal import add_intervals
@@ -62,7 +63,7 @@ def plan() -> dict[str, Any]:
     wanted: dict[str, Any] = yaml.safe_load((ROOT / "benchmarks/plan.yml").read_text())
     declared = yaml.safe_load((ROOT / "conf/benchmark/parameters.yml").read_text())["turnover"]
     wanted["windows"] = dict(zip("ABCDEF", declared["backtest"]["cutoffs"], strict=True))
-    wanted["methods"] = parameters()["methods"] | wanted["methods"]
+    wanted["methods"] = parameters()["methods"] | wanted["methods"] | wanted["peers"]
     pair = {name: wanted["methods"][name] for name in (wanted["project_method"], "mstl_repaired")}
     wanted["methods"]["blend_with_mstl"]["members"] = pair
     variant = deepcopy(wanted["methods"][wanted["project_method"]])
@@ -174,10 +175,12 @@ def backtest(
             ModelInput(kept, stores, calendar, no_future_covariates()), level_shifts
         ).as_of(cutoff)
         half_widths = learn_half_widths(method, context, intervals, HORIZON_WEEKS) if with_intervals else None
-        made = forecast_all(method, context, actuals[ROW_KEYS], method.fit(context))
+        fitted = method.fit(context)
+        made = forecast_all(method, context, actuals[ROW_KEYS], fitted)
         if half_widths:
             made = add_intervals(made, mean_weeks(made, context), half_widths)
         seconds[f"{cutoff:%Y-%m-%d}"] = perf_counter() - start
+        made = made if half_widths else add_details(method, context, made, fitted)
         turnover = actuals["turnover"].to_numpy()
         forecasts.append(made.assign(method=name, cutoff=cutoff, turnover=turnover))
     return pd.concat(forecasts, ignore_index=True), seconds

@@ -236,6 +236,7 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: 
         "libraries": _versions(LIBRARIES),
         "service": _section("service", PAGE.read_text()),
         "decisions": _section("decisions", PAGE.read_text()),
+        "peers": _section("peers", PAGE.read_text()),
     }
     for weeks in wanted["short_histories"]["weeks"]:
         for project in ("project", "sample"):

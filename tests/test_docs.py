@@ -1,15 +1,18 @@
 """What the documentation tells people to do, done."""
 
 import re
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from contexts import NO_CALENDAR, NOTHING_AHEAD
+from contexts import NO_CALENDAR, NOTHING_AHEAD, small_context
 from projects import REPOSITORY
 from sales_forecast.forecasting.features.context import ForecastContext
 from sales_forecast.forecasting.methods.base import Method, forecast_all
+from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.model_input import ModelInput
 
@@ -20,8 +23,8 @@ def code_blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_method_of_the_docs_forecasts() -> None:
-    (code,) = code_blocks("docs/your-own-method.md", "python")
-    (declared,) = code_blocks("docs/your-own-method.md", "yaml")
+    code, _ = code_blocks("docs/your-own-method.md", "python")
+    declared, _ = code_blocks("docs/your-own-method.md", "yaml")
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     names: dict[str, type[Method]] = {}
     exec(f"import pandas as pd\n{code}", names)
@@ -44,6 +47,20 @@ def test_the_method_of_the_docs_forecasts() -> None:
     )
     forecast_index = pd.DataFrame({"store": [1], "department": [88], "week": [pd.Timestamp("2017-03-18")]})
     assert forecast_all(method, context, forecast_index, method.fit(context))["forecast"].item() == 6.5
+
+
+def test_the_foundation_model_of_the_docs_forecasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, code = code_blocks("docs/your-own-method.md", "python")
+    _, declared = code_blocks("docs/your-own-method.md", "yaml")
+    (tmp_path / "my_models.py").write_text(code)
+    np.save(tmp_path / "weights.npy", [0.5, 2.0, 3.0])
+    monkeypatch.syspath_prepend(tmp_path)
+    options = yaml.safe_load(declared)["turnover"]["methods"]["foundation"]
+    method = Methods({"foundation": options | {"weights": str(tmp_path / "weights.npy")}}).root["foundation"]
+    context = small_context(np.arange(60.0)[None])
+    week = context.cutoff + pd.Timedelta(weeks=3)
+    forecast_index = pd.DataFrame({"store": [0], "department": ["bikes"], "week": [week]})
+    assert forecast_all(method, context, forecast_index, {})["forecast"].item() == 2 * (60 - 52 + 2)
 
 
 LINKS = [

@@ -49,6 +49,8 @@ def table_file(folder: Path, table: str) -> Path:
 def to_present(content: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Rewrite the content of a ``model.json`` of any earlier format; a present one is returned as it is."""
     renamed = {FIELDS.get(key, key): value for key, value in content.items()}
+    if not {"method", "fitted", "intervals"} <= renamed.keys():
+        return renamed  # of no format that there has been; whoever reads it says so
     present = renamed | {"method": _method(renamed["method"]), "fitted": _fitted(renamed["fitted"])}
     intervals = present["intervals"]
     if not isinstance(intervals, dict) or "weeks_back" not in intervals:
