@@ -33,8 +33,9 @@ def with_tables(context: ForecastContext, **tables: pd.DataFrame) -> ForecastCon
 
 
 class Hundred(Method, frozen=True):
-    """Always forecasts 100, once it has seen enough weeks."""
+    """Always forecasts the same amount, once it has seen enough weeks."""
 
+    amount: float = 100.0
     needs_weeks: int = 1
 
     def fit(self, context: ForecastContext) -> Fitted:
@@ -43,7 +44,7 @@ class Hundred(Method, frozen=True):
         return {}
 
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> np.ndarray:
-        return np.full(len(forecast_index), 100.0)
+        return np.full(len(forecast_index), self.amount)
 
 
 def small_context(turnover: np.ndarray, departments: list[str] | None = None) -> ForecastContext:

@@ -24,7 +24,7 @@ from sales_forecast.tracking import load_metrics
 
 __all__ = ["CHECKED_FIRST", "ProjectHooks", "SaveHooks", "check_inputs"]
 
-READ_ELSEWHERE = {"raw_folder", "retailer", "mlflow.required"}
+READ_ELSEWHERE = {"raw_folder", "horizon_weeks", "retailer", "mlflow.required"}
 """Parameters that no node reads, but the catalog or the tracking."""
 
 

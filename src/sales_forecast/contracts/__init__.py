@@ -15,6 +15,7 @@ from sales_forecast.contracts.tables import (
     Panel,
     Sales,
     Stores,
+    TargetChances,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "RawTable",
     "Sales",
     "Stores",
+    "TargetChances",
 ]

@@ -199,6 +199,25 @@ class ForecastsByLevel(_WithIntervals):
         unique = ["level", "key", "department", "week"]
 
 
+class TargetChances(_Table):
+    """Turnover of a department in a quarter, sold and ahead, in currency units, and its chances."""
+
+    department: Series[str]
+    quarter: Series[str] = pa.Field(str_matches=r"^\d{4} Q[1-4]$")
+    weeks: Series[int] = pa.Field(gt=0)
+    weeks_ahead: Series[int] = pa.Field(gt=0)
+    sold: Series[float]
+    forecast: Series[float]
+    lo_80: Series[float]
+    hi_80: Series[float]
+    last_year: Series[float]
+    target: Series[float]
+    probability: Series[float] = pa.Field(ge=0, le=1)
+
+    class Config(_Table.Config):
+        unique = ["department", "quarter"]
+
+
 class Attributions(_Weekly):
     """Parts of each forecast in currency units per week; below zero they take away."""
 

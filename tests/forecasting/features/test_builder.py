@@ -20,6 +20,7 @@ from sales_forecast.forecasting.panel.matrix import PanelMatrix
 from sales_forecast.forecasting.panel.model_input import ModelInput
 
 WEEKS = pd.date_range("2013-01-05", periods=220, freq="7D")
+AHEAD = np.arange(1, 9)
 RATIOS = re.compile(r"(mean|lag|same_week|last_year)_|spread|.*_(lag|season)")
 CALENDAR = weekly_calendar(WEEKS[0].date(), WEEKS[-1].date(), "FR", ["CA", "none"])
 
@@ -153,7 +154,7 @@ def test_a_ratio_is_given_as_its_root_and_a_week_of_a_hundred_average_ones_count
 def test_rows_are_the_features_side_by_side_in_the_order_of_their_names():
     builder = _builder(list(np.random.default_rng(0).lognormal(5, 0.5, (3, 200))))
     features = builder.at(179, np.arange(1, 9))
-    rows = builder.rows(179, 8)
+    rows = builder.rows(179, AHEAD)
     assert rows.shape == (3, 8, len(builder.names))
     assert builder.names == list(features)
     for position, name in enumerate(builder.names):
@@ -161,10 +162,10 @@ def test_rows_are_the_features_side_by_side_in_the_order_of_their_names():
 
 
 def test_rows_are_cached(rising):
-    assert rising.rows(179, 8) is rising.rows(179, 8)
-    assert rising.rows(179, 4) is not rising.rows(179, 8)
-    assert rising.rows(178, 8) is not rising.rows(179, 8)
-    np.testing.assert_array_equal(rising.rows(179, 4), rising.rows(179, 8)[:, :4])
+    assert rising.rows(179, AHEAD) is rising.rows(179, AHEAD)
+    assert rising.rows(179, AHEAD[:4]) is not rising.rows(179, AHEAD)
+    assert rising.rows(178, AHEAD) is not rising.rows(179, AHEAD)
+    np.testing.assert_array_equal(rising.rows(179, AHEAD[:4]), rising.rows(179, AHEAD)[:, :4])
 
 
 def test_growth_is_bounded_and_zero_where_unknown():
@@ -236,9 +237,11 @@ def test_the_currency_does_not_matter():
         np.testing.assert_allclose(values, cents[name], rtol=1e-6, atol=1e-9, err_msg=name)
 
 
-def test_a_horizon_whose_lags_are_not_yet_known_is_refused(rising):
-    with pytest.raises(ValueError, match="lag 50 looks beyond the origin"):
-        _at(rising, 150, 51)
+def test_a_year_ahead_no_feature_knows_a_week_after_the_origin(rising):
+    """Features of the last of 52 weeks do not change with what happens after the origin."""
+    later = _builder([[*np.arange(1.0, 152), *np.full(49, 1e6)]])
+    for name, values in _at(rising, 150, 52).items():
+        np.testing.assert_array_equal(values, _at(later, 150, 52)[name], err_msg=name)
 
 
 # --- what a retailer adds ----------------------------------------------------------------------------

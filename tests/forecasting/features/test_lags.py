@@ -30,9 +30,11 @@ def test_a_year_that_is_missing_is_replaced_by_the_next_nearer_one():
     assert np.isnan(lagged(RISING, np.array([50]), 52, 49)).all()
 
 
-def test_a_week_after_the_origin_is_refused():
+def test_where_the_week_lies_after_the_origin_the_year_before_it_counts():
+    wanted = np.array([130, 131])
+    assert lagged(RISING, wanted, 50, 80).tolist() == [[81, 30]]
     with pytest.raises(ValueError, match="lag 52 looks beyond the origin"):
-        lagged(RISING, np.array([LATEST + 53]), 52, LATEST)
+        lagged(RISING, np.array([80 + 105]), 52, 80)
 
 
 def test_growth_is_unknown_until_the_same_weeks_of_last_year_are_known():

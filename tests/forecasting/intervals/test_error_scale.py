@@ -72,3 +72,11 @@ def test_ends_at_no_distance_are_the_forecast_and_ends_never_cross_it(amount):
 def test_it_survives_json():
     scale = learn_error_scale(_past(2, 20), SHARE, with_volatility=True)
     assert ErrorScale.model_validate_json(scale.model_dump_json()) == scale
+
+
+@pytest.mark.parametrize("exponent", [-0.4, -1.0])
+def test_a_series_that_sold_almost_nothing_last_year_has_no_unbounded_scale(exponent):
+    scale = ErrorScale(share=SHARE, forecast_exponent=0.5, mean_week_exponent=exponent)
+    rows = pd.DataFrame({"store": 1, "department": "bikes", "forecast": [100.0, 100.0]})
+    of = scale.of(rows, pd.Series([0.0, 1.0]))
+    assert of[0] == pytest.approx(of[1], rel=0.01)

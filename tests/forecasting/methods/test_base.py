@@ -239,7 +239,7 @@ def test_a_missing_option_is_refused_by_its_name(declared):
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("max_horizon_weeks", 51),  # the nearest lag is 50 weeks
+        ("max_horizon_weeks", 53),  # the nearest lag is 50 weeks
         ("max_horizon_weeks", 0),
         ("origin_spacing_weeks", 0),
         ("season_width_weeks", 27),

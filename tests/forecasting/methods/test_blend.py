@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contexts import small_context
+from contexts import Hundred, small_context
 from sales_forecast.errors import ShortHistoryError
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
 from sales_forecast.forecasting.features.context import ForecastContext
@@ -134,21 +134,6 @@ def test_members_are_declared_as_methods_are():
 # --- alternatives, weighted by the past ----------------------------------------------------------
 
 
-class Steady(Method, frozen=True):
-    """Forecasts one amount, once it has seen enough weeks; until a week also another amount."""
-
-    amount: float
-    needs_weeks: int = 1
-
-    def fit(self, context: ForecastContext) -> Fitted:
-        if len(context.raw.weeks) < self.needs_weeks:
-            raise ShortHistoryError("too few weeks")
-        return {}
-
-    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted) -> np.ndarray:
-        return np.full(len(forecast_index), self.amount)
-
-
 def _chain(weeks: int = 160, level: float = 100.0, since: int = 0, before: float = 100.0) -> ForecastContext:
     """Three stores that sell one amount a week, and before a position another one."""
     turnover = np.where(np.arange(weeks) >= since, level, before) * np.ones((3, 1))
@@ -164,14 +149,14 @@ def _choosing(right: Method, wrong: Method, **validation: int) -> Blend:
 
 
 def test_the_alternative_that_was_best_in_the_past_gets_the_weight():
-    blend = _choosing(Steady(amount=100), Steady(amount=400))
+    blend = _choosing(Hundred(amount=100), Hundred(amount=400))
     weights = blend.fit(_chain())["weights"]
     assert weights["right"] > 0.85
     assert weights["right"] + weights["wrong"] == pytest.approx(1)
 
 
 def test_a_new_winner_takes_over_as_newer_windows_count_more():
-    blend = _choosing(Steady(amount=400), Steady(amount=100))
+    blend = _choosing(Hundred(amount=400), Hundred(amount=100))
     shares = [
         blend.fit(_chain(160 + later, level=400.0, since=150))["weights"]["right"] for later in (0, 26, 78)
     ]
@@ -180,17 +165,17 @@ def test_a_new_winner_takes_over_as_newer_windows_count_more():
 
 
 def test_without_a_window_all_alternatives_count_alike():
-    blend = _choosing(Steady(amount=100), Steady(amount=400))
+    blend = _choosing(Hundred(amount=100), Hundred(amount=400))
     assert blend.fit(_chain(8))["weights"] == pytest.approx({"right": 0.5, "wrong": 0.5})
 
 
 def test_a_window_that_an_alternative_could_not_forecast_is_no_evidence():
-    blend = _choosing(Steady(amount=100), Steady(amount=400, needs_weeks=160))
+    blend = _choosing(Hundred(amount=100), Hundred(amount=400, needs_weeks=160))
     assert blend.fit(_chain())["weights"] == pytest.approx({"right": 0.5, "wrong": 0.5})
 
 
 def test_a_member_of_several_alternatives_has_a_share_of_each():
-    members = {name: Steady(amount=amount) for name, amount in (("a", 90), ("b", 110), ("c", 400))}
+    members = {name: Hundred(amount=amount) for name, amount in (("a", 90), ("b", 110), ("c", 400))}
     blend = Blend(members=members, alternatives={"both": ("a", "b"), "far": ("b", "c")})
     weights = blend.fit(_chain())["weights"]
     assert weights["a"] == pytest.approx(weights["b"] - weights["c"])
@@ -199,7 +184,7 @@ def test_a_member_of_several_alternatives_has_a_share_of_each():
 
 def test_weights_are_learned_from_nothing_after_the_cutoff():
     context = _chain(200, level=400.0, since=160)
-    blend = _choosing(Steady(amount=100), Steady(amount=400))
+    blend = _choosing(Hundred(amount=100), Hundred(amount=400))
     assert blend.fit(context.as_of(context.cutoff - pd.Timedelta(weeks=40)))["weights"]["right"] > 0.85
 
 
@@ -222,7 +207,7 @@ def test_forecasts_fitted_for_one_use_equal_those_of_the_fitted_method_whether_k
 
 def test_the_cutoffs_it_looks_back_to_are_those_at_which_members_are_fitted():
     context = _chain()
-    blend = _choosing(Steady(amount=100), Steady(amount=400), windows=3)
+    blend = _choosing(Hundred(amount=100), Hundred(amount=400), windows=3)
     blend.learn_from_past(context)
     looked_at = {key[-1] for key in context.past_errors if isinstance(key, tuple)}
     assert looked_at == blend.looks_back(context.raw.weeks)
@@ -231,7 +216,7 @@ def test_the_cutoffs_it_looks_back_to_are_those_at_which_members_are_fitted():
 
 def test_an_alternative_of_an_unknown_member_is_refused():
     with pytest.raises(ValueError, match="alternatives: other is no member; there are one"):
-        Blend(members={"one": Steady(amount=1)}, alternatives={"both": ("one", "other")})
+        Blend(members={"one": Hundred(amount=1)}, alternatives={"both": ("one", "other")})
 
 
 # --- by history ----------------------------------------------------------------------------

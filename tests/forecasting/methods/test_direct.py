@@ -179,6 +179,62 @@ def test_the_target_of_no_row_is_a_week_that_is_not_yet_known(ledger, rising_sto
     assert set(rows["horizon"]) == set(range(1, 9))
 
 
+def _learned(ledger: Ledger, context: ForecastContext, **options: int) -> pd.DataFrame:
+    """The rows of all parts, with the week that each is about."""
+    changed = ledger.model_copy(update={"rows": [], **options})
+    changed.fit(context)
+    rows = pd.concat(changed.rows)
+    return rows.assign(week=rows["origin"] + rows["horizon"])
+
+
+def test_between_refits_it_learns_from_the_same_rows(ledger, rising_store):
+    """The grid's weeks are 2017-07-29 and 2017-08-26, three weeks after the cutoff and one after it."""
+    weeks = [rising_store.cutoff - pd.Timedelta(weeks=age) for age in range(5)]
+    learned = [
+        _learned(ledger, rising_store.as_of(week), refit_every_weeks=4, origin_spacing_weeks=4)
+        for week in weeks
+    ]
+    last = pd.Series([rows["week"].max() for rows in learned], weeks)
+    grid = [(week - pd.Timestamp("2000-01-01")).days // 7 % 4 for week in weeks]
+    ages = [len(rising_store.as_of(week).raw.weeks) for week in weeks]
+    assert last.tolist() == [age - since for age, since in zip(ages, grid, strict=True)]
+    pairs = zip(learned, learned[1:], last, last[1:], strict=False)
+    assert all(a.equals(b) == (one == other) for a, b, one, other in pairs)
+
+
+def test_a_history_that_is_too_short_up_to_the_last_refit_is_learned_from_to_its_end(
+    method, context_of, panel, cutoff
+):
+    """56 weeks are enough with refits every week, so they are enough with refits that are rarer."""
+    just_enough = context_of(_last_weeks(panel, cutoff, 56))
+    assert method.model_copy(update={"refit_every_weeks": 52}).fit(just_enough)
+
+
+def test_it_learns_from_about_so_many_rows_and_after_a_refit_from_the_same_ones(ledger, context):
+    together = ledger.model_copy(update={"partition": ()})
+    everything, some = _learned(together, context), _learned(together, context, max_rows=200)
+    assert len(everything) > 2000
+    assert len(some) == pytest.approx(200, rel=0.25)
+    assert some.equals(_learned(together, context, max_rows=200))
+    assert _learned(together, context, max_rows=10**6).equals(everything)
+
+
+def test_of_a_horizon_of_a_year_every_fourth_week_is_learned_from_after_an_origin(ledger, rising_store):
+    rows = _learned(ledger, rising_store, max_horizon_weeks=52, season_width_weeks=26, origin_spacing_weeks=3)
+    assert rows.groupby("origin")["horizon"].nunique().max() == 13
+    assert set(rows["horizon"]) == set(range(1, 53))
+    np.testing.assert_allclose(rows["target"] ** 2 * rows["weight"], rows["week"])
+
+
+@pytest.mark.parametrize("weeks", [13, 26, 52])
+def test_a_season_ahead_is_forecast(methods, context, forecast_index, weeks, direct_name):
+    a_year_ago = context.as_of(context.cutoff - pd.Timedelta(weeks=52))
+    method = methods.root[direct_name].model_copy(update={"max_horizon_weeks": weeks})
+    series = forecast_index[["store", "department"]].drop_duplicates()
+    last = series.assign(week=a_year_ago.cutoff + pd.Timedelta(weeks=weeks))
+    assert np.isfinite(_forecast(method, a_year_ago, last)).all()
+
+
 @pytest.mark.parametrize(("ratio", "share"), [(1.0, 1), (0.5, 0.25), (-0.5, 0)])
 def test_a_forecast_is_the_square_of_the_ratio_times_the_years_mean(
     ledger, rising_store, forecast_index, ratio, share

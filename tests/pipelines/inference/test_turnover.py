@@ -8,7 +8,7 @@ import pytest
 
 from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from handovers import half_widths, selected
-from sales_forecast.contracts import Forecasts
+from sales_forecast.contracts import Forecasts, TargetChances
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
@@ -21,6 +21,7 @@ from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.inference import turnover as outlook
+from sales_forecast.pipelines.inference.params import TargetParams
 from sales_forecast.pipelines.inference.turnover import (
     RECENT_WEEKS,
     chart_forecasts,
@@ -31,6 +32,7 @@ from sales_forecast.pipelines.inference.turnover import (
 )
 from sales_forecast.pipelines.inference.turnover_attributions import chart_attributions, explain_forecasts
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
+from sales_forecast.pipelines.inference.turnover_targets import compare_with_targets, tabulate_chances
 from sales_forecast.pipelines.registration.turnover_submission import fit_selected
 from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import Table, render_section
@@ -54,6 +56,7 @@ class TwiceTheMean(Method, frozen=True):
 COLD = half_widths(1.0, 3.0)
 INTERVALS = IntervalParams(scale_share=0.1)
 BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[55].date(),))
+TARGETS = TargetParams(scenarios=400, seed=1)
 METHODS = Methods({"last_year": SeasonalNaive(), "twice": TwiceTheMean()})
 
 
@@ -89,7 +92,9 @@ def _tables(section) -> list[pd.DataFrame]:
 
 def _serving(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> ServingModel[TurnoverPackage]:
     """The champion after a run whose best method was this one."""
-    past = pd.DataFrame({"cutoff": [LAST], "turnover": [1000.0], "forecast": [789.0]})
+    past = pd.DataFrame(
+        {"cutoff": [WEEKS[55]], "store": 1, "department": 117, "week": [WEEKS[56]], "forecast": [789.0]}
+    ).assign(turnover=1000.0)
     model = fit_selected(
         ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD),
         selected(method),
@@ -216,7 +221,8 @@ def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
     serving = _serving(panel, forecasts, "last_year")
     by_level, attributions = _by_level(forecasts, panel), _attributions(forecasts, panel)
     charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_attributions(attributions)
-    return write_outlook(forecasts, by_level, attributions, panel, serving, *charts, NO_SHIFTS)
+    chances = compare_with_targets(forecasts, panel, serving, TARGETS)
+    return write_outlook(forecasts, by_level, chances, attributions, panel, serving, *charts, NO_SHIFTS)
 
 
 def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
@@ -240,6 +246,62 @@ def test_the_outlook_names_the_champion_the_total_and_the_largest_department(pan
     html = render_section(section, "turnover.inference")
     assert "made by last_year" in html
     assert "<strong>374</strong>" in html
+
+
+# --- targets -----------------------------------------------------------------------------------------
+
+
+def _chances(forecasts: pd.DataFrame, panel: pd.DataFrame, **changes) -> pd.DataFrame:
+    """The last week sold begins on 2016-02-20: seven weeks of the quarter are known, two are ahead."""
+    targets = TARGETS.model_copy(update=changes)
+    table = compare_with_targets(forecasts, panel, _serving(panel, forecasts, "last_year"), targets)
+    return TargetChances.validate(table).set_index("department")
+
+
+def test_a_quarter_is_what_was_sold_and_the_weeks_ahead_against_the_same_weeks_of_last_year(panel, forecasts):
+    table = _chances(forecasts, panel, growth=0.1, departments={"88": 0.5})
+    assert table.index.tolist() == ["all", "88", "117"] or table.index.tolist() == ["all", "117", "88"]
+    assert set(table["quarter"]) == {"2016 Q1"}
+    assert table[["weeks", "weeks_ahead"]].drop_duplicates().to_numpy().tolist() == [[10, 2]]
+    sold, last_year = 2 * sum(range(52, 60)), 2 * sum(range(10))
+    assert table["sold"].to_dict() == {"all": 11 * sold, "88": sold, "117": 10 * sold}
+    assert table["last_year"].to_dict() == {"all": 11 * last_year, "88": last_year, "117": 10 * last_year}
+    assert table["target"].to_dict() == pytest.approx(
+        {"all": 12.1 * last_year, "88": 1.5 * last_year, "117": 11 * last_year}
+    )
+
+
+def test_a_target_far_away_is_never_reached_a_low_one_always_and_the_forecast_every_second_time(
+    panel, forecasts
+):
+    growth = {
+        name: float(
+            _chances(forecasts, panel).loc["117", column] / _chances(forecasts, panel).loc["117", "last_year"]
+            - 1
+        )
+        for name, column in (("median", "forecast"), ("low", "lo_80"), ("high", "hi_80"))
+    }
+    chance = {
+        name: _chances(forecasts, panel, growth=value).loc["117", "probability"]
+        for name, value in (growth | {"far": 99.0, "lost": -0.99}).items()
+    }
+    expected = {"median": 0.5, "low": 0.9, "high": 0.1, "far": 0.0, "lost": 1.0}
+    assert chance == pytest.approx(expected, abs=0.01)
+
+
+def test_the_same_seed_gives_the_same_chances(panel, forecasts):
+    pd.testing.assert_frame_equal(_chances(forecasts, panel), _chances(forecasts, panel))
+    other = _chances(forecasts, panel, seed=2)
+    assert (other["lo_80"] != _chances(forecasts, panel)["lo_80"]).all()
+
+
+def test_the_report_shows_the_chances(panel, forecasts):
+    table = tabulate_chances(_chances(forecasts, panel).reset_index())
+    assert table.frame.columns.tolist()[-2:] == ["target", "chance"]
+    assert "chance" in render_section(_outlook(forecasts, panel), "turnover.inference")
+
+
+# --- the whole chain ---------------------------------------------------------------------------------
 
 
 def test_the_whole_chain_is_drawn_with_its_intervals_around_the_sum(panel, forecasts):
@@ -269,7 +331,7 @@ def test_parts_are_stacked_up_to_the_forecast_in_each_department(panel, forecast
 
 
 def test_the_outlook_says_what_the_forecasts_rest_on(panel, forecasts):
-    table = _tables(_outlook(forecasts, panel))[2]
+    table = _tables(_outlook(forecasts, panel))[3]
     assert list(table.columns) == ["department", "the same week of past years"]
     np.testing.assert_allclose(table["the same week of past years"], 1)
 

@@ -171,9 +171,8 @@ def backtest_fold(
 
     Yields:
         ``method, cutoff, store, department, week, horizon, turnover, forecast, lo_80, hi_80, lo_95, hi_95,
-        crps``,
-        and the seconds it took to fit and forecast, when that was computed; work that methods share counts
-        for the first of them.
+        crps``, and the seconds it took to fit and forecast, when that was computed; work that methods share
+        counts for the first of them.
     """
     horizon_weeks = int(weeks_ahead(actuals, context.cutoff).max())
     for name, method in methods.root.items():

@@ -35,16 +35,30 @@ def past_forecasts(
         The forecasts of each origin with ``cutoff`` and ``turnover``; origins that the method cannot forecast
         at, or after which no turnover is known, are left out.
     """
+    declared = method.plain().model_dump_json()
     for origin in origins:
-        actuals = actuals_after(context.data.panel, origin, horizon_weeks)
-        if actuals.empty:
-            continue
-        known = context.as_of(origin)
-        try:
-            forecasts = forecaster(method, known, actuals[ROW_KEYS])
-        except ShortHistoryError:
-            continue
-        yield forecasts.assign(cutoff=origin, turnover=actuals["turnover"].to_numpy())
+        key = declared, origin, horizon_weeks
+        if key not in context.past_forecasts:
+            context.past_forecasts[key] = _forecast_at(method, context, origin, horizon_weeks, forecaster)
+        if (past := context.past_forecasts[key]) is not None:
+            yield past
+
+
+def _forecast_at(
+    method: Method,
+    context: ForecastContext,
+    origin: pd.Timestamp,
+    horizon_weeks: int,
+    forecaster: Forecaster,
+) -> pd.DataFrame | None:
+    actuals = actuals_after(context.data.panel, origin, horizon_weeks)
+    if actuals.empty:
+        return None
+    try:
+        forecasts = forecaster(method, context.as_of(origin), actuals[ROW_KEYS])
+    except ShortHistoryError:
+        return None
+    return forecasts.assign(cutoff=origin, turnover=actuals["turnover"].to_numpy())
 
 
 def learn_half_widths(

@@ -69,7 +69,7 @@ class FeatureBuilder:
 
     matrix: PanelMatrix
     data: ModelInput
-    _rows: dict[tuple[int, int], Rows] = field(default_factory=dict, init=False, repr=False)
+    _rows: dict[tuple[int, tuple[int, ...]], Rows] = field(default_factory=dict, init=False, repr=False)
     _lock: RLock = field(default_factory=RLock, init=False, repr=False)
 
     @cached_property
@@ -82,24 +82,25 @@ class FeatureBuilder:
         """Calendar, future covariates and attributes as matrices."""
         return ExogenousData(self.matrix, self.data)
 
-    def rows(self, origin: int, max_horizon: int) -> Rows:
-        """Features of the weeks 1 to ``max_horizon`` ahead, shape ``(series, max_horizon, features)``.
+    def rows(self, origin: int, horizons: Positions) -> Rows:
+        """Features of weeks after an origin as one array, shape ``(series, horizons, features)``.
 
         Their order is that of ``names``. They are cached: several methods use the same origins.
         """
+        key = origin, tuple(horizons.tolist())
         with self._lock:  # the members of a blend are fitted in parallel
-            if (origin, max_horizon) not in self._rows:
-                features = self.at(origin, np.arange(1, max_horizon + 1))
+            if key not in self._rows:
+                features = self.at(origin, horizons)
                 stacked = np.stack(list(features.values()), axis=-1, dtype=np.float32, casting="unsafe")
-                self._rows[origin, max_horizon] = stacked
-            return self._rows[origin, max_horizon]
+                self._rows[key] = stacked
+            return self._rows[key]
 
     def at(self, origin: int, horizons: Positions) -> Features:
         """All features of all series for weeks after one origin.
 
         Args:
             origin: Position in ``matrix.weeks`` of the last week that may be used.
-            horizons: Weeks after the origin, each at least 1 and at most 50.
+            horizons: Weeks after the origin, each at least 1 and at most 52.
 
         Returns:
             Name -> matrix, each of shape ``(series, horizons)``.

@@ -51,6 +51,12 @@ class ForecastContext:
     )
     """Errors at earlier cutoffs that methods have found out; ``changed`` hands them on."""
 
+    past_forecasts: dict[Hashable, pd.DataFrame | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Forecasts at earlier cutoffs, with the turnover that followed; None where there can be none. Handed on
+    likewise: the same weeks were known then, whatever has come since."""
+
     @classmethod
     def latest(cls, data: ModelInput, level_shifts: LevelShiftParams) -> ForecastContext:
         """Return the context whose cutoff is the last week of the panel."""
@@ -61,9 +67,10 @@ class ForecastContext:
         return self.changed(data=self.data.until(cutoff), cutoff=cutoff)
 
     def changed(self, **changes: Any) -> ForecastContext:
-        """Return the context with other fields, and with the same errors at earlier cutoffs."""
+        """Return the context with other fields, and with what is known of earlier cutoffs."""
         context = replace(self, **changes)
         object.__setattr__(context, "past_errors", self.past_errors)
+        object.__setattr__(context, "past_forecasts", self.past_forecasts)
         return context
 
     @cached_property

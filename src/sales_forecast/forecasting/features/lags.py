@@ -15,6 +15,8 @@ _NEIGHBOUR_WEIGHTS = ((-1, 0.25), (0, 0.5), (1, 0.25))
 def lagged(values: FloatArray, weeks: Positions, lag: int, origin: int) -> FloatArray:
     """Values ``lag`` weeks before given weeks; a year or two nearer where history does not reach back.
 
+    Where that week lies after the origin, the value of a year earlier takes its place.
+
     A missing value instead would distinguish old origins from recent ones, and a model would learn from when
     a row is instead of from the store.
 
@@ -30,6 +32,7 @@ def lagged(values: FloatArray, weeks: Positions, lag: int, origin: int) -> Float
     week = weeks - lag
     for _ in range(round(lag / WEEKS_PER_YEAR) - 1):
         week = np.where(week < 0, week + WEEKS_PER_YEAR, week)
+    week = np.where(week > origin, week - WEEKS_PER_YEAR, week)
     if (week > origin).any():
         raise ValueError(f"lag {lag} looks beyond the origin")
     return np.where(week >= 0, values[:, np.maximum(week, 0)], np.nan)

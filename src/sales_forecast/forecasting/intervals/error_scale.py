@@ -27,6 +27,9 @@ by a factor of e: few errors, or those of forecasts that are all alike, say litt
 MIN_WEEK = 1e-9
 """Currency units: the mean week of a series that sells nothing."""
 
+MIN_SHARE = 0.01
+"""The mean week counts as at least so much of the forecast: a power of almost nothing has no bound."""
+
 
 class ErrorScale(BaseModel, frozen=True, extra="forbid"):
     """Nonconformity scale: usual size of the error of a forecast, up to a factor for each department."""
@@ -66,21 +69,24 @@ class ErrorScale(BaseModel, frozen=True, extra="forbid"):
             forecasts: ``store, department, forecast``.
             mean_week: Mean week of each row's series, currency units.
         """
-        mean = np.maximum(mean_week.to_numpy(dtype=float), MIN_WEEK)
-        level = forecasts["forecast"].to_numpy(dtype=float) + self.share * mean + MIN_WEEK
+        forecast = forecasts["forecast"].to_numpy(dtype=float)
+        mean = _at_least(mean_week, forecast)
+        level = forecast + self.share * mean + MIN_WEEK
         scale = level**self.forecast_exponent * mean**self.mean_week_exponent
         if self.volatility_exponent:
             scale = scale * np.exp(self.volatility_exponent * self._volatility_of(forecasts))
         return np.asarray(scale, dtype=np.float64)
 
     def _volatility_of(self, rows: pd.DataFrame) -> FloatArray:
-        known = pd.Series(
-            {(department, store): v for department, of in self.volatility.items() for store, v in of.items()}
-        )
-        departments, stores = rows["department"].astype(str), rows["store"].astype(str)
-        own = known.reindex(pd.MultiIndex.from_arrays([departments, stores])).to_numpy(dtype=float)
-        of_department = known.reindex(pd.MultiIndex.from_product([departments, [""]])).to_numpy(dtype=float)
-        return np.where(np.isnan(own), np.nan_to_num(of_department, nan=known.get(("", ""), 0.0)), own)
+        number = rows.groupby(SERIES_KEYS, sort=False, observed=True).ngroup().to_numpy()
+        series = rows[SERIES_KEYS].drop_duplicates().astype(str)
+        of_series = [self._volatility_of_series(*labels) for labels in series.itertuples(index=False)]
+        return np.array(of_series, dtype=float)[number]
+
+    def _volatility_of_series(self, store: str, department: str) -> float:
+        """That of the series, of its department, or of all."""
+        known = self.volatility.get(department, self.volatility.get("", {}))
+        return known.get(store, known.get("", 0.0))
 
 
 def learn_error_scale(past: pd.DataFrame, share: float, *, with_volatility: bool) -> ErrorScale:
@@ -93,7 +99,7 @@ def learn_error_scale(past: pd.DataFrame, share: float, *, with_volatility: bool
             second window are explained by those of the others, so that none explains itself.
     """
     plain = ErrorScale(share=share)
-    mean = np.maximum(past["mean_week"].to_numpy(dtype=float), MIN_WEEK)
+    mean = _at_least(past["mean_week"], past["forecast"].to_numpy(dtype=float))
     forecast = plain.transform(past["forecast"].to_numpy(dtype=float), mean)
     error = np.abs(plain.transform(past["turnover"].to_numpy(dtype=float), mean) - forecast)
     columns = [np.log(past["forecast"].to_numpy(dtype=float) + share * mean + MIN_WEEK), np.log(mean)]
@@ -120,16 +126,23 @@ def learn_error_scale(past: pd.DataFrame, share: float, *, with_volatility: bool
     )
 
 
+def _at_least(mean_week: pd.Series[float], forecast: FloatArray) -> FloatArray:
+    floor = np.maximum(MIN_SHARE * forecast, MIN_WEEK)
+    return np.asarray(np.maximum(mean_week.to_numpy(dtype=float), floor), dtype=np.float64)
+
+
 def _volatility(relative: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Logarithm of the mean relative error of each series, drawn towards that of its department."""
-    labels = [relative[key].astype(str) for key in ("department", "store")]
-    of_department = relative["error"].groupby(labels[0]).mean()
-    sums = relative["error"].groupby(labels).agg(["sum", "count"])
+    of_department = relative.groupby("department", observed=True)["error"].mean()
+    sums = relative.groupby(["department", "store"], observed=True)["error"].agg(["sum", "count"])
     prior = of_department.reindex(sums.index.get_level_values(0)).to_numpy()
     means = np.log((sums["sum"] + PRIOR_ERRORS * prior) / (sums["count"] + PRIOR_ERRORS) + MIN_WEEK)
     found: dict[str, dict[str, float]] = {"": {"": float(np.log(relative["error"].mean() + MIN_WEEK))}}
     for department, rows in means.groupby(level=0):
-        found[str(department)] = {"": float(rows.mean())} | rows.droplevel(0).to_dict()
+        stores = rows.droplevel(0)
+        found[str(department)] = {"": float(rows.mean())} | dict(
+            zip(map(str, stores.index), stores, strict=True)
+        )
     return found
 
 

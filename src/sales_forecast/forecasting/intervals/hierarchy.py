@@ -95,7 +95,7 @@ def learn_level_half_widths(
         stores: ``store, region, zone``.
         intervals: How much each window counts.
     """
-    windows = _with_mean_weeks(past, panel)
+    windows = with_mean_weeks(past, panel)
     cutoff = panel["week"].max()
     return {
         level: _half_widths(_sums(windows, stores, level), cutoff, intervals)
@@ -112,7 +112,8 @@ def _sums(windows: pd.DataFrame, stores: pd.DataFrame, level: str) -> pd.DataFra
     return sum_to_level(windows, stores, level, ["turnover", "forecast", "mean_week"], ["cutoff"])
 
 
-def _with_mean_weeks(past: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
+def with_mean_weeks(past: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
+    """Add ``mean_week`` to past forecasts: the mean week of each series at the cutoff, currency units."""
     windows = [
         rows.assign(mean_week=_mean_week(rows, panel, pd.Timestamp(str(cutoff))))
         for cutoff, rows in past.groupby("cutoff")
@@ -173,7 +174,7 @@ def measure_level_coverage(
     Returns:
         ``level`` and the columns of ``conformal.count_inside``; empty where all windows overlap.
     """
-    windows = _with_mean_weeks(past, panel)
+    windows = with_mean_weeks(past, panel)
     with_intervals = []
     for level in aggregate_levels_of(stores):
         sums = _sums(windows, stores, level)

@@ -27,6 +27,11 @@ from sales_forecast.forecasting.features.context import ForecastContext, weeks_a
 from sales_forecast.forecasting.features.feature_groups import FeatureGroup
 from sales_forecast.forecasting.methods.base import Method, Requirements
 from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, BoolArray, FloatArray
+from sales_forecast.forecasting.panel.windows import weeks_since_grid
+
+HORIZONS_PER_ORIGIN = 13
+"""Of a longer horizon, every second week is learned from after one origin, or every third, and so on, each
+origin beginning with another one: neighbouring weeks teach much the same."""
 
 Part = TypeVar("Part", default=Any)
 """The fitted regressor of one part of the series, as JSON can hold it."""
@@ -38,8 +43,12 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
     partition: tuple[str, ...] = ("department",)
     """One model for each combination of these columns; empty: one model for all."""
 
-    max_horizon_weeks: int = Field(gt=0, le=50)
+    max_horizon_weeks: int = Field(gt=0, le=WEEKS_PER_YEAR)
     origin_spacing_weeks: int = Field(gt=0)
+    refit_every_weeks: int = Field(default=1, gt=0)
+    """New weeks are learned from in steps of so many, on a fixed grid; features are always of today. A
+    refit moves forecasts by its noise too."""
+
     season_width_weeks: int = Field(ge=0, le=26)
     """Training origins lie within so many weeks of the cutoff's place in the year, in every past year."""
 
@@ -48,6 +57,9 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
 
     max_origins: int | None = Field(default=None, gt=0)
     """Where there are more training origins, they are thinned out evenly."""
+
+    max_rows: int | None = Field(default=None, gt=0)
+    """A part with more rows learns from about so many of them, drawn at random."""
 
     def problems(self, requirements: Requirements) -> Iterator[tuple[str, str]]:
         """Name a horizon beyond the trained one, and a partition by a column that does not exist."""
@@ -99,7 +111,9 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
         return dict(zip(names, fitted, strict=True))
 
     def _fit_part(self, origins: list[TrainingOrigin], members: BoolArray, names: list[str]) -> Part:
-        rows = [origin.rows_of(members) for origin in origins]
+        known = sum(np.count_nonzero(origin.known[members]) for origin in origins)
+        share = min(1.0, self.max_rows / known) if self.max_rows else 1.0
+        rows = [origin.rows_of(members, share) for origin in origins]
         features, target, weight = (np.concatenate(column) for column in zip(*rows, strict=True))
         return self.fit_rows(pd.DataFrame(features, columns=names, copy=False), target, weight)
 
@@ -138,7 +152,7 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
         builder = context.features
         horizon = weeks_ahead(forecast_index, context.cutoff)
         self._refuse_beyond(int(horizon.max()))
-        features = builder.rows(builder.matrix.last, int(horizon.max()))
+        features = builder.rows(builder.matrix.last, np.arange(1, horizon.max() + 1))
         scale = context.scale
         part = self._part_of(builder.matrix.series)
 
@@ -171,17 +185,13 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
         return np.array(["/".join(values) for values in zip(*columns, strict=True)])
 
     def _gaps(self, reach: int) -> list[int]:
-        """Weeks from each training origin to the cutoff, nearest first, none farther than the reach."""
+        """Weeks from each training origin to the last week learned from, nearest first, up to a reach."""
         gaps = range(self.origin_spacing_weeks, reach + 1, self.origin_spacing_weeks)
         in_season = [
             gap for gap in gaps if min(gap % WEEKS_PER_YEAR, -gap % WEEKS_PER_YEAR) <= self.season_width_weeks
         ]
         chosen = in_season if len(in_season) >= self.min_origins else list(gaps)
         return chosen[:: max(1, ceil(len(chosen) / (self.max_origins or len(chosen) or 1)))]
-
-    def _origins(self, weeks: int) -> list[int]:
-        """Positions of training origins, newest first; each has a year before it and a week after it."""
-        return [weeks - 1 - gap for gap in self._gaps(weeks - 1 - WEEKS_PER_YEAR)]
 
     def _training_origins(self, builder: FeatureBuilder) -> list[TrainingOrigin]:
         """Features and turnover of each past origin, newest first.
@@ -190,12 +200,16 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
             ShortHistoryError: There is not a single row to learn from.
         """
         last = builder.matrix.last
+        on_grid = last - weeks_since_grid(builder.matrix.weeks[-1], self.refit_every_weeks)
+        last = on_grid if self._gaps(on_grid - WEEKS_PER_YEAR) else last
+        step = ceil(self.max_horizon_weeks / HORIZONS_PER_ORIGIN)
         origins = []
-        for position in self._origins(last + 1):
-            horizons = np.arange(1, min(self.max_horizon_weeks, last - position) + 1)
+        for gap in self._gaps(last - WEEKS_PER_YEAR):
+            position, reach = last - gap, min(self.max_horizon_weeks, gap)
+            horizons = np.arange(1 + position % min(step, reach), reach + 1, step)
             turnover = builder.matrix.turnover[:, position + horizons]
-            features = builder.rows(position, len(horizons))
-            origins.append(TrainingOrigin(features, turnover, builder.history.scale(position)))
+            features = builder.rows(position, horizons)
+            origins.append(TrainingOrigin(position, features, turnover, builder.history.scale(position)))
         if not origins:
             needed = WEEKS_PER_YEAR + 1 + self._gaps(WEEKS_PER_YEAR * self.origin_spacing_weeks)[0]
             raise ShortHistoryError(
@@ -211,11 +225,13 @@ class TrainingOrigin:
     """A past week with its features and the turnover of the weeks after it.
 
     Args:
+        position: Of the week in the history; it seeds the draw, so that a refit draws the same rows again.
         features: Shape ``(series, horizons, features)``.
         turnover: Currency units per week, NaN where unknown, shape ``(series, horizons)``.
         scale: Scale of each series at that week.
     """
 
+    position: int
     features: Rows
     turnover: FloatArray
     scale: FloatArray
@@ -225,8 +241,10 @@ class TrainingOrigin:
         """Rows that can be learned from."""
         return ~np.isnan(self.turnover) & ~np.isnan(self.scale)[:, None]
 
-    def rows_of(self, members: BoolArray) -> tuple[Rows, FloatArray, FloatArray]:
-        """Features, target and weight of some series."""
+    def rows_of(self, members: BoolArray, share: float) -> tuple[Rows, FloatArray, FloatArray]:
+        """Features, target and weight of a share of the rows of some series."""
         selected = self.known & members[:, None]
+        if share < 1:
+            selected &= np.random.default_rng(self.position).random(selected.shape) < share
         scale = np.broadcast_to(self.scale[:, None], selected.shape)[selected]
         return self.features[selected], np.sqrt(np.maximum(self.turnover[selected], 0) / scale), scale

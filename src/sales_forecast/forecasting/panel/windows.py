@@ -26,8 +26,13 @@ def past_cutoffs(weeks: pd.DatetimeIndex, horizon_weeks: int, stride_weeks: int)
         The cutoffs, oldest first; none but the newest has less than a year of history before it.
     """
     newest = weeks.max() - pd.Timedelta(weeks=horizon_weeks)
-    on_grid = weeks[((weeks - FIRST_GRID_WEEK).days // 7) % stride_weeks == 0]
+    on_grid = weeks[[weeks_since_grid(week, stride_weeks) == 0 for week in weeks]]
     apart = stride_weeks >= horizon_weeks  # then the newest overlaps no other, either
     latest = newest - pd.Timedelta(weeks=horizon_weeks if apart else 1)
     first = weeks.min() + pd.Timedelta(weeks=MIN_HISTORY_WEEKS)
     return [*on_grid[(on_grid >= first) & (on_grid <= latest)], newest]
+
+
+def weeks_since_grid(week: pd.Timestamp, stride_weeks: int) -> int:
+    """Weeks from the latest week of the grid to a given one; 0 if it is on the grid itself."""
+    return (week - FIRST_GRID_WEEK).days // 7 % stride_weeks

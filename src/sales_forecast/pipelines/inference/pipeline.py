@@ -26,11 +26,13 @@ from sales_forecast.pipelines.inference.turnover import (
 )
 from sales_forecast.pipelines.inference.turnover_attributions import chart_attributions, explain_forecasts
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
+from sales_forecast.pipelines.inference.turnover_targets import compare_with_targets
 
 TURNOVER = [
     step(make_forecasts, "forecasts"),
     step(lay_out_for_planners, "planner_sheet"),
     step(sum_forecasts, "forecasts_by_level"),
+    step(compare_with_targets, "target_chances"),
     step(explain_forecasts, "attributions"),
     step(chart_forecasts, "forecasts_chart"),
     step(chart_total, "total_chart"),

@@ -17,6 +17,7 @@ from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.inference.turnover_attributions import describe_attributions
 from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
+from sales_forecast.pipelines.inference.turnover_targets import tabulate_chances
 from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
@@ -122,6 +123,7 @@ def chart_forecasts(forecasts: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
 def write_outlook(
     forecasts: pd.DataFrame,
     forecasts_by_level: pd.DataFrame,
+    target_chances: pd.DataFrame,
     attributions: pd.DataFrame,
     panel: pd.DataFrame,
     serving: ServingModel[TurnoverPackage],
@@ -135,6 +137,7 @@ def write_outlook(
     Args:
         forecasts: ``store, department, week, forecast``.
         forecasts_by_level: As ``sum_forecasts`` returns it.
+        target_chances: As ``compare_with_targets`` returns it.
         attributions: As ``explain_forecasts`` returns it.
         panel: Gap-free weekly turnover.
         serving: The model that made the forecasts.
@@ -176,6 +179,7 @@ def write_outlook(
                 "the change is that of the stores and weeks that were there last year.",
                 {"forecast": ",.0f", "same weeks last year": ",.0f", "change": "+.1%", "stores": ",d"},
             ),
+            tabulate_chances(target_chances),
             Chart(
                 attributions_chart,
                 "The parts of a week add up to its forecast, the diamond; parts below zero take away.",
