@@ -135,10 +135,13 @@ class Blend(Method[BlendFit], frozen=True):
         self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: BlendFit
     ) -> FloatArray:
         """Average the members' contributions to each row over those that have a forecast of it."""
-        contributions = {
-            name: self.members[name].contributions(context, forecast_index, state)
-            for name, state in fitted["members"].items()
-        }
+        _ = context.features
+        with threadpool_limits(1):
+            parts = Parallel(n_jobs=-1, prefer="threads")(
+                delayed(self.members[name].contributions)(context, forecast_index, state)
+                for name, state in fitted["members"].items()
+            )
+        contributions = dict(zip(fitted["members"], parts, strict=True))
         mean = _mean_of_known(contributions, fitted.get("weights", {}))
         if self.otherwise is None or not np.isnan(mean).any():
             return mean
