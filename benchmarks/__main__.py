@@ -131,11 +131,15 @@ def main() -> None:
     if options.decisions:
         _decisions(work, wanted)
         return
-    jobs = [Backtest("intervals", project_method, shown, with_intervals=True)]
+    panel = pd.read_parquet(work / "project/data/03_primary/turnover/panel.parquet")
+    rolling = plan_cutoffs(panel, BacktestParams(**parameters()["backtest"]))
+    plain = ("seasonal_naive", "growth_naive", project_method)
+    jobs = [Backtest("rolling", name, rolling, with_intervals=True) for name in plain]
+    jobs += [Backtest("intervals", project_method, shown, with_intervals=True)]
     missing = missing_peers(wanted)
     jobs += [Backtest("shown", name, shown) for name in wanted["methods"] if name not in missing]
     jobs += [Backtest(f"seed{seed}", project_method, shown, seed=seed) for seed in wanted["seeds"]]
-    jobs += [Backtest("chosen", name, chosen) for name in ("seasonal_naive", "growth_naive", project_method)]
+    jobs += [Backtest("chosen", name, chosen) for name in plain]
     jobs += [
         Backtest(f"{project}{weeks}", name, shown[:4], weeks, project=project)
         for project in ("project", "sample")

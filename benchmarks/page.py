@@ -7,15 +7,18 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 
 from benchmarks.decisions import Row
 from benchmarks.measure import ROOT, code_version
-from sales_forecast.forecasting.evaluation.metrics import score
+from sales_forecast.forecasting.evaluation.metrics import score, window_wapes
 from sales_forecast.forecasting.evaluation.significance import compare
+from sales_forecast.forecasting.intervals.conformal import PUBLISHED, count_inside
 from sales_forecast.pipelines.evaluation.turnover_checks import measure_coverage
 
 mpl.use("Agg")
@@ -119,8 +122,52 @@ def _short(work: Path, wanted: dict[str, Any], tag: str) -> str:
     return _markdown(table.rename_axis("method"), {"": ".3f"})
 
 
+def _rolling(work: Path, names: list[str]) -> str:
+    """Errors and intervals over all rolling windows."""
+    rows = _rows(work, "rolling", names)
+    found = {}
+    for name, own in rows.groupby("method"):
+        windows = window_wapes(own)
+        sold = own["turnover"].sum()
+        found[name] = {"windows": len(windows), "WAPE, mean": mean(windows), "worst": max(windows)} | {
+            f"Winkler {coverage} %": winkler(own, coverage).sum() / sold for coverage in PUBLISHED
+        }
+    table = pd.DataFrame(found).T.sort_values("WAPE, mean").rename_axis("method")
+    return _markdown(table, {"windows": ".0f", "": ".3f"})
+
+
+def winkler(rows: pd.DataFrame, coverage: int) -> pd.Series[float]:
+    """Interval score of each row: its width, and what it was missed by, times 2 / (1 - coverage).
+
+    Source:
+        Gneiting and Raftery (2007), Strictly Proper Scoring Rules, Prediction, and Estimation, Journal of the
+        American Statistical Association 102(477), 359-378, section 6.2.
+    """
+    low, high, turnover = rows[f"lo_{coverage}"], rows[f"hi_{coverage}"], rows["turnover"]
+    missed = (low - turnover).clip(lower=0) + (turnover - high).clip(lower=0)
+    return high - low + 2 / (1 - coverage / 100) * missed
+
+
+def _tenths(work: Path, wanted: dict[str, Any]) -> str:
+    """Coverage in each tenth of stores by their size, and of rows by their forecast."""
+    rows = _rows(work, "rolling", [wanted["project_method"]])
+    size = rows.groupby(["store", "department"])["turnover"].transform("mean")
+    tables = {
+        by: count_inside(rows.assign(tenth=np.ceil(10 * values.rank(pct=True)).astype(int)), ["tenth"])
+        for by, values in (("size of the series", size), ("size of the forecast", rows["forecast"]))
+    }
+    table = pd.DataFrame(
+        {
+            f"{by}, {coverage} %": one.set_index("tenth")[f"coverage_{coverage}"]
+            for by, one in tables.items()
+            for coverage in PUBLISHED
+        }
+    )
+    return _markdown(table.rename_axis("tenth, smallest first"), {"": ".3f"})
+
+
 def _coverage(work: Path, wanted: dict[str, Any]) -> str:
-    rows = _rows(work, "intervals", [wanted["project_method"]])
+    rows = _rows(work, "rolling", [wanted["project_method"]])
     table = measure_coverage(rows).drop(columns="method").set_index("by")
     return _markdown(table, {"rows": ",d", "value": "", "": ".3f"})
 
@@ -128,7 +175,7 @@ def _coverage(work: Path, wanted: dict[str, Any]) -> str:
 def _speed(work: Path, wanted: dict[str, Any]) -> str:
     project_method = wanted["project_method"]
     whole = json.loads((work / "run.json").read_text())
-    backtest = json.loads((work / f"intervals.{project_method}.json").read_text())
+    backtest = json.loads((work / f"rolling.{project_method}.json").read_text())
     found = {"a whole `kedro run`": (whole["seconds"], whole["memory"])}
     windows = len(backtest["seconds"])
     found[f"backtest of {project_method}, {windows} windows, with intervals"] = (
@@ -137,10 +184,9 @@ def _speed(work: Path, wanted: dict[str, Any]) -> str:
     )
     for factor in wanted["series_factors"]:
         one = json.loads((work / f"scaled.{factor}.json").read_text())
-        found[f"fit and forecast {one['series']:,.0f} series, with intervals"] = (
-            one["seconds"],
-            one["memory"],
-        )
+        what = f"fit and forecast {one['series']:,.0f} series, with intervals"
+        found[f"{what}, past windows kept"] = one["seconds"], one["memory"]
+        found[f"{what}, nothing kept"] = one["first_seconds"], one["memory"]
     for factor in wanted["processing_factors"]:
         one = json.loads((work / f"processing.{factor}.json").read_text())
         found[f"stage data_processing, every store {factor} times"] = (one["seconds"], one["memory"])
@@ -225,6 +271,8 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: 
             _wape(_rows(work, "chosen", chosen), wanted["chosen_on"]).rename_axis("method"), {"": ".3f"}
         ),
         "seeds": _seeds(work, wanted),
+        "rolling": _rolling(work, chosen),
+        "tenths": _tenths(work, wanted),
         "coverage": _coverage(work, wanted),
         "speed": _speed(work, wanted),
         "windows": ", ".join(f"{letter} {cutoff}" for letter, cutoff in wanted["windows"].items()),
