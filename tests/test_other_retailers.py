@@ -140,3 +140,20 @@ def test_a_table_of_shops_and_days_is_known_ahead_of_their_weeks(corner: Project
     assert (reasons["future_covariates"] > 0).mean() > 0.9
     described = json.loads(corner.path("02_intermediate/turnover/data_version.json").read_text())
     assert described["files"]["festivals"]["rows"] == len(festivals)
+
+
+def test_without_a_file_of_weeks_all_that_sells_is_forecast_as_far_as_one_setting_says(
+    copied: Copied, tmp_path: Path
+) -> None:
+    project = copied(tmp_path / "project")
+    globals_file = project.folder / "conf/local/globals.yml"
+    globals_file.parent.mkdir(exist_ok=True)
+    globals_file.write_text("turnover: {files: {forecast_index: null}}\n")
+    options = ("--pipelines", "data_processing", "--namespaces", "turnover", "--params", "horizon_weeks=13")
+    code, output = project.run(*options)
+    assert code == 0, output[-3000:]
+    index = read(project, "02_intermediate/turnover/forecast_index.parquet")
+    last = read(project, "03_primary/turnover/panel.parquet")["week"].max()
+    assert sorted(index["week"].unique()) == [last + pd.Timedelta(weeks=ahead) for ahead in range(1, 14)]
+    left_out = read(project, "02_intermediate/turnover/not_forecast.parquet")
+    assert not index.merge(left_out, on=["store", "department"]).size

@@ -25,22 +25,24 @@ class RawTable:
     Works on any frame narwhals knows (pandas, polars, DuckDB, Spark).
 
     Args:
-        file: How the file is called in messages.
+        file: How the file is called in messages; None for a file that the retailer does not have.
         columns: Name inside the project -> name in the file; None for what the file does not have.
         reading: Where ``globals.yml`` says how the file is read, such as ``turnover.read_csv``.
     """
 
-    def __init__(self, file: str, columns: Mapping[str, str | None], reading: str) -> None:
+    def __init__(self, file: str | None, columns: Mapping[str, str | None], reading: str) -> None:
         self._file = file
         self._reading = reading
         self._columns = {name: given for name, given in columns.items() if given is not None}
 
-    def validate(self, data: IntoFrame) -> IntoFrame:
+    def validate(self, data: IntoFrame | None) -> IntoFrame | None:
         """Return the data unchanged.
 
         Raises:
             DataContractError: A column is missing or there more than once, or there is no row at all.
         """
+        if data is None:
+            return None
         frame = nw.from_native(data).lazy()
         present = frame.collect_schema().names()
         if reason := why_not_these_columns(present, self._columns.values(), self._reading):

@@ -4,6 +4,7 @@ from sales_forecast.datasets.csv_tables import CSVTablesDataset
 from sales_forecast.datasets.files import FileHashesDataset
 from sales_forecast.datasets.json import ModelJSONDataset, SharedJSONDataset
 from sales_forecast.datasets.model_input import ModelInputDataset
+from sales_forecast.datasets.optional_csv import OptionalCSVDataset
 from sales_forecast.datasets.report import ReportDataset, ReportSectionDataset
 from sales_forecast.datasets.skops import SkopsDataset
 from sales_forecast.datasets.spark import SparkParquetDataset
@@ -13,6 +14,7 @@ __all__ = [
     "FileHashesDataset",
     "ModelInputDataset",
     "ModelJSONDataset",
+    "OptionalCSVDataset",
     "ReportDataset",
     "ReportSectionDataset",
     "SharedJSONDataset",

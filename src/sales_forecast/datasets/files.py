@@ -29,7 +29,7 @@ class FileHashesDataset(AbstractDataset[None, dict[str, str]]):
 
     Args:
         folder: Where the files lie, local.
-        files: Short name -> path within the folder.
+        files: Short name -> path within the folder; None for what the retailer does not have.
         tables: Further files: short name -> ``file``, the path within the folder, and options of the table.
         metadata: For kedro-viz.
     """
@@ -38,12 +38,12 @@ class FileHashesDataset(AbstractDataset[None, dict[str, str]]):
         self,
         *,
         folder: str,
-        files: dict[str, str],
+        files: dict[str, str | None],
         tables: dict[str, dict[str, Any]] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         further = {name: table["file"] for name, table in (tables or {}).items() if "file" in table}
-        self._paths = {name: Path(folder) / file for name, file in {**files, **further}.items()}
+        self._paths = {name: Path(folder) / file for name, file in {**files, **further}.items() if file}
         self.metadata = metadata
 
     def load(self) -> dict[str, str]:

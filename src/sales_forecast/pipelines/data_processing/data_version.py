@@ -49,7 +49,8 @@ def describe_turnover_files(
         raw_covariate_tables: Further tables of future covariates by name.
     """
     tables = {"sales": sales, "forecast_index": forecast_index, "stores": stores}
-    files = {name: _describe(raw_hashes[name], table) for name, table in sorted(tables.items())}
+    of_files = {name: table for name, table in sorted(tables.items()) if name in raw_hashes}
+    files = {name: _describe(raw_hashes[name], table) for name, table in of_files.items()}
     for name, rows in raw_covariate_tables.items():
         files[name] = FileVersion(sha256=raw_hashes[name], rows=len(rows))
     version = _version(raw_hashes, read, repair, calendar)

@@ -25,7 +25,9 @@ class TurnoverFiles(Params):
     """What the raw files are called in messages."""
 
     sales: str
-    forecast_index: str
+    forecast_index: str | None
+    """None: the next weeks of every series that still sells."""
+
     stores: str
 
 
@@ -57,6 +59,12 @@ class ReadTurnoverParams(Params):
     week_named_by: Literal["first_day", "last_day"] = "first_day"
     from_date: date | None = None
     to_date: date | None = None
+    horizon_weeks: int = Field(default=8, gt=0)
+    """Weeks ahead that are forecast where no file names them."""
+
+    silent_store_weeks: int = Field(default=13, gt=0)
+    """A store that has sold nothing for more weeks counts as closed where no file names what to forecast."""
+
     max_horizon_weeks: int | None = Field(default=None, gt=0)
     """Weeks to forecast that are more weeks after the last week sold are left out; None keeps all."""
 

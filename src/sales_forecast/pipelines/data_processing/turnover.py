@@ -25,6 +25,10 @@ from sales_forecast.pipelines.data_processing.rules import (
     unknown_rule,
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import WEEKLY
+from sales_forecast.pipelines.data_processing.turnover_weeks_ahead import (
+    none_left_out,
+    weeks_ahead_of_active_series,
+)
 from sales_forecast.pipelines.data_processing.values import Frame, as_key, as_label, as_number, as_week
 from sales_forecast.pipelines.data_processing.weeks import as_weeks, between, within_horizon
 
@@ -104,24 +108,29 @@ def _unknown_stores(frame: Frame, stores: IntoFrame, read: ReadTurnoverParams) -
 
 
 def read_forecast_index(
-    raw_forecast_index: IntoFrame, stores: IntoFrame, sales: IntoFrame, read: ReadTurnoverParams
-) -> IntoFrame:
-    """Type the list of forecasts that are wanted.
+    raw_forecast_index: IntoFrame | None, stores: IntoFrame, sales: IntoFrame, read: ReadTurnoverParams
+) -> tuple[IntoFrame, pd.DataFrame]:
+    """Type the list of forecasts that are wanted, or make it where there is no file.
 
     Args:
-        raw_forecast_index: One row a store, department and week to forecast.
+        raw_forecast_index: One row a store, department and week to forecast; None for the next weeks of every
+            series that is active.
         stores: Known stores.
         sales: Typed weekly turnover; wanted weeks must come after it.
         read: File, columns, formats.
 
     Returns:
-        ``store, department, week`` and the future covariates.
+        ``store, department, week`` and the future covariates; and the series that are not forecast because
+        they sell nothing any more: ``store, department, last_sold, reason``, none where a file decides.
 
     Raises:
         DataContractError: There are bad rows; here they always stop the run. A future covariate without
             its future value makes one.
+        InputError: There is no file, and the list cannot be made.
     """
     columns, file = read.columns.forecast_index, read.files.forecast_index
+    if raw_forecast_index is None or file is None:
+        return weeks_ahead_of_active_series(sales, read)
     frame = with_row_numbers(raw_forecast_index, columns)
     history = nw.from_native(sales).lazy()
     last = history.select(nw.col("week").max()).collect().item()
@@ -143,7 +152,7 @@ def read_forecast_index(
         *(as_number(good, name) for name in read.future_covariates),
     )
     weeks: IntoFrame = within_horizon(as_weeks(days, read, file), last.date(), read, file).to_native()
-    return weeks
+    return weeks, none_left_out()
 
 
 def build_calendar(

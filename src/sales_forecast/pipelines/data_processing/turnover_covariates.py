@@ -110,9 +110,10 @@ def _refuse_unknown(future: pd.DataFrame, name: str, table: CovariateTable, read
             f"store {row['store']}, department {row['department']}, week {row['week']:%Y-%m-%d}"
             for row in unknown.head(3).to_dict("records")
         )
+        where = read.files.forecast_index or "the weeks to forecast"
         raise DataContractError(
             f"{table.file}: column '{table.columns[covariate]}': no value for {len(unknown)} of "
-            f"{len(future)} row(s) of {read.files.forecast_index} ({examples}). A future covariate needs its "
-            "value in every week to forecast: bring it, or say what holds without one with "
+            f"{len(future)} row(s) of {where} ({examples}). A future covariate needs its value in "
+            "every week to forecast: bring it, or say what holds without one with "
             f"turnover.covariate_tables.{name}.fill_value."
         )

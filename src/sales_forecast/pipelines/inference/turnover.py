@@ -123,6 +123,7 @@ def chart_forecasts(forecasts: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
 def write_outlook(
     forecasts: pd.DataFrame,
     forecasts_by_level: pd.DataFrame,
+    not_forecast: pd.DataFrame,
     target_chances: pd.DataFrame,
     attributions: pd.DataFrame,
     panel: pd.DataFrame,
@@ -137,6 +138,7 @@ def write_outlook(
     Args:
         forecasts: ``store, department, week, forecast``.
         forecasts_by_level: As ``sum_forecasts`` returns it.
+        not_forecast: Series that sell nothing any more, ``store, department, last_sold, reason``.
         target_chances: As ``compare_with_targets`` returns it.
         attributions: As ``explain_forecasts`` returns it.
         panel: Gap-free weekly turnover.
@@ -159,6 +161,7 @@ def write_outlook(
         ),
         answers=_answers(forecasts, totals, serving),
         blocks=(
+            *_left_out(not_forecast),
             Text(
                 "One row for each store and department, with the 80 % ranges: "
                 "data/07_model_output/turnover/planner_sheet.xlsx. For machines: "
@@ -219,6 +222,26 @@ def _answers(
         f"{low:.0%} to {high:.0%} of its forecast.",
     )
 
+
+def _left_out(not_forecast: pd.DataFrame) -> tuple[Table, ...]:
+    """The series that are not forecast, those that sold last first."""
+    if not_forecast.empty:
+        return ()
+    shown = not_forecast.sort_values("last_sold", ascending=False, na_position="last").head(SHOWN_LEFT_OUT)
+    since = shown["last_sold"].dt.strftime("%Y-%m-%d").fillna("never")
+    return (
+        Table(
+            shown.assign(last_sold=since).rename(columns={"last_sold": "last sold in the week of"}),
+            f"{len(not_forecast)} series are not forecast, because they sell nothing any more"
+            + (f"; the {len(shown)} that sold last" if len(shown) < len(not_forecast) else "")
+            + ". To forecast one, name it in a file of weeks to forecast (turnover.files.forecast_index).",
+            {},
+        ),
+    )
+
+
+SHOWN_LEFT_OUT = 20
+"""The report shows so many series that are not forecast; all are in not_forecast.parquet."""
 
 RANGE_HEADINGS = {"lo_80": "80 % range from", "hi_80": "to"}
 
