@@ -15,16 +15,12 @@ from processes import killed_before, publish_there, together
 from publications import AWKWARD, WEEK, everything, forecasts, publication, rows, sold, sums
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.intervals.conformal import QUANTILES
+from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import open_database, writing
 from sales_forecast.storage.publications import publish
-from sales_forecast.storage.queries import (
-    Run,
-    newest_run,
-    published_retailers,
-    rows_of_run,
-    turnover_since,
-)
+from sales_forecast.storage.queries import Run, newest_run, published_retailers, rows_of_run
+from sales_forecast.storage.turnover import turnover_as_of, turnover_since
 
 pytestmark = pytest.mark.xdist_group("database")
 
@@ -227,13 +223,68 @@ def test_only_the_weeks_that_changed_are_written(engine: Engine) -> None:
 
 @pytest.mark.parametrize(
     "now",
-    [(2.0, 3.0), (np.nan, 2.0, 3.0)],
-    ids=["a week that vanished", "a week that became a gap"],
+    [(np.nan, 2.0, 3.0), (3.0,)],
+    ids=["a week that became a gap", "a file that lacks old weeks"],
 )
-def test_a_week_that_is_no_longer_in_the_data_is_gone(engine: Engine, now: Sequence[float]) -> None:
+def test_what_a_delivery_does_not_mention_stays(engine: Engine, now: Sequence[float]) -> None:
     publish(engine, publication(weekly_turnover=sold(1.0, 2.0, 3.0)), MONDAY)
     publish(engine, publication(weekly_turnover=sold(*now)), TUESDAY)
-    assert turnover(engine) == [2.0, 3.0]
+    assert turnover(engine) == [1.0, 2.0, 3.0]
+
+
+def test_a_store_that_a_delivery_lacks_keeps_its_turnover(engine: Engine) -> None:
+    both = pd.concat([sold(1.0, 2.0), sold(5.0, 6.0).assign(store=2)])
+    publish(engine, publication(weekly_turnover=both), MONDAY)
+    publish(engine, publication(weekly_turnover=sold(1.0, 2.0, 3.0)), TUESDAY)
+    assert sorted(turnover(engine)) == [1.0, 2.0, 3.0, 5.0, 6.0]
+
+
+def as_of(engine: Engine, moment: datetime, retailer: str = DEFAULT_RETAILER) -> list[float]:
+    with engine.connect() as connection:
+        return [row["turnover"] for row in turnover_as_of(connection, moment, retailer)]
+
+
+def test_what_was_known_when_is_a_query(engine: Engine) -> None:
+    publish(engine, publication(weekly_turnover=sold(1.0, 2.0, np.nan)), MONDAY)
+    publish(engine, publication(weekly_turnover=sold(1.0, 2.5, 3.0)), TUESDAY)
+    publish(engine, publication(weekly_turnover=sold(1.5, 2.5, 3.0)), WEDNESDAY)
+    assert as_of(engine, MONDAY - timedelta(hours=1)) == []
+    assert as_of(engine, MONDAY) == [1.0, 2.0]
+    assert as_of(engine, TUESDAY + timedelta(hours=1)) == [1.0, 2.5, 3.0]
+    assert as_of(engine, WEDNESDAY) == turnover(engine) == [1.5, 2.5, 3.0]
+    assert as_of(engine, WEDNESDAY, "another") == []
+    assert len(rows(engine, "turnover_vintages")) == 5, "only what changed is kept again"
+
+
+def test_a_value_that_is_restated_back_is_a_vintage_of_its_own(engine: Engine) -> None:
+    for day, value in ((MONDAY, 1.0), (TUESDAY, 9.0), (WEDNESDAY, 1.0)):
+        publish(engine, publication(weekly_turnover=sold(value)), day)
+    assert [as_of(engine, day) for day in (MONDAY, TUESDAY, WEDNESDAY)] == [[1.0], [9.0], [1.0]]
+
+
+def test_restated_values_are_counted_in_the_log(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    publish(engine, publication(weekly_turnover=sold(1.0, 2.0, np.nan)), MONDAY)
+    assert "restated" not in caplog.text
+    publish(engine, publication(weekly_turnover=sold(1.5, 2.5, 3.0)), TUESDAY)
+    assert "Turnover of 2 earlier values was restated; 1 are new." in caplog.text
+
+
+def test_a_history_that_is_known_is_not_read_again(engine: Engine) -> None:
+    weeks = np.arange(1.0, 121)
+    publish(engine, publication(weekly_turnover=sold(*weeks, np.nan)), MONDAY)
+    read: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "FROM weekly_turnover" in statement:
+            read.append(statement)
+
+    publish(engine, publication(weekly_turnover=sold(*weeks, np.nan)), TUESDAY)
+    assert not read
+    publish(engine, publication(weekly_turnover=sold(*weeks, 121.0)), WEDNESDAY)
+    assert len(read) == 1
+    assert turnover(engine) == [*weeks, 121.0]
 
 
 def test_gaps_are_not_stored(engine: Engine) -> None:
@@ -304,7 +355,7 @@ def test_a_publication_that_cannot_be_stored_changes_nothing_at_all(engine: Engi
 @pytest.mark.parametrize(
     "statement",
     [
-        "delete from weekly_turnover",
+        "insert into turnover_vintages",
         "insert into models",
         "insert into forecast_runs",
         "insert into forecasts",
@@ -323,7 +374,7 @@ def test_a_kill_while_publishing_leaves_the_old_forecasts_whole(
     assert publish(engine, new, WEDNESDAY)
     assert first_forecast(engine) == 200.0
     assert len(rows(engine, "forecasts")) == 2 * len(forecasts())
-    assert turnover(engine) == [5.0, 6.0]
+    assert turnover(engine) == [1.0, 5.0, 6.0]
 
 
 def test_readers_see_the_old_forecasts_while_new_ones_are_written(engine: Engine, database_url: str) -> None:
@@ -337,7 +388,7 @@ def test_readers_see_the_old_forecasts_while_new_ones_are_written(engine: Engine
 
     publish(engine, publication(200.0, weekly_turnover=sold(5.0)), TUESDAY)
     assert seen == [(100.0, [1.0, 2.0, 3.0])]
-    assert (first_forecast(reader), turnover(reader)) == (200.0, [5.0])
+    assert (first_forecast(reader), turnover(reader)) == (200.0, [1.0, 2.0, 5.0])
     reader.dispose()
 
 

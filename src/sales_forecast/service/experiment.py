@@ -25,7 +25,7 @@ from sales_forecast.registry.store import CHALLENGER, CHAMPION
 from sales_forecast.retailers import DEFAULT_RETAILER, command_option, retailer_of
 from sales_forecast.service.settings import ABSettings
 from sales_forecast.storage import audit
-from sales_forecast.storage.queries import turnover_since
+from sales_forecast.storage.turnover import turnover_since
 
 SERIES_WEEK = ["store", "department", "week"]
 

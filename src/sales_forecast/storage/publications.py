@@ -8,20 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert
 
-from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import database_errors, lock_database, upsert, writing
 from sales_forecast.storage.queries import newest_run
+from sales_forecast.storage.turnover import COLUMNS as TURNOVER_COLUMNS
+from sales_forecast.storage.turnover import record_turnover
 
 LABELS = ("store", "department", "key")
 """Columns that hold names given by the retailer, which the database stores as text."""
 
 ROWS_AT_A_TIME = 20_000
-
-TURNOVER_COLUMNS = [*KEYS, "week", "turnover"]
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -85,7 +84,7 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
     with database_errors(engine), writing(engine) as connection:
         lock_database(connection)
         if turnover is not None:
-            _replace_turnover(connection, turnover, publication.retailer)
+            record_turnover(connection, turnover, publication.retailer, now)
         _replace_models(connection, publication)
         newest = newest_run(connection, publication.domain)
         if newest is not None and newest.digest == digest:
@@ -136,19 +135,3 @@ def _replace_models(connection: Connection, publication: Publication) -> None:
     for table, found in rows.items():
         connection.execute(delete(table).where(table.c.name == publication.made_by["model_name"]))
         upsert(connection, table, found)
-
-
-def _replace_turnover(connection: Connection, turnover: pd.DataFrame, retailer: str) -> None:
-    """Write only the weeks of a retailer that are new or have changed, instead of the whole history."""
-    table = schema.weekly_turnover
-    own = select(*(table.c[name] for name in TURNOVER_COLUMNS)).where(table.c.retailer == retailer)
-    stored = pd.DataFrame(connection.execute(own).all(), columns=TURNOVER_COLUMNS)
-    both = turnover.merge(stored, on=[*KEYS, "week"], how="outer", suffixes=("", "_stored"), indicator=True)
-    changed = both["turnover"].notna() & ~(both["turnover"] == both["turnover_stored"])
-    upsert(connection, table, _records(both.loc[changed, TURNOVER_COLUMNS].assign(retailer=retailer)))
-    gone = both.loc[both["_merge"] == "right_only", [*KEYS, "week"]]
-    if len(gone):
-        key = [table.c[name] == bindparam(f"gone_{name}") for name in (*KEYS, "week")]
-        connection.execute(
-            delete(table).where(table.c.retailer == retailer, *key), _records(gone.add_prefix("gone_"))
-        )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 
 from sqlalchemy import Connection, RowMapping, Select, Table, bindparam, func, select
 
-from sales_forecast.forecasting.panel.matrix import ROW_KEYS
-from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
 
 
@@ -118,13 +116,3 @@ def published_retailers(connection: Connection) -> list[str]:
     return list(
         connection.execute(select(runs.c.retailer).group_by(runs.c.retailer).order_by(*last)).scalars()
     )
-
-
-def turnover_since(
-    connection: Connection, week: date, retailer: str = DEFAULT_RETAILER
-) -> Sequence[RowMapping]:
-    """Read ``store, department, week, turnover`` of a retailer from a week on."""
-    table = schema.weekly_turnover
-    columns = [table.c[name] for name in (*ROW_KEYS, "turnover")]
-    query = select(*columns).where(table.c.retailer == retailer, table.c.week >= week)
-    return connection.execute(query).mappings().all()

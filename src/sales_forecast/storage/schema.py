@@ -86,7 +86,28 @@ weekly_turnover = Table(
     Column("week", Date, primary_key=True),
     _amount("turnover"),
 )
-"""Turnover of each series and week as in the newest data, after repairs; weeks without data are left out."""
+"""Turnover of each series and week as it is known now, after repairs; weeks without data are left out."""
+
+turnover_vintages = Table(
+    "turnover_vintages",
+    metadata,
+    _retailer(primary_key=True),
+    _label("store", primary_key=True),
+    _label("department", primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("recorded_at", UtcDateTime, primary_key=True),
+    _amount("turnover"),
+)
+"""Every value that turnover ever had, with the moment it came to be known."""
+
+turnover_digests = Table(
+    "turnover_digests",
+    metadata,
+    _retailer(primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("digest", String(40), nullable=False),
+)
+"""Digest of all turnover of a week, as it was delivered last."""
 
 forecast_runs = Table(
     "forecast_runs",
