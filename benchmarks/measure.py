@@ -35,6 +35,7 @@ from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput, no_future_covariates
+from sales_forecast.project_root import project_root
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,7 +54,7 @@ def parameters() -> dict[str, Any]:
         str(ROOT / "conf"),
         base_env="base",
         default_run_env="base",
-        custom_resolvers={"project_root": ROOT.as_posix, "oc.env": oc.env},
+        custom_resolvers={"project_root": project_root, "oc.env": oc.env},
     )
     found: dict[str, Any] = loader["parameters"]["turnover"]
     return found

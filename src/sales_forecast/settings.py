@@ -2,24 +2,17 @@
 
 import os
 import warnings
-from pathlib import Path
 from typing import Any
 
-from kedro.utils import find_kedro_project
 from omegaconf.resolvers import oc
 
 from sales_forecast.hooks import ProjectHooks, SaveHooks
 from sales_forecast.progress import ProgressHooks
+from sales_forecast.project_root import project_root
 from sales_forecast.renamed import RenamedHooks
 from sales_forecast.run_logs import make_log_folders
 from sales_forecast.spark import SparkHooks
 from sales_forecast.tracking import TrackingHooks
-
-
-def project_root() -> str:
-    """The project folder around the working directory; where there is none, as when packaged, the latter."""
-    return Path(find_kedro_project(Path.cwd()) or Path.cwd()).as_posix()
-
 
 # Kedro and kedro-mlflow call OmegaConf by a name that it is about to retire; nothing for a user to do.
 warnings.filterwarnings("ignore", message="register_new_resolver", category=UserWarning)

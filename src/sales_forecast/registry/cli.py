@@ -75,7 +75,7 @@ class _Models:
         raise InputError(f"{there}. Name the one that is meant: --retailer {next(iter(known))}")
 
     def _present(self, domain: str) -> str | None:
-        from sales_forecast.settings import project_root
+        from sales_forecast.project_root import project_root
 
         file = self.configuration["catalog"][f"{domain}.retailer"]["filepath"]
         return read_retailer(Path(project_root(), file))
