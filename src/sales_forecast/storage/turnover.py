@@ -40,7 +40,7 @@ def record_turnover(connection: Connection, turnover: pd.DataFrame, retailer: st
     delivered = _digests(turnover)
     table = schema.turnover_digests
     known = select(table.c.week, table.c.digest).where(table.c.retailer == retailer)
-    before: dict[date, str] = dict(connection.execute(known).tuples().all())
+    before = {row.week: row.digest for row in connection.execute(known)}
     weeks = sorted(week for week, digest in delivered.items() if before.get(week) != digest)
     added = restated = 0
     for first in range(0, len(weeks), WEEKS_AT_A_TIME):
