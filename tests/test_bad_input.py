@@ -260,8 +260,8 @@ def test_a_cutoff_outside_the_data_is_refused_by_its_stage_too(project: Project)
 IMPOSSIBLE = {
     "turnover.backtest.cutoffs=[2031-01-04]": ["turnover.backtest.cutoffs", "2031-01-04"],
     "turnover.backtest.horizon_weeks=9": [
-        "turnover.methods.blend.members.ridge.max_horizon_weeks: 8 is too few, "
-        "turnover.backtest.horizon_weeks wants 9 (as in turnover.methods.blend.members.ridge_of_all_seasons.max",
+        "turnover.methods.blend.members.boosting.max_horizon_weeks: 8 is too few, "
+        "turnover.backtest.horizon_weeks wants 9 (as in turnover.methods.blend.members.boosting_together.max",
     ],
     "turnover.methods.blend.members.ridge.max_horizon_weeks=7": [
         "turnover.methods.blend.members.ridge.max_horizon_weeks: 7 is too few",
