@@ -8,6 +8,7 @@ from sales_forecast.pipelines import (
     evaluation,
     inference,
     modelling,
+    refresh,
     registration,
     tuning,
 )
@@ -27,4 +28,5 @@ def register_pipelines() -> dict[str, Pipeline]:
         "inference": inference.create_pipeline(),
     }
     default = sum(stages.values(), Pipeline([]))
-    return {"__default__": default, **stages, "tuning": tuning.create_pipeline()}
+    others = {"refresh": refresh.create_pipeline(), "tuning": tuning.create_pipeline()}
+    return {"__default__": default, **stages, **others}

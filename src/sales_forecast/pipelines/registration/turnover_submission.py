@@ -101,37 +101,20 @@ def submit(
         gate: What a refit must meet.
         fold_cache: Where folds are that were computed before.
     """
-    past = model_input.panel[["store", "department", "week", "turnover"]]
-    data = replace(model_input, panel=past)
-
-    def submission(
-        fitted: TurnoverModel,
-        rows: pd.DataFrame,
-        decided: TurnoverGateDecision | None,
-        *,
-        promote: bool,
-        why: str,
-    ) -> Submission[TurnoverPackage]:
-        return Submission(
-            TurnoverPackage(fitted, data, forecast_index, rows.reset_index(drop=True)),
-            write_card(fitted, rows, past, data_version),
-            promote,
-            why,
-            data_version.version,
-            champion.version if champion else None,
-            decided.numbers if decided else {},
-            score_windows(rows),
-        )
-
+    given = model_input, forecast_index, data_version, champion
     own = backtest[backtest["method"] == model.name]
     promote = gate_decision.promote
-    submissions = [submission(model, own, gate_decision, promote=promote, why=gate_decision.summary)]
+    submissions = [
+        make_submission(model, own, *given, promote=promote, why=gate_decision.summary, decided=gate_decision)
+    ]
     if champion is None or promote or not is_newer(model, champion, data_version):
         return submissions
     served = champion.package.model
     kept = FoldCache(fold_cache).fit_and_forecast
     again = served.refit(served.context(model_input).changed(forecaster=kept))
-    learned = learn_level_half_widths(champion_backtest, past, model_input.stores, served.intervals)
+    learned = learn_level_half_widths(
+        champion_backtest, model_input.panel, model_input.stores, served.intervals
+    )
     sums = {"level_half_widths": learned}
     why = f"refit: version {champion.version} on newer data, as {model.name} was refused"
     refitted = again.model_copy(update=sums)
@@ -141,5 +124,45 @@ def submit(
         logger.warning("Version %s goes on serving as it is. %s", champion.version, "; ".join(objections))
     return [
         *submissions,
-        submission(refitted, champion_backtest, None, promote=not objections, why=why),
+        make_submission(refitted, champion_backtest, *given, promote=not objections, why=why),
     ]
+
+
+def make_submission(
+    fitted: TurnoverModel,
+    backtest: pd.DataFrame,
+    model_input: ModelInput,
+    forecast_index: pd.DataFrame,
+    data_version: DataVersion,
+    champion: ServingModel[TurnoverPackage] | None,
+    *,
+    promote: bool,
+    why: str,
+    decided: TurnoverGateDecision | None = None,
+) -> Submission[TurnoverPackage]:
+    """Put a model, what it forecasts from and its card together for the registry.
+
+    Args:
+        fitted: The model.
+        backtest: What its method would have forecast, with what came true.
+        model_input: Past turnover, and what is known of stores and weeks.
+        forecast_index: The weeks that are wanted.
+        data_version: Of the raw files.
+        champion: The model that served when this one was judged.
+        promote: Whether it takes over.
+        why: In words.
+        decided: The gate's decision, for its numbers.
+    """
+    past = model_input.panel[["store", "department", "week", "turnover"]]
+    return Submission(
+        TurnoverPackage(
+            fitted, replace(model_input, panel=past), forecast_index, backtest.reset_index(drop=True)
+        ),
+        write_card(fitted, backtest, past, data_version),
+        promote,
+        why,
+        data_version.version,
+        champion.version if champion else None,
+        decided.numbers if decided else {},
+        score_windows(backtest),
+    )
