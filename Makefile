@@ -72,7 +72,7 @@ peers: .venv-peers/.ready ## Set up AutoGluon and skforecast in .venv-peers (2.5
 	@touch $@
 
 run: setup ## Forecast from the sample in data/01_raw: all stages, both domains
-	@echo "Running every stage of both domains on $${RAW_FOLDER:-data/01_raw} (about two minutes; later runs compute only what is new) ..."
+	@echo "Running every stage of both domains on $${RAW_FOLDER:-data/01_raw} (some minutes; later runs compute only what is new) ..."
 	@$(BIN)/kedro run $(if $(RAW_FOLDER),--params raw_folder=$(RAW_FOLDER))
 	@echo "Open next: data/08_reporting/report.html (the answers), then 'make viz' (how they came about)."
 
