@@ -129,7 +129,7 @@ def test_the_lineage_opens_with_inputs_two_boxes_and_the_results_that_matter(
 
 
 @pytest.mark.xdist_group("session")
-@pytest.mark.parametrize(("domain", "most"), [("turnover", 23), ("marketing", 19)])
+@pytest.mark.parametrize(("domain", "most"), [("turnover", 22), ("marketing", 19)])
 def test_an_opened_domain_shows_its_stages_and_what_they_hand_over(
     lineage: DataAccessManager, domain: str, most: int
 ) -> None:

@@ -166,7 +166,7 @@ def test_stores_may_be_named_by_text():
     Sales.validate(sales)
     assert sales[["store", "department"]].to_numpy().tolist() == [["S1", "ski"], ["S2", "ski"]]
     assert len(rejected) == 1
-    forecast_index, _ = read_forecast_index(_raw_sales([("S1", "ski", "2016-01-09", 0)]), stores, sales, STOP)
+    forecast_index = read_forecast_index(_raw_sales([("S1", "ski", "2016-01-09", 0)]), stores, sales, STOP)
     ForecastIndex.validate(forecast_index)
     assert forecast_index["store"].tolist() == ["S1"]
 
@@ -186,7 +186,7 @@ def test_keys_are_numbers_in_every_table_if_the_stores_are():
         [(1.0, 88.0, "2016-01-02", 5.0), (np.nan, 88.0, "2016-01-02", 5.0), (2, np.nan, "x", 1)]
     )
     sales, rejected = read_sales(blank, stores, SET_ASIDE)
-    forecast_index, _ = read_forecast_index(_raw_sales([("2", "88", "2016-01-09", 0)]), stores, sales, STOP)
+    forecast_index = read_forecast_index(_raw_sales([("2", "88", "2016-01-09", 0)]), stores, sales, STOP)
     for table in (sales, forecast_index):
         assert table.dtypes[["store", "department"]].astype(str).tolist() == ["int64", "int64"]
     assert rejected[["store", "department"]].fillna("").to_numpy().tolist() == [["", "88"], ["2", ""]]
@@ -226,10 +226,10 @@ def test_weeks_beyond_the_horizon_may_be_left_out(week_named_by, caplog):
     days = [f"{week + label:%Y-%m-%d}" for week in _weeks(2, 3, 4, 9)]
     raw = _raw_sales([(1, 88, day, 0.0) for day in days])
     with caplog.at_level("INFO"):
-        forecast_index, _ = read_forecast_index(raw, _shops(1), _sold([0, 1], [5, 6]), read)
+        forecast_index = read_forecast_index(raw, _shops(1), _sold([0, 1], [5, 6]), read)
     assert forecast_index["week"].tolist() == _weeks(2, 3)
     assert "test.csv: 2 of 4 row(s) are more than 2 weeks after the last week sold" in caplog.text
-    whole, _ = read_forecast_index(
+    whole = read_forecast_index(
         raw, _shops(1), _sold([0, 1], [5, 6]), read.model_copy(update={"max_horizon_weeks": None})
     )
     assert len(whole) == 4
@@ -400,7 +400,7 @@ def _process(
     """Every table up to the panel, by one engine; row numbers are left out."""
     stores = read_stores(read(folder / "bu_feat.csv"), params, FRANCE)
     sales, rejected = read_sales(read(folder / "train.csv"), stores, params)
-    forecast_index, _ = read_forecast_index(read(folder / "test.csv"), stores, sales, params)
+    forecast_index = read_forecast_index(read(folder / "test.csv"), stores, sales, params)
     tables = {
         "stores": stores,
         "sales": sales,
@@ -501,9 +501,7 @@ def test_every_engine_reads_dates_written_another_way(engine, tmp_path):
 def test_every_engine_leaves_out_weeks_beyond_the_horizon(engine, tmp_path):
     _raw_sales([(1, 88, "2016-01-16", 0), (1, 88, "2016-01-23", 0)]).to_csv(tmp_path / "t.csv", index=False)
     read = STOP.model_copy(update={"max_horizon_weeks": 1})
-    wanted, _ = read_forecast_index(
-        ENGINES[engine](tmp_path / "t.csv"), _shops(1), _sold([0, 1], [5, 6]), read
-    )
+    wanted = read_forecast_index(ENGINES[engine](tmp_path / "t.csv"), _shops(1), _sold([0, 1], [5, 6]), read)
     assert _to_pandas(wanted)["week"].tolist() == _weeks(2)
 
 
@@ -552,7 +550,7 @@ def test_future_covariates_may_be_blank_in_the_past_but_not_in_the_future():
     Stores.validate(stores)
     sales, _ = read_sales(_promoted(["2016-01-02", "2016-01-09"], [0.5, None]), stores, read)
     Sales.validate(sales)
-    forecast_index, _ = read_forecast_index(_promoted(["2016-01-16"], [0.25]), stores, sales, read)
+    forecast_index = read_forecast_index(_promoted(["2016-01-16"], [0.25]), stores, sales, read)
     ahead = gather_future_covariates(sales, forecast_index, stores, {}, read)
     assert ahead["promotion"].fillna(-1).tolist() == [0.5, -1, 0.25]
     with pytest.raises(DataContractError) as stopped:
@@ -580,7 +578,7 @@ def test_true_and_false_of_a_future_covariate_are_one_and_zero(engine, past, fut
     _promoted(["2016-01-02", "2016-01-09", "2016-01-16"], past).to_csv(tmp_path / "train.csv", index=False)
     _promoted(["2016-01-23", "2016-01-30"], future).to_csv(tmp_path / "test.csv", index=False)
     sales, _ = read_sales(read_file(tmp_path / "train.csv"), stores, read)
-    forecast_index, _ = read_forecast_index(read_file(tmp_path / "test.csv"), stores, sales, read)
+    forecast_index = read_forecast_index(read_file(tmp_path / "test.csv"), stores, sales, read)
     meaning = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, "": np.nan}
     words = [word.strip().lower() for word in (*past, *future)]
     expected = [meaning[word] if word in meaning else float(word) for word in words]

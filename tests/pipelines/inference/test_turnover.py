@@ -20,7 +20,6 @@ from sales_forecast.forecasting.methods.naive import SeasonalNaive
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
-from sales_forecast.pipelines.data_processing.turnover_weeks_ahead import none_left_out
 from sales_forecast.pipelines.inference import turnover as outlook
 from sales_forecast.pipelines.inference.params import TargetParams
 from sales_forecast.pipelines.inference.turnover import (
@@ -57,7 +56,6 @@ class TwiceTheMean(Method, frozen=True):
 COLD = half_widths(1.0, 3.0)
 INTERVALS = IntervalParams(scale_share=0.1)
 BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[55].date(),))
-NONE_LEFT_OUT = none_left_out()
 TARGETS = TargetParams(scenarios=400, seed=1)
 METHODS = Methods({"last_year": SeasonalNaive(), "twice": TwiceTheMean()})
 
@@ -219,13 +217,12 @@ def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(
     assert list(pd.to_datetime(traces["department 117, forecast"].x)) == _ahead(1, 2)
 
 
-def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame, not_forecast: pd.DataFrame = NONE_LEFT_OUT):
+def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
     serving = _serving(panel, forecasts, "last_year")
     by_level, attributions = _by_level(forecasts, panel), _attributions(forecasts, panel)
     charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_attributions(attributions)
     chances = compare_with_targets(forecasts, panel, serving, TARGETS)
-    tables = by_level, not_forecast, chances, attributions, panel
-    return write_outlook(forecasts, *tables, serving, *charts, NO_SHIFTS)
+    return write_outlook(forecasts, by_level, chances, attributions, panel, serving, *charts, NO_SHIFTS)
 
 
 def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
@@ -251,17 +248,22 @@ def test_the_outlook_names_the_champion_the_total_and_the_largest_department(pan
     assert "<strong>374</strong>" in html
 
 
-def test_series_that_are_not_forecast_are_named_with_their_last_week(panel, forecasts):
-    closed = pd.DataFrame(
-        {"store": range(1, 26), "department": 88, "last_sold": pd.Timestamp("2015-05-02"), "reason": "closed"}
+def test_series_that_are_not_forecast_are_named_with_the_weeks_they_sold_last(panel, forecasts):
+    closed = panel[panel["store"] == 1].assign(store=3)
+    closed["turnover"] = closed["turnover"].where(closed["week"] <= WEEKS[20], 0.0)
+    closed.loc[closed["department"] == 88, "turnover"] = 0.0
+    more = pd.concat([panel, closed])
+    (caption,) = (block.caption for block in outlook._left_out(forecasts, more))
+    assert caption.startswith("2 known series are not forecast: ")
+    shown = outlook._left_out(forecasts, more)[0].frame
+    assert shown.to_numpy().tolist() == [
+        [3, 117, f"{WEEKS[20]:%Y-%m-%d}", f"{WEEKS[20]:%Y-%m-%d}"],
+        [3, 88, "never", f"{WEEKS[20]:%Y-%m-%d}"],
+    ]
+    assert outlook._left_out(forecasts, panel) == ()
+    assert "2 known series are not forecast" in render_section(
+        _outlook(forecasts, more), "turnover.inference"
     )
-    closed.loc[24, "last_sold"] = pd.NaT
-    table = _tables(_outlook(forecasts, panel, closed))[0]
-    assert len(table) == 20
-    assert set(table["last sold in the week of"]) == {"2015-05-02"}
-    html = render_section(_outlook(forecasts, panel, closed), "turnover.inference")
-    assert "25 series are not forecast" in html
-    assert "are not forecast" not in render_section(_outlook(forecasts, panel), "turnover.inference")
 
 
 # --- targets -----------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 TURNOVER = [
     step(read_stores, "stores", tags=CHECKED_FIRST),
     step(read_sales, ["sales", "rejected"], tags=CHECKED_FIRST),
-    step(read_forecast_index, ["forecast_index", "not_forecast"], tags=CHECKED_FIRST),
+    step(read_forecast_index, "forecast_index", tags=CHECKED_FIRST),
     step(gather_future_covariates, "future_covariates", tags=CHECKED_FIRST),
     step(identify_retailer_by_series, "retailer", tags=CHECKED_FIRST),
     step(describe_turnover_files, "data_version"),

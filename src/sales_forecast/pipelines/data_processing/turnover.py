@@ -25,10 +25,7 @@ from sales_forecast.pipelines.data_processing.rules import (
     unknown_rule,
 )
 from sales_forecast.pipelines.data_processing.turnover_panel import WEEKLY
-from sales_forecast.pipelines.data_processing.turnover_weeks_ahead import (
-    none_left_out,
-    weeks_ahead_of_active_series,
-)
+from sales_forecast.pipelines.data_processing.turnover_weeks_ahead import weeks_ahead_of_active_series
 from sales_forecast.pipelines.data_processing.values import Frame, as_key, as_label, as_number, as_week
 from sales_forecast.pipelines.data_processing.weeks import as_weeks, between, within_horizon
 
@@ -109,7 +106,7 @@ def _unknown_stores(frame: Frame, stores: IntoFrame, read: ReadTurnoverParams) -
 
 def read_forecast_index(
     raw_forecast_index: IntoFrame | None, stores: IntoFrame, sales: IntoFrame, read: ReadTurnoverParams
-) -> tuple[IntoFrame, pd.DataFrame]:
+) -> IntoFrame:
     """Type the list of forecasts that are wanted, or make it where there is no file.
 
     Args:
@@ -120,8 +117,7 @@ def read_forecast_index(
         read: File, columns, formats.
 
     Returns:
-        ``store, department, week`` and the future covariates; and the series that are not forecast because
-        they sell nothing any more: ``store, department, last_sold, reason``, none where a file decides.
+        ``store, department, week`` and the future covariates.
 
     Raises:
         DataContractError: There are bad rows; here they always stop the run. A future covariate without
@@ -152,7 +148,7 @@ def read_forecast_index(
         *(as_number(good, name) for name in read.future_covariates),
     )
     weeks: IntoFrame = within_horizon(as_weeks(days, read, file), last.date(), read, file).to_native()
-    return weeks, none_left_out()
+    return weeks
 
 
 def build_calendar(

@@ -12,7 +12,7 @@ from sales_forecast.forecasting.panel.level_shifts import (
     adjust_levels,
     find_level_shifts,
 )
-from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR
+from sales_forecast.forecasting.panel.matrix import SERIES_KEYS, WEEKS_PER_YEAR
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.inference.turnover_attributions import describe_attributions
@@ -123,7 +123,6 @@ def chart_forecasts(forecasts: pd.DataFrame, panel: pd.DataFrame) -> go.Figure:
 def write_outlook(
     forecasts: pd.DataFrame,
     forecasts_by_level: pd.DataFrame,
-    not_forecast: pd.DataFrame,
     target_chances: pd.DataFrame,
     attributions: pd.DataFrame,
     panel: pd.DataFrame,
@@ -138,7 +137,6 @@ def write_outlook(
     Args:
         forecasts: ``store, department, week, forecast``.
         forecasts_by_level: As ``sum_forecasts`` returns it.
-        not_forecast: Series that sell nothing any more, ``store, department, last_sold, reason``.
         target_chances: As ``compare_with_targets`` returns it.
         attributions: As ``explain_forecasts`` returns it.
         panel: Gap-free weekly turnover.
@@ -161,7 +159,7 @@ def write_outlook(
         ),
         answers=_answers(forecasts, totals, serving),
         blocks=(
-            *_left_out(not_forecast),
+            *_left_out(forecasts, panel),
             Text(
                 "One row for each store and department, with the 80 % ranges: "
                 "data/07_model_output/turnover/planner_sheet.xlsx. For machines: "
@@ -223,25 +221,35 @@ def _answers(
     )
 
 
-def _left_out(not_forecast: pd.DataFrame) -> tuple[Table, ...]:
-    """The series that are not forecast, those that sold last first."""
-    if not_forecast.empty:
+def _left_out(forecasts: pd.DataFrame, panel: pd.DataFrame) -> tuple[Table, ...]:
+    """The known series that are not forecast, with the last weeks in which they and their stores sold."""
+    sold = panel[panel["turnover"] > 0]
+    series = (
+        panel[SERIES_KEYS]
+        .drop_duplicates()
+        .merge(sold.groupby(SERIES_KEYS)["week"].max().rename("last sold").reset_index(), how="left")
+    )
+    series["store last sold"] = series.groupby("store")["last sold"].transform("max")
+    wanted = pd.MultiIndex.from_frame(forecasts[SERIES_KEYS])
+    left_out = series[~pd.MultiIndex.from_frame(series[SERIES_KEYS]).isin(wanted)]
+    if left_out.empty:
         return ()
-    shown = not_forecast.sort_values("last_sold", ascending=False, na_position="last").head(SHOWN_LEFT_OUT)
-    since = shown["last_sold"].dt.strftime("%Y-%m-%d").fillna("never")
+    shown = left_out.sort_values("last sold", ascending=False).head(SHOWN_LEFT_OUT)
+    dates = {name: shown[name].dt.strftime("%Y-%m-%d").fillna("never") for name in SOLD}
+    which = f"; the {len(shown)} that sold last" if len(shown) < len(left_out) else ""
     return (
         Table(
-            shown.assign(last_sold=since).rename(columns={"last_sold": "last sold in the week of"}),
-            f"{len(not_forecast)} series are not forecast, because they sell nothing any more"
-            + (f"; the {len(shown)} that sold last" if len(shown) < len(not_forecast) else "")
-            + ". To forecast one, name it in a file of weeks to forecast (turnover.files.forecast_index).",
-            {},
+            shown.assign(**dates),
+            f"{len(left_out)} known series are not forecast{which}: no file of weeks to forecast "
+            "(turnover.files.forecast_index) names them, or without such a file they sell nothing any more. "
+            "Weeks by their first day.",
         ),
     )
 
 
+SOLD = ("last sold", "store last sold")
 SHOWN_LEFT_OUT = 20
-"""The report shows so many series that are not forecast; all are in not_forecast.parquet."""
+"""The report shows so many series that are not forecast."""
 
 RANGE_HEADINGS = {"lo_80": "80 % range from", "hi_80": "to"}
 
