@@ -29,11 +29,12 @@ QUIET = (
 class Tab:
     """One tab of the browser."""
 
-    def __init__(self, call: Callable[..., dict[str, Any]]) -> None:
-        self._call = call
+    def __init__(self, call: Callable[..., dict[str, Any]], events: list[dict[str, Any]]) -> None:
+        self._call, self._events = call, events
 
-    def open(self, page: Path, width: int, *, height: int = 900, dark: bool = False) -> None:
-        """Load a file as a screen of that width shows it; return when it is laid out."""
+    def open(self, page: Path | str, width: int, *, height: int = 900, dark: bool = False) -> None:
+        """Load a file or an address as a screen of that width shows it; return when it is laid out."""
+        address = page if isinstance(page, str) else page.absolute().as_uri()
         phone = width < 600
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
@@ -41,12 +42,33 @@ class Tab:
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone},
         )
-        self._call("Page.navigate", url=page.absolute().as_uri())
+        self._call("Page.navigate", url=address)
+        while self.ask("location.href") != address:
+            time.sleep(0.02)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the page is laid out."""
         wait = "new Promise(done => {const poll = () => document.readyState === 'complete' "
         wait += "? requestAnimationFrame(() => setTimeout(done, 50)) : setTimeout(poll, 20); poll()})"
-        while self.ask("location.href") != page.absolute().as_uri():
-            time.sleep(0.02)
         self.ask(wait)
+
+    def listen(self) -> None:
+        """Keep what pages ask for and complain about from now on."""
+        for domain in ("Network", "Log", "Runtime"):
+            self._call(f"{domain}.enable")
+
+    def requests(self) -> list[str]:
+        """Addresses that pages have asked for."""
+        self.ask("0")  # reads what is waiting
+        sent = [each["params"] for each in self._events if each["method"] == "Network.requestWillBeSent"]
+        return [params["request"]["url"] for params in sent]
+
+    def complaints(self) -> list[Any]:
+        """Errors and warnings in the console, and errors that nothing has caught."""
+        self.ask("0")
+        kinds = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+        return [each["params"] for each in self._events if each["method"] in kinds]
 
     def ask(self, expression: str) -> Any:
         """Evaluate JavaScript in the page."""
@@ -72,7 +94,7 @@ def browser() -> Iterator[Tab]:
         try:
             port, path = _address(Path(profile) / "DevToolsActivePort")
             with connect(f"ws://127.0.0.1:{port}{path}", max_size=None) as socket:
-                yield Tab(_attached(socket))
+                yield Tab(*_attached(socket))
         finally:
             process.terminate()
             process.wait(20)
@@ -87,19 +109,19 @@ def _address(file: Path) -> tuple[str, str]:
     return port, path
 
 
-def _attached(socket: Any) -> Callable[..., dict[str, Any]]:
-    numbers = itertools.count(1)
+def _attached(socket: Any) -> tuple[Callable[..., dict[str, Any]], list[dict[str, Any]]]:
+    numbers, events = itertools.count(1), []
 
     def call(method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
         number = next(numbers)
         named = {"id": number, "method": method, "params": params}
         socket.send(json.dumps(named | ({"sessionId": session} if session else {})))
         while (answer := json.loads(socket.recv(timeout=60))).get("id") != number:
-            pass
+            events.append(answer)
         assert "error" not in answer, answer
         result: dict[str, Any] = answer["result"]
         return result
 
     target = call("Target.createTarget", url="about:blank")["targetId"]
     session = call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-    return lambda method, **params: call(method, session, **params)
+    return lambda method, **params: call(method, session, **params), events

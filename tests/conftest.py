@@ -33,8 +33,26 @@ sys.ps1 = ">>> "
 
 
 LONGEST_FIRST = (
-    *("spark", "finished", "service", "service alone", "tracking", "lifecycle", "refresh"),
-    *("bad input", "database", "retailers", "harbour", "alone", "storage", "corner", "network", "session"),
+    *("spark", "finished", "service", "service alone", "tracking", "lifecycle", "refresh", "weekly"),
+    *(
+        "airflow",
+        "airflow live",
+        "bad input",
+        "deliver",
+        "database",
+        "retailers",
+        "harbour",
+        "alone",
+        "storage",
+        "deploy",
+        "corner",
+        "tutorial",
+        "network",
+        "logs",
+        "retrain",
+        "evidently",
+        "session",
+    ),
     "acceptance",
 )
 """Groups of tests that share something costly; a long one that came last would keep one worker waiting."""

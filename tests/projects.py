@@ -154,3 +154,29 @@ def rewrite_csv(path: Path, change: Change) -> None:
         path.write_bytes(gzip.compress(text.encode()))
     else:
         path.write_text(text)
+
+
+def only_last_year(project: Project) -> None:
+    """Leave the method that repeats last year, and ask for the weeks after the last one."""
+    _only(project, "seasonal_naive", 3)
+
+
+def only_ridge(project: Project, folds: int) -> None:
+    """Leave ridge regression, and ask for the weeks after the last one."""
+    _only(project, "ridge", folds)
+
+
+def _only(project: Project, name: str, folds: int) -> None:
+    file = project.folder / "conf/base/parameters/turnover.yml"
+    parameters = yaml.safe_load(file.read_text())
+    turnover = parameters["turnover"]
+    methods = turnover["methods"]
+    declared = methods.get(name) or methods["blend"]["members"][name]
+    turnover["methods"] = {name: declared}
+    turnover["evaluation"]["baseline"] = name
+    turnover["backtest"] |= {"folds": folds, "stride_weeks": 8}
+    turnover["cold_start_backtest"] |= {"cutoffs": 1}
+    turnover["intervals"] |= {"stride_weeks": 8, "recent_weeks": 16, "season_years": 0}
+    file.write_text(yaml.safe_dump(parameters))
+    globals_ = {"turnover": {"files": {"forecast_index": None}}}
+    (project.folder / "conf/local/globals.yml").write_text(yaml.safe_dump(globals_))

@@ -6,6 +6,7 @@ import pandas as pd
 from sqlalchemy import Engine, select
 
 from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.changes import CAUSES
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS, QUANTILES
 from sales_forecast.storage import schema
 from sales_forecast.storage.publications import Publication
@@ -38,9 +39,18 @@ def sold(*turnover: float, store: Any = 1) -> pd.DataFrame:
     return pd.DataFrame({"store": store, "department": 88, "week": weeks, "turnover": turnover})
 
 
+def changes(refit: float = -30.0, new_weeks: float = 10.0, store: Any = 1, weeks: int = 2) -> pd.DataFrame:
+    """Weeks of department 88 of a store, from 100 each; the causes are a refit and new weeks."""
+    ahead = pd.date_range(WEEK, periods=weeks, freq="7D")
+    rows = pd.DataFrame({"store": store, "department": 88, "week": ahead, "before": 100.0})
+    rows = rows.assign(**dict.fromkeys(CAUSES, 0.0)).assign(refit=refit, new_weeks=new_weeks)
+    return rows.assign(after=100.0 + refit + new_weeks)
+
+
 def publication(first: float = 100.0, **changes: Any) -> Publication:
     """All that a run of the turnover domain publishes; ``first`` is the forecast of the first store."""
-    made_by = {"model_name": "blend", "model_version": "1", "run_id": "r1", "data_version": "d1"}
+    made_by = {"model_name": "blend", "model_version": "1", "run_id": "r1"}
+    made_by |= {"model_data_version": "d1", "data_version": "d1"}
     return Publication(
         **{
             "domain": "turnover",

@@ -63,7 +63,8 @@ GOOD = {
     Backtest: {**FORECAST, "cutoff": pd.Timestamp("2015-12-26"), "turnover": [5.0, -5.0], "crps": [4.0, 5.0]},
     Forecasts: {
         **{**FORECAST, **QUANTILES, "cold_start": [False, True]},
-        **{"model_version": "1", "run_id": "a run", "data_version": "some data"},
+        **{"model_version": "1", "run_id": "a run"},
+        **{"model_data_version": "some data", "data_version": "some data"},
     },
     ForecastsByLevel: {
         **{"level": ["total", "region"], "key": ["all", "north"], "department": ["all", "88"]},

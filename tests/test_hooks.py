@@ -77,12 +77,13 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path, monkeypatch) -> Shop:
+def shop(tmp_path, tmp_path_factory, monkeypatch) -> Shop:
     """A shop whose temporary files can be counted."""
     folder, temporary = tmp_path / "data", tmp_path / "temporary"
     folder.mkdir()
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.chdir(tmp_path_factory.mktemp("project"))  # where the lock of a run is
     return Shop(folder, temporary)
 
 
@@ -464,6 +465,15 @@ def test_the_code_is_named_by_its_commit_and_whether_files_differ_from_it(tmp_pa
     dirty = code_version(tmp_path)
     assert dirty["git_dirty"] == "true"
     assert dirty["requirements_lock"] != clean["requirements_lock"]
+
+
+def test_in_an_image_its_environment_names_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("COMMIT", "c0ffee"), ("DIRTY", "false"), ("LOCK", "abc")):
+        monkeypatch.setenv(f"SALES_FORECAST_{name}", value)
+    expected = {"git_commit": "c0ffee", "git_dirty": "false", "requirements_lock": "abc"}
+    assert code_version(tmp_path) == expected
+    (tmp_path / "requirements.lock").write_text("pandas==2.3.3")
+    assert code_version(tmp_path)["requirements_lock"] != "abc"
 
 
 def test_a_file_is_always_there_and_a_closed_port_never() -> None:

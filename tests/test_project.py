@@ -63,7 +63,16 @@ def test_every_wanted_week_gets_one_forecast(finished: Project) -> None:
     assert len(forecasts) == len(wanted)
     assert set(forecasts.columns) == {
         *("store", "department", "week", "horizon", "forecast", "method", "cold_start"),
-        *("lo_80", "hi_80", "lo_95", "hi_95", "model_version", "run_id", "data_version"),
+        *(
+            "lo_80",
+            "hi_80",
+            "lo_95",
+            "hi_95",
+            "model_version",
+            "run_id",
+            "model_data_version",
+            "data_version",
+        ),
         *(f"q{percent:02d}" for percent in range(5, 100, 5)),
     }
     assert (forecasts["forecast"] >= 0).all()
@@ -144,7 +153,8 @@ def test_a_run_shows_its_stages_and_writes_down_the_rest(finished: Project) -> N
     shown = (finished.folder / "run.log").read_text()
     for stage in STAGES:
         for domain in ("turnover", "marketing"):
-            assert re.search(rf"/12  {domain} {stage} +\d+ nodes +[\d.]+ s$", shown, flags=re.M)
+            assert re.search(rf"/13  {domain} {stage} +\d+ nodes +[\d.]+ s$", shown, flags=re.M)
+    assert re.search(r"/13  turnover monitoring +\d+ nodes +[\d.]+ s$", shown, flags=re.M)
     assert len(shown.splitlines()) <= 45
     for noise in ("Loading data from", "Warning", "Kedro project", "mlflow.store.db", "alembic"):
         assert noise not in shown

@@ -8,8 +8,10 @@ from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
 from projects import Project, copy_finished
+from sales_forecast.deliveries.recorded import Recorded
 from sales_forecast.registry.store import Registry
 from sales_forecast.storage.queries import newest_run
+from sales_forecast.storage.scores import rates
 
 pytestmark = pytest.mark.xdist_group("refresh")
 
@@ -68,14 +70,23 @@ def test_a_good_week_is_learned_from_and_published(project: Project) -> None:
     assert state(project)[:2] == refreshed[:2], "the same files again change nothing"
 
 
+def test_the_week_that_came_is_scored_and_told_in_the_report(project: Project) -> None:
+    """Every series has sold 1.05 times its forecast, see the test before."""
+    scored = Recorded(f"sqlite:///{project.folder}/sales_forecast.db").accuracy("default")
+    assert scored["horizon"].tolist() == [1]
+    assert rates(scored)["wape"].tolist() == pytest.approx([0.05 / 1.05], abs=1e-4)
+    report = project.path("08_reporting/report.html").read_text()
+    assert "a single store and department&#39;s week was wrong by <strong>4.8%</strong>" in report
+
+
 def test_a_week_of_zeros_changes_nothing(project: Project) -> None:
     before, sales, wanted = state(project), project.path(SALES), project.path(WANTED)
     delivered = sales.read_bytes(), wanted.read_bytes()
     deliver(project, 0.0)
     code, output = project.run("--pipelines", "refresh")
     assert code != 0
-    assert "the new weeks are held" in output
-    assert "times what was expected of it" in output
+    assert " is held, and what serves goes on as it was" in output
+    assert "times what was forecast (turnover.delivery.department_within_times: 3)" in output
     assert state(project) == before
     sales.write_bytes(delivered[0])
     wanted.write_bytes(delivered[1])
@@ -86,5 +97,5 @@ def test_an_older_delivery_changes_nothing(project: Project) -> None:
     sales[sales["day_id"] < sales["day_id"].max()].to_csv(project.path(SALES), index=False)
     code, output = project.run("--pipelines", "refresh")
     assert code != 0
-    assert "this is an older delivery" in output
+    assert "is known: an older delivery, whose forecasts would be older ones" in output
     assert state(project) == before

@@ -45,7 +45,7 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 def assert_holds_the_files(engine: Engine, project: Project) -> None:
     outputs = project.path("07_model_output/turnover")
-    stamp = ["model_version", "run_id", "data_version"]
+    stamp = ["model_version", "run_id", "model_data_version", "data_version"]
     forecasts = pd.read_parquet(outputs / "forecasts.parquet")
     attributions = pd.read_parquet(outputs / "attributions.parquet")
     levels = pd.read_parquet(outputs / "forecasts_by_level.parquet")

@@ -1,22 +1,28 @@
 """Where runs are tracked: in a file, on a real server over a real PostgreSQL, or nowhere and said so."""
 
 import os
+import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from projects import Project
 from sales_forecast.registry.store import Registry
+from sales_forecast.unfinished_runs import end_killed_runs
 from servers import free_port, serving
 
 pytestmark = pytest.mark.xdist_group("tracking")
 
 MARKETING = ("--namespaces", "marketing")
+FIRST_STAGE = (*MARKETING, "--pipelines", "data_processing")
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +125,72 @@ def test_two_runs_in_one_process_are_two_runs(new_project: Project, monkeypatch:
     assert [run.info.status for run in found] == ["FINISHED", "FINISHED"]
     assert {run.data.tags["process.pid"] for run in found} == {str(os.getpid())}
     assert found[0].data.params == found[1].data.params
+
+
+def test_data_is_processed_where_mlflow_is_not_installed(new_project: Project, tmp_path: Path) -> None:
+    libraries = tmp_path / "libraries"  # all but those
+    libraries.mkdir()
+    for installed in Path(sysconfig.get_path("purelib")).iterdir():
+        if "mlflow" not in installed.name and installed.suffix != ".pth":
+            (libraries / installed.name).symlink_to(installed)
+    paths = os.pathsep.join([str(new_project.folder / "src"), str(libraries)])
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "kedro", "run", "--pipelines", "data_processing"],
+        cwd=new_project.folder,
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "MLflow is not installed: this run is not tracked." in done.stdout
+    assert (new_project.path("03_primary/turnover/panel.parquet")).exists()
+    assert not (new_project.folder / "mlflow.db").exists()
+
+
+def runs_of(project: Project) -> list[Run]:
+    """All tracked runs, the first one first."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{project.folder}/mlflow.db")
+    return list(client.search_runs(["1"], order_by=["attributes.start_time"]))
+
+
+def test_commands_that_name_a_run_share_it_until_it_is_ended(
+    new_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SALES_FORECAST_DATABASE_URL", raising=False)
+    begun = new_project.command("runs", "begin", "a Monday")
+    assert begun.exit_code == 0, begun.output
+    run_id = begun.output.split()[-1]
+    client = MlflowClient(tracking_uri=f"sqlite:///{new_project.folder}/mlflow.db")
+    assert end_killed_runs(client, "1") == [], "the process that began it is gone, but others go on with it"
+    for stage in ("data_processing", "eda_reporting"):
+        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)  # MLflow takes it away
+        monkeypatch.setenv("MLFLOW_RUN_NAME", "a Monday")
+        code, output = new_project.run(*MARKETING, "--pipelines", stage)
+        assert code == 0, output
+    (shared,) = runs_of(new_project)
+    assert (shared.info.run_id, shared.info.run_name) == (run_id, "a Monday")
+    assert shared.data.params["marketing.split.seed"] == "42"
+    assert "data_version.marketing" in shared.data.tags
+    ended = new_project.command("runs", "end", run_id, "failed")
+    assert ended.exit_code == 0, ended.output
+    assert [run.info.status for run in runs_of(new_project)] == ["FAILED"]
+
+
+def test_a_run_is_not_gone_on_with_under_other_parameters(
+    new_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SALES_FORECAST_DATABASE_URL", raising=False)
+    assert new_project.run(*FIRST_STAGE)[0] == 0
+    (first,) = runs_of(new_project)
+    monkeypatch.setenv("MLFLOW_RUN_ID", first.info.run_id)
+    code, output = new_project.run(*FIRST_STAGE, "--params", "marketing.split.seed=7")
+    assert code == 1
+    assert f"MLFLOW_RUN_ID: run {first.info.run_id} has marketing.split.seed = 42, now it is 7" in output
+    assert [run.info.status for run in runs_of(new_project)] == ["FINISHED"]
+
+
+def test_what_is_no_run_is_said(new_project: Project) -> None:
+    ended = new_project.command("runs", "end", "0" * 32, "finished")
+    assert ended.exit_code == 1
+    assert f"there is no run {'0' * 32}" in ended.output

@@ -4,20 +4,47 @@ import logging
 
 import typer
 
+from sales_forecast.memory import limit_heaps
 from sales_forecast.pipelines.cache_cli import cache
+from sales_forecast.pipelines.changes_cli import changes
+from sales_forecast.pipelines.deliveries_cli import deliver, deliveries
+from sales_forecast.pipelines.exceptions_cli import exceptions
+from sales_forecast.pipelines.ledger_cli import ledger
+from sales_forecast.pipelines.monitor_cli import monitor
+from sales_forecast.pipelines.retention_cli import retention
+from sales_forecast.pipelines.retrain_cli import retrain
 from sales_forecast.registry.cli import models
+from sales_forecast.registry.runs_cli import runs
 from sales_forecast.service.cli import ab, serve
 from sales_forecast.storage.cli import audit, keys
 
 app = typer.Typer(no_args_is_help=True, help="Serve forecasts, and look after models, keys and the record.")
 app.command()(serve)
-for group, name in ((models, "models"), (keys, "keys"), (audit, "audit"), (ab, "ab"), (cache, "cache")):
+app.command()(deliver)
+app.command()(retention)
+app.command()(changes)
+app.command()(exceptions)
+app.command()(retrain)
+app.command()(monitor)
+GROUPS = {
+    "deliveries": deliveries,
+    "ledger": ledger,
+    "models": models,
+    "runs": runs,
+    "keys": keys,
+    "audit": audit,
+    "ab": ab,
+    "cache": cache,
+}
+for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 
 
 @app.callback()
 def main() -> None:
     """Run pipelines, serve forecasts, and look after models, keys and the record of answers."""
+    limit_heaps()
+    logging.captureWarnings(True)  # what libraries warn of is for the log
 
 
 @app.command(

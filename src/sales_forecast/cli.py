@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+import typer
 from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError
@@ -22,6 +23,11 @@ from sales_forecast.run_logs import log_as_configured_in
 from sales_forecast.run_options import check_run_options
 
 logger = logging.getLogger(__name__)
+
+failures = logging.getLogger("sales_forecast.failures")
+"""For the files only, with the traceback: on the screen an error is one message."""
+failures.addHandler(logging.NullHandler())
+failures.propagate = False
 
 EXPECTED = (
     InputError,
@@ -51,21 +57,33 @@ def message_of(error: BaseException) -> str:
 
 
 @contextmanager
-def _one_message() -> Iterator[None]:
+def one_message() -> Iterator[None]:
     """Turn errors that a user can mend into one message."""
     try:
         yield
     except KedroCliError as error:  # which shows itself with the traceback of nothing
         raise click.UsageError(error.message) from error
     except EXPECTED as error:
-        logger.debug("Stopped by", exc_info=error)
+        failures.error("%s", message_of(error), exc_info=error)
         raise click.ClickException(message_of(error)) from error
     except Exception as error:
+        failures.error("%s", error, exc_info=error)
         if not type(error).__module__.startswith("mlflow."):  # whose import takes longer than the rest
             raise
         raise click.ClickException(
             f"the tracking server failed while the run was under way: {error}"
         ) from error
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Print an error that a user can mend as one message, for commands of ``sales-forecast``; exit code 1."""
+    try:
+        with one_message():
+            yield
+    except click.ClickException as error:
+        typer.echo(f"Error: {error.message}", err=True)
+        raise typer.Exit(1) from error
 
 
 class RunCommand(click.Command):
@@ -75,7 +93,7 @@ class RunCommand(click.Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Read the options."""
-        with _one_message():
+        with one_message():
             try:
                 return super().make_context(info_name, args, parent, **extra)
             except KeyError as error:
@@ -86,7 +104,7 @@ class RunCommand(click.Command):
         if source := ctx.params.get("conf_source"):
             log_as_configured_in(source)
         logging.captureWarnings(True)
-        with _one_message():
+        with one_message():
             check_run_options(ctx.params)
             logger.info("Checking the input ...")
             return super().invoke(ctx)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from kedro.config import OmegaConfigLoader
 
 from sales_forecast.errors import InputError
+from sales_forecast.project_root import project_root
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
 
 
 def load_configuration(env: str) -> OmegaConfigLoader:
@@ -20,9 +26,8 @@ def load_configuration(env: str) -> OmegaConfigLoader:
     """
     logging.disable(logging.INFO)  # Kedro tells how it logs
     from kedro.framework.project import configure_project
-    from kedro.utils import find_kedro_project
 
-    project = find_kedro_project(Path.cwd()) or Path.cwd()
+    project = Path(project_root())
     if not (project / "conf" / "base").is_dir():
         raise InputError("there is no project here, and no conf folder; go there first")
     configure_project("sales_forecast")
@@ -35,3 +40,30 @@ def load_configuration(env: str) -> OmegaConfigLoader:
     loader = OmegaConfigLoader(str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
     refuse_old_names(loader)
     return loader
+
+
+def open_project(
+    env: str, raw_folder: Path, params: Mapping[str, Any] | None = None
+) -> tuple[DataCatalog, Mapping[str, Any]]:
+    """Open the project around the working directory as a run would.
+
+    Args:
+        env: Folder in ``conf/``.
+        raw_folder: Where the raw files are.
+        params: Further parameters, as nested groups.
+
+    Returns:
+        The catalog, and ``globals.yml``.
+
+    Raises:
+        InputError: This is no project, or its tracking server does not answer.
+    """
+    load_configuration(env)  # says what is wrong in one sentence
+    logging.disable(logging.INFO)  # Kedro tells how it logs
+    from kedro.framework.session import KedroSession
+
+    given = {**(params or {}), "raw_folder": raw_folder.resolve().as_posix()}
+    session = KedroSession.create(project_root(), env=env, runtime_params=given)
+    context = session.load_context()
+    logging.disable(logging.NOTSET)
+    return cast("DataCatalog", context.catalog), context.config_loader["globals"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node, Pipeline
 from rich.console import Console
 from rich.style import Style
@@ -20,12 +23,27 @@ from rich.text import Text
 from sales_forecast.atomic import WholeSaves
 from sales_forecast.errors import InputError
 from sales_forecast.input_checks import CHECKED_FIRST, check_inputs, forget_kept
+from sales_forecast.published_files import (
+    begin_publishing,
+    bring_back_unpublished,
+    end_publishing,
+    keep_published_files,
+)
+from sales_forecast.run_lock import RunLock
 from sales_forecast.tracking import load_metrics
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["CHECKED_FIRST", "ProjectHooks", "SaveHooks", "check_inputs"]
 
 READ_ELSEWHERE = {"raw_folder", "horizon_weeks", "retailer", "mlflow.required"}
 """Parameters that no node reads, but the catalog or the tracking."""
+
+
+def params_that_are_read() -> set[str]:
+    """Name the parameters that a node, the catalog or the tracking reads, with dots between."""
+    inputs = {name for each in pipelines.values() for name in each.inputs()}
+    return {name.removeprefix("params:") for name in inputs if name.startswith("params:")} | READ_ELSEWHERE
 
 
 def check_runtime_params(given: dict[str, Any], known: set[str]) -> None:
@@ -75,6 +93,41 @@ def check_load_versions(wanted: Mapping[str, str], pipeline: Pipeline, catalog: 
             raise InputError(f"--load-versions: no node of this run loads '{name}'.")
 
 
+def receive_delivery(made: Mapping[str, Any], catalog: DataCatalog) -> None:
+    """Record the delivery that a run has read, and stop if it is held.
+
+    Args:
+        made: What the checking nodes have made, by the names of their outputs.
+        catalog: Where the datasets are declared.
+
+    Raises:
+        InputError: The delivery is held.
+    """
+    for name, value in made.items():
+        if record := getattr(catalog.get(name), "record", None):
+            record(value)
+            value.stop_if_held()
+
+
+def receive_refused(pipeline: Pipeline, catalog: DataCatalog, node: Node, error: InputError) -> None:
+    """Record the delivery that a run cannot read, as the command ``deliver`` does.
+
+    Args:
+        pipeline: What is run; if it receives no delivery of turnover, nothing is recorded.
+        catalog: Where the datasets are declared.
+        node: The one that stops the run; campaigns are no delivery.
+        error: Why.
+    """
+    from sales_forecast.deliveries.refused import DELIVERY, record_refused  # imports pandera
+
+    if DELIVERY not in pipeline.all_outputs() or "turnover" not in node.tags:
+        return
+    try:
+        record_refused(error, catalog)
+    except (InputError, DatasetError) as unrecorded:  # the run says what is wrong with the files
+        logger.warning("It could not be recorded that this delivery is refused: %s", unrecorded)
+
+
 class SaveHooks:
     """Outputs are written whole. Kedro calls these by name."""
 
@@ -105,6 +158,9 @@ class SaveHooks:
 class ProjectHooks:
     """Kedro calls these by name."""
 
+    def __init__(self) -> None:
+        self._lock = RunLock()
+
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
@@ -112,14 +168,21 @@ class ProjectHooks:
         """Stop before anything is written, or tracked, if an input is bad or the database does not answer."""
         gc.freeze()  # what was imported need not be looked at again
         if given := run_params.get("runtime_params"):
-            inputs = {name for each in pipelines.values() for name in each.inputs()}
-            read = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
-            check_runtime_params(given, read | READ_ELSEWHERE)
+            check_runtime_params(given, params_that_are_read())
         check_load_versions(run_params.get("load_versions") or {}, pipeline, catalog)
-        check_inputs(pipeline, catalog)
+        self._lock.wait()
+        try:
+            bring_back_unpublished(catalog)
+            refused = partial(receive_refused, pipeline, catalog)
+            receive_delivery(check_inputs(pipeline, catalog, refused), catalog)
+        except BaseException:
+            self._lock.release()
+            forget_kept(pipeline.nodes)
+            raise
         for name in sorted(pipeline.all_outputs()):
             if make_ready := getattr(catalog.get(name), "make_ready", None):
                 make_ready()
+        begin_publishing(pipeline, catalog)
 
     @hook_impl
     def before_node_run(self) -> None:
@@ -136,8 +199,11 @@ class ProjectHooks:
         forget_kept([node])
 
     @hook_impl
-    def on_pipeline_error(self, pipeline: Pipeline) -> None:
-        """Keep nothing of nodes that the run has not come to."""
+    def on_pipeline_error(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Keep nothing of nodes that the run has not come to, and no files of what is not published."""
+        with suppress(InputError, OSError):  # then the next run brings them back
+            bring_back_unpublished(catalog)
+        self._lock.release()
         forget_kept(pipeline.nodes)
 
     @hook_impl
@@ -145,6 +211,9 @@ class ProjectHooks:
         """End with a short table of what this run measured."""
         gc.unfreeze()
         forget_kept(pipeline.nodes)
+        keep_published_files(pipeline, catalog)
+        end_publishing()
+        self._lock.release()
         summarise(load_metrics(pipeline, catalog), _report(pipeline, catalog))
 
 

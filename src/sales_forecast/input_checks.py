@@ -38,28 +38,47 @@ class _Kept:
         return self._results[0]
 
 
-def check_inputs(pipeline: Pipeline, catalog: DataCatalog) -> None:
+def check_inputs(
+    pipeline: Pipeline,
+    catalog: DataCatalog,
+    refused: Callable[[Node, InputError], object] = lambda node, error: None,
+) -> dict[str, Any]:
     """Run the checking nodes in memory, so that bad input stops the run before any output changes.
 
     The run itself calls them again, which then give the tables they have made here. Turnover comes first:
     its series tell whose files these are, and campaigns, which have no keys, belong to the same retailer.
 
+    Args:
+        pipeline: What is run.
+        catalog: Where the datasets are declared.
+        refused: Is told which node has found an error, before it is raised.
+
+    Returns:
+        What the nodes have made, by the names of their outputs.
+
     Raises:
         InputError: A raw file cannot be read or breaks its contract, or parameters cannot work together.
     """
     tables: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     checking = pipeline.only_nodes_with_tags(CHECKED_FIRST).nodes
     try:
         for node in sorted(checking, key=lambda node: "turnover" not in node.tags):
-            tables |= {name: _load(name, catalog) for name in node.inputs if name not in tables}
-            node.func = _Kept(node.func)
-            made = node.run({name: tables[name] for name in node.inputs})
+            try:
+                tables |= {name: _load(name, catalog) for name in node.inputs if name not in tables}
+                node.func = _Kept(node.func)
+                made = node.run({name: tables[name] for name in node.inputs})
+            except InputError as error:
+                refused(node, error)
+                raise
             if not any(name.endswith(RETAILER) for name in tables):
                 _tell_retailer(made, pipeline, catalog)
             tables |= made
+            results |= made
     except Exception:
         forget_kept(pipeline.nodes)
         raise
+    return results
 
 
 def _tell_retailer(made: Mapping[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -94,30 +113,33 @@ def forget_kept(nodes: Iterable[Node]) -> None:
 def _load(name: str, catalog: DataCatalog) -> Any:
     try:
         return catalog.load(name)
-    except DataValidationError:
-        raise
-    except DatasetError as error:
+    except (DataValidationError, DatasetError) as error:
         causes = list(_causes(error))
         for said in causes:
             if isinstance(said, InputError):
                 raise said from error
+        if isinstance(error, DataValidationError):
+            raise
         cause = causes[-1]
         source = catalog.config_resolver.resolve_pattern(name)
         path = source.get("filepath", name)
-        from sales_forecast.contracts.headers import why_unreadable  # pandera: only when it is needed
+        from sales_forecast.contracts import DataContractError  # pandera: only when it is needed
+        from sales_forecast.contracts.headers import why_unreadable
 
         reading = f"{name.split('.', maxsplit=1)[0]}.read_csv"
         if ".raw_" in name and (reason := why_unreadable(cause, path, source.get("load_args", {}), reading)):
-            raise InputError(f"{path}: {reason}") from error
+            raise DataContractError(f"{path}: {reason}") from error
         remedy = "Save it as a CSV file in UTF-8, complete, and compressed if its name ends in .gz."
-        if isinstance(cause, FileNotFoundError) or "PATH_NOT_FOUND" in str(cause):
+        missing = isinstance(cause, FileNotFoundError) or "PATH_NOT_FOUND" in str(cause)
+        if missing:
             remedy = (
                 "Put the file there, or say where your files are: kedro run --params raw_folder=FOLDER, "
                 "or raw_folder in globals.yml of your environment (conf/local/ without --env)."
                 if ".raw_" in name
                 else "Run the stages before this one first, or everything: kedro run."
             )
-        raise InputError(f"{path} cannot be read: {cause}. {remedy}") from error
+        kind = DataContractError if ".raw_" in name and not missing else InputError
+        raise kind(f"{path} cannot be read: {cause}. {remedy}") from error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

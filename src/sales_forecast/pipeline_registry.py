@@ -8,6 +8,7 @@ from sales_forecast.pipelines import (
     evaluation,
     inference,
     modelling,
+    monitoring,
     refresh,
     registration,
     tuning,
@@ -26,6 +27,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "evaluation": evaluation.create_pipeline(),
         "registration": registration.create_pipeline(),
         "inference": inference.create_pipeline(),
+        "monitoring": monitoring.create_pipeline(),
     }
     default = sum(stages.values(), Pipeline([]))
     others = {"refresh": refresh.create_pipeline(), "tuning": tuning.create_pipeline()}

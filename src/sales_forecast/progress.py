@@ -48,6 +48,7 @@ class ProgressHooks:
             logger.info(
                 "%2d/%d  %-28s %2d nodes %6.1f s",
                 *(self._done, len(self._nodes), stage, self._nodes[stage], self._seconds[stage]),
+                extra={"event.duration": int(self._seconds[stage] * 1e9)},
             )
 
 

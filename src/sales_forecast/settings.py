@@ -4,13 +4,11 @@ import os
 import warnings
 from typing import Any
 
-from omegaconf.resolvers import oc
-
 from sales_forecast.hooks import ProjectHooks, SaveHooks
 from sales_forecast.progress import ProgressHooks
-from sales_forecast.project_root import project_root
 from sales_forecast.renamed import RenamedHooks
-from sales_forecast.run_logs import make_log_folders
+from sales_forecast.resolvers import RESOLVERS
+from sales_forecast.run_logs import LogHooks, prepare_log_files
 from sales_forecast.spark import SparkHooks
 from sales_forecast.tracking import TrackingHooks
 
@@ -26,7 +24,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 # Of a few small files.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-make_log_folders()
+prepare_log_files()
 
 # MLflow would write to the screen past conf/logging.yml.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
@@ -38,6 +36,7 @@ HOOKS = (
     TrackingHooks(),
     ProgressHooks(),
     RenamedHooks(),
+    LogHooks(),
 )  # the last one is called first
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {
@@ -45,5 +44,5 @@ CONFIG_LOADER_ARGS: dict[str, Any] = {
     "default_run_env": "local",
     "config_patterns": {"spark": ["spark*"], "mlflow": ["mlflow*"], "service": ["service*"]},
     "merge_strategy": {"parameters": "soft", "globals": "soft", "service": "soft"},
-    "custom_resolvers": {"project_root": project_root, "oc.env": oc.env},
+    "custom_resolvers": RESOLVERS,
 }

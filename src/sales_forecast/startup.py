@@ -1,4 +1,4 @@
-"""Runs first in every ``kedro`` command: finds the programs beside this Python, and keeps MLflow out.
+"""Runs first in every ``kedro`` command: limits memory, finds programs beside this Python, keeps MLflow out.
 
 ``kedro ipython`` and ``kedro mlflow ui`` start ``ipython`` and ``mlflow`` by name. Without an active virtual
 environment these are those of another Python, or there are none.
@@ -14,10 +14,12 @@ import sys
 from pathlib import Path
 
 from sales_forecast.compat import load_mlflow_later
+from sales_forecast.memory import limit_heaps
 
 
 def prepare() -> None:
     """Kedro calls this by its entry point, ``kedro.init``."""
+    limit_heaps()
     find_own_programs()
     load_mlflow_later()
 

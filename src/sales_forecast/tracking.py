@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +19,28 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from sales_forecast.artifacts import layer_of, log_files
+from sales_forecast.ecs import process_fields
 from sales_forecast.errors import InputError
 from sales_forecast.unfinished_runs import end_killed_runs, this_process
 
 if TYPE_CHECKING:
     import pandas as pd
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 logger = logging.getLogger(__name__)
 
 SECONDS_TO_ANSWER = 5
+
+OF_THE_IMAGE = {
+    "git_commit": "SALES_FORECAST_COMMIT",
+    "git_dirty": "SALES_FORECAST_DIRTY",
+    "requirements_lock": "SALES_FORECAST_LOCK",
+}
+"""Tag -> environment variable that deploy/images/Dockerfile sets."""
+
+SHARED_RUN = "MLFLOW_RUN_ID"
+"""Environment variable by which MLflow goes on with a run that was begun before."""
 
 _run: dict[str, str | None] = {"id": None}
 """The tracked run of this process; MLflow itself knows it in one thread only."""
@@ -69,7 +84,10 @@ def load_metrics(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, Any]:
 
 
 def code_version(project: Path) -> dict[str, str]:
-    """Commit, whether files differ from it, and a hash of the pinned libraries, as tags."""
+    """Commit, whether files differ from it, and a hash of the pinned libraries, as tags.
+
+    An image has neither a repository nor the lock file: there its environment says it.
+    """
 
     def git(*arguments: str) -> str | None:
         command = ["git", "-C", str(project), *arguments]
@@ -86,7 +104,7 @@ def code_version(project: Path) -> dict[str, str]:
     lock = project / "requirements.lock"
     if lock.exists():
         tags["requirements_lock"] = hashlib.sha256(lock.read_bytes()).hexdigest()
-    return tags
+    return {tag: os.environ[name] for tag, name in OF_THE_IMAGE.items() if name in os.environ} | tags
 
 
 def does_not_answer(uri: str) -> str | None:
@@ -107,6 +125,42 @@ def does_not_answer(uri: str) -> str | None:
         return None if error.code in {401, 403} else str(error.reason)
     except (OSError, HTTPException) as error:
         return str(getattr(error, "reason", error))
+
+
+def find_run(client: MlflowClient, run_id: str) -> Run:
+    """A tracked run by its id.
+
+    Raises:
+        InputError: There is no such run.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        raise InputError(f"there is no run {run_id}: {error.message}") from error
+
+
+def _check_shared_run(uri: str, parameters: dict[str, Any]) -> None:
+    """See that this process may go on with the run that several commands share.
+
+    Raises:
+        InputError: There is no such run, or it has other parameters.
+    """
+    shared = os.environ.get(SHARED_RUN)
+    if not shared:
+        return
+    from mlflow import MlflowClient
+    from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
+
+    known = find_run(MlflowClient(tracking_uri=uri), shared).data.params
+    for name, value in flatten(parameters):
+        now = str(value)[:MAX_PARAM_VAL_LENGTH]
+        if known.get(name, now) != now:
+            raise InputError(
+                f"{SHARED_RUN}: run {shared} has {name} = {known[name]}, now it is {now}: "
+                "begin another one (sales-forecast runs begin), as one run has one set of parameters"
+            )
 
 
 def _end_interrupted_run() -> None:
@@ -132,16 +186,22 @@ class TrackingHooks:
         """Take the parameters as written, and see that the tracking server is there before anything is done.
 
         Raises:
-            InputError: It does not answer, and ``mlflow.required`` is true.
+            InputError: It does not answer, and ``mlflow.required`` is true; or the run that was begun before
+                cannot be gone on with.
         """
         self._project = Path(context.project_path)
         self._parameters = context.config_loader["parameters"]
         _end_interrupted_run()
         _run.update(id=None)
         _run.pop("off", None)
+        if find_spec("mlflow") is None:
+            _run["off"] = "MLflow is not installed"
+            logger.info("MLflow is not installed: this run is not tracked.")
+            return
         uri = context.config_loader["mlflow"]["server"]["mlflow_tracking_uri"]
         reason = does_not_answer(uri)
         if reason is None:
+            _check_shared_run(uri, self._parameters)
             return
         if self._parameters.get("mlflow", {}).get("required", True):
             raise InputError(
@@ -163,12 +223,14 @@ class TrackingHooks:
     @hook_impl(trylast=True)
     def before_pipeline_run(self) -> None:
         """Log every parameter under its YAML path, once kedro-mlflow has begun a run."""
+        if is_off():
+            return
         import mlflow
 
         run = mlflow.active_run()
         if run is None:
             return
-        _run["id"] = run.info.run_id
+        _run["id"] = process_fields["labels.run_id"] = run.info.run_id
         mlflow.set_tags(this_process())
         end_killed_runs(mlflow.MlflowClient(), run.info.experiment_id)
         mlflow.log_params(dict(flatten(self._parameters)))
@@ -177,6 +239,8 @@ class TrackingHooks:
     @hook_impl(tryfirst=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Log metrics, charts, answers and the report before kedro-mlflow ends the run."""
+        if is_off():
+            return
         import mlflow
 
         if mlflow.active_run() is None:  # tracking is switched off
@@ -191,7 +255,7 @@ class TrackingHooks:
             _log_parts(catalog.load("turnover.scores"))
         if "turnover.backtest" in pipeline.all_outputs():
             log_files(["turnover.backtest"], catalog)
-        made = pipelines["__default__"].all_outputs()
+        made = pipelines["__default__"].all_outputs() | pipeline.all_outputs()
         for name in sorted(name for name in made if name.endswith(".data_version") and catalog.exists(name)):
             domain = name.removesuffix(".data_version")
             log_files([name], catalog, f"data/{domain}")

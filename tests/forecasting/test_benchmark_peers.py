@@ -239,7 +239,8 @@ def measured() -> pd.DataFrame:
     )
     ours = rows.assign(method="blend", forecast=110.0)
     theirs = rows.assign(method="autogluon", forecast=[105.0, 105.0, 105.0, 190.0])
-    return pd.concat([ours, theirs], ignore_index=True).assign(store=1, horizon=1)
+    both = pd.concat([ours, theirs], ignore_index=True).assign(store=1, horizon=1)
+    return both.assign(week=both["cutoff"] + pd.Timedelta(weeks=1))
 
 
 WINDOWS = {"A": "2016-10-01", "B": "2017-08-05"}
@@ -273,12 +274,16 @@ def test_measured_peers_have_a_section_and_others_none(measured, tmp_path, monke
             tmp_path / f"shown.{name}.parquet"
         )
     with_intervals[with_intervals["method"] == "blend"].to_parquet(tmp_path / "intervals.blend.parquet")
-    (tmp_path / "shown.autogluon.json").write_text("{}")
+    for name in ("blend", "autogluon"):
+        cost = {"seconds": {"2017-08-05": 4.0}, "memory": 1.25}
+        (tmp_path / f"shown.{name}.json").write_text(json.dumps(cost))
     keep_measured(tmp_path, wanted)
     assert list(wanted["methods"]) == ["blend", "autogluon"]
     write_peers(tmp_path, wanted)
     text = page.read_text()
     assert "`autogluon`: window A" in text
+    assert re.search(r"\| autogluon \| [0-9.]+ .*\| 4\.0 \| 1\.25 \|", text)
+    assert re.search(r"\| autogluon \| [+-]0\.\d{3} \| [+-]", text), "with an interval"
     assert "| autogluon | 4 | 1.000 | 0.300 |" in text
     assert "| A | TFT 1.00 |" in text
     assert "{{" not in text

@@ -1,10 +1,13 @@
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+import uvicorn
 
 from projects import Project, copy_finished
 from sales_forecast.storage.database import open_database
-from services import Shop, fill, opened
+from servers import free_port
+from services import Shop, fill, opened, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,17 @@ def shop(
     """The service on either database, with nothing but the sample's forecasts."""
     with opened(shop_project, new_database(request.param)) as open_shop:
         yield open_shop
+
+
+@pytest.fixture(scope="session")
+def address(shop: Shop) -> Iterator[str]:
+    """Where the same service answers behind a real socket."""
+    assert shop.app is not None
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(shop.app, port=port, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from sqlalchemy import update
 
-from publications import publication
+from publications import changes, publication
 from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.changes import CAUSES
+from sales_forecast.service.schemas.changes import Causes
 from sales_forecast.service.schemas.responses import Explanation
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import writing
@@ -128,6 +130,34 @@ def test_as_of_returns_what_was_known_then(shop: Shop) -> None:
     assert before.status_code == 404
     assert before.json()["errors"][0]["field"] == "query.as_of"
     assert len(whole(shop, "/v1/turnover/forecasts")) == len(shop.output("turnover/forecasts"))
+
+
+def test_why_forecasts_changed_is_stored_with_them(shop: Shop) -> None:
+    then = datetime(2017, 10, 3, 6, tzinfo=UTC)
+    rows = pd.concat([changes(), changes(refit=0.1 + 0.2, store=2)])
+    publish(shop.engine, publication(124.25, weekly_turnover=None, changes=rows), then)
+    asked = {"as_of": "2017-10-03T06:00:00Z", "store": "2", "department": "88"}
+    answer = shop.get("/v1/turnover/changes", limit=1, **asked)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["total"], body["next_offset"], body["cutoff"]) == (2, 1, None)
+    (change,) = body["changes"]
+    causes = change.pop("causes")
+    labels = {"store": "2", "department": "88", "week": "2017-10-07"}
+    assert change == labels | {"before": 100.0, "after": 100.0 + (0.1 + 0.2) + 10.0}
+    assert causes == dict.fromkeys(CAUSES, 0.0) | {"refit": 0.1 + 0.2, "new_weeks": 10.0}
+    assert set(causes) == set(Causes.model_fields)
+    (record,) = shop.audited(body["request_id"])
+    assert (record["endpoint"], record["output"]["rows"]) == ("/v1/turnover/changes", 1)
+    gone = shop.get("/v1/turnover/changes", **asked | {"store": "77"})
+    assert gone.status_code == 404
+    assert "no change of a forecast is stored for store '77'" in gone.text
+
+
+def test_a_first_publication_has_no_changes(shop: Shop) -> None:
+    answer = shop.get("/v1/turnover/changes")
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["total"], answer.json()["changes"]) == (0, [])
 
 
 # --- quantiles ---------------------------------------------------------------------------------------
@@ -357,7 +387,7 @@ def test_the_documentation_says_what_each_route_does(shop: Shop) -> None:
         path: operation["summary"] for path, methods in paths.items() for operation in methods.values()
     }
     assert summaries["/health"] == "Check whether the process runs"
-    assert len(summaries) == 12
+    assert len(summaries) == 16
     assert all(summary.split()[0] in ("Read", "Predict", "Check") for summary in summaries.values())
     assert all(len(summary.split()) > 3 for summary in summaries.values()), summaries
 

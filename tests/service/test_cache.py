@@ -17,6 +17,7 @@ from sales_forecast.storage import schema
 from sales_forecast.storage.database import writing
 from sales_forecast.storage.publications import publish
 from sales_forecast.storage.queries import Run
+from sales_forecast.storage.withdrawals import withdraw
 
 MONDAY = datetime(2017, 10, 2, 8, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
@@ -116,6 +117,13 @@ def test_pages_of_a_database_that_was_started_anew_are_not_served(published: Eng
     publish(published, publication(300.0), MONDAY)
     reader.seconds += NEWEST_SECONDS
     assert reader.first() == 300.0
+
+
+def test_that_all_are_withdrawn_is_told_from_that_there_are_none(published: Engine, reader: _Reader) -> None:
+    with writing(published) as connection:
+        withdraw(connection, 1, TUESDAY, "ada", "wrong unit")
+    with pytest.raises(ProblemError, match=r"all 1 publication\(s\) of turnover are withdrawn"):
+        reader.first()
 
 
 def test_a_missing_publication_is_not_cached(engine: Engine, reader: _Reader) -> None:

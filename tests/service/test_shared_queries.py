@@ -18,7 +18,10 @@ from sales_forecast.storage import schema
 from sales_forecast.storage.database import open_database
 from sales_forecast.storage.queries import Run
 
-RUN = Run(1, "default", "turnover", datetime(2017, 10, 2, tzinfo=UTC), "m", "1", "r", "d", {}, "x" * 64)
+RUN = Run(
+    *(1, "default", "turnover", datetime(2017, 10, 2, tzinfo=UTC), "m", "1", "r", "d", "d"),
+    *(None, None, None, None, {}, "x" * 64),
+)
 
 
 @dataclass

@@ -86,9 +86,10 @@ RENAMED = {
 }
 
 ADDED: dict[str, dict[str, Any]] = {
-    "forecast_runs": {"retailer": "default"},
+    "forecast_runs": {"retailer": "default", "model_data_version": "d"}
+    | dict.fromkeys(("cutoff", "delivery", "git_commit", "requirements_lock", "chain", "numbers_removed_at")),
     "weekly_turnover": {"retailer": "default"},
-    "forecasts": dict.fromkeys(QUANTILES),
+    "forecasts": dict.fromkeys(QUANTILES) | {"earlier_forecast": 0.0},
 }
 """What rows from before have in columns that came later."""
 

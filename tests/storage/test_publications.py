@@ -90,7 +90,7 @@ def test_more_rows_than_are_sent_at_a_time_all_arrive(
 
 
 def published_by(engine: Engine, retailer: str, at: datetime, *turnover: float, first: float = 100.0) -> bool:
-    by = {"model_name": f"blend.{retailer}", "model_version": "1", "run_id": "r", "data_version": "d"}
+    by = publication().made_by | {"model_name": f"blend.{retailer}"}
     return publish(
         engine, publication(first, made_by=by, retailer=retailer, weekly_turnover=sold(*turnover)), at
     )
@@ -137,21 +137,14 @@ def test_the_same_forecasts_again_change_nothing(engine: Engine) -> None:
     assert everything(engine) == before
 
 
-DIGEST_BEFORE = "74628a83267b82ea8e89da82b06f6ae60957d5122b96fc1d08b9dacc68f54af5"
-"""Of the forecasts of ``publications.forecasts``, as computed before they had quantiles."""
-
-
-def test_forecasts_from_before_the_quantiles_are_stored_with_them_once(engine: Engine) -> None:
-    """So that they can be asked for, however long the forecasts stay the same."""
-    now = publication(tables={"forecasts": forecasts()})
-    before = {"domain": "turnover", "made_at": MONDAY, "summary": {}, "digest": DIGEST_BEFORE} | now.made_by
+def test_forecasts_of_an_earlier_version_of_this_project_are_stored_anew_once(engine: Engine) -> None:
+    """Its digests were computed otherwise, and its forecasts had no quantiles."""
+    now, before = publication(), {"domain": "turnover", "made_at": MONDAY, "summary": {}, "digest": "7" * 64}
     with writing(engine) as connection:
-        connection.execute(insert(schema.forecast_runs), before)
+        connection.execute(insert(schema.forecast_runs), before | now.made_by)
     assert publish(engine, now, TUESDAY)
     assert not publish(engine, now, WEDNESDAY)
-    assert [run["digest"] for run in rows(engine, "forecast_runs")] == [DIGEST_BEFORE, now.digest]
-    without = publication(tables={"forecasts": forecasts().drop(columns=list(QUANTILES))})
-    assert without.digest == DIGEST_BEFORE
+    assert [run["digest"] for run in rows(engine, "forecast_runs")] == ["7" * 64, now.digest]
 
 
 def test_a_quantile_is_a_column_of_its_own_for_whoever_reads_with_sql(engine: Engine) -> None:
@@ -260,6 +253,13 @@ def test_a_value_that_is_restated_back_is_a_vintage_of_its_own(engine: Engine) -
     for day, value in ((MONDAY, 1.0), (TUESDAY, 9.0), (WEDNESDAY, 1.0)):
         publish(engine, publication(weekly_turnover=sold(value)), day)
     assert [as_of(engine, day) for day in (MONDAY, TUESDAY, WEDNESDAY)] == [[1.0], [9.0], [1.0]]
+
+
+def test_last_digits_that_a_text_file_rounds_are_no_vintage(engine: Engine) -> None:
+    publish(engine, publication(weekly_turnover=sold(1.1, 0.0)), MONDAY)
+    publish(engine, publication(weekly_turnover=sold(float(np.nextafter(1.1, 2)), 0.0)), TUESDAY)
+    assert turnover(engine) == [1.1, 0.0]
+    assert len(rows(engine, "turnover_vintages")) == 2
 
 
 def test_restated_values_are_counted_in_the_log(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
@@ -407,3 +407,15 @@ def test_runs_that_publish_the_same_at_the_same_time_publish_it_once(
     assert together(database_url, publish_there, publication(models=[MODEL]), MONDAY) == [0, 0, 0]
     assert len(rows(engine, "forecast_runs")) == 1
     assert len(rows(engine, "forecasts")) == len(forecasts())
+
+
+def test_exceptions_keep_their_order(engine: Engine) -> None:
+    listed = pd.DataFrame(
+        [
+            {"store": store, "department": 88, "kind": "large", "money_at_risk": money, "reason": "much"}
+            for store, money in ((7, 2.0), (3, 9.0))
+        ]
+    )
+    publish(engine, publication(exceptions=listed), MONDAY)
+    found = [(row["place"], row["store"], row["money_at_risk"]) for row in rows(engine, "planner_exceptions")]
+    assert found == [(1, "7", 2.0), (2, "3", 9.0)]

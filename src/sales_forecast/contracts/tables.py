@@ -11,6 +11,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.changes import CAUSES
 from sales_forecast.forecasting.intervals.conformal import QUANTILES
 from sales_forecast.forecasting.intervals.hierarchy import HIERARCHY
 
@@ -181,6 +182,7 @@ class Forecasts(_Forecast, _WithQuantiles):
     cold_start: Series[bool]
     model_version: Series[str]
     run_id: Series[str]
+    model_data_version: Series[str]
     data_version: Series[str]
 
     class Config(_Table.Config):
@@ -231,6 +233,7 @@ class Attributions(_Weekly):
     future_covariates: Series[float]
     peers: Series[float]
     other: Series[float]
+    earlier_forecast: Series[float]
 
     class Config(_Table.Config):
         unique = ["store", "department", "week"]
@@ -241,6 +244,30 @@ class Attributions(_Weekly):
         """To the forecast, but for rounding."""
         rest = frame[list(PARTS)].sum(axis=1) - frame["forecast"]
         return rest.abs() < 1e-6 * (1 + frame["forecast"])
+
+
+class Changes(_Weekly):
+    """Why each forecast is not what was published before, in currency units per week."""
+
+    before: Series[float] = pa.Field(ge=0)
+    restated: Series[float]
+    new_weeks: Series[float]
+    future_covariates: Series[float]
+    level_shift: Series[float]
+    refit: Series[float]
+    model: Series[float]
+    steadiness: Series[float]
+    after: Series[float] = pa.Field(ge=0)
+
+    class Config(_Table.Config):
+        unique = ["store", "department", "week"]
+
+    @pa.dataframe_check
+    @classmethod
+    def causes_add_up(cls, frame: pd.DataFrame) -> pd.Series[bool]:
+        """To the change, but for rounding."""
+        rest = frame["before"] + frame[list(CAUSES)].sum(axis=1) - frame["after"]
+        return rest.abs() < 1e-6 * (1 + frame["before"] + frame["after"])
 
 
 class Budgets(_Table):

@@ -47,7 +47,7 @@ class CSVTablesDataset(AbstractDataset[None, dict[str, pd.DataFrame]]):
         return {name: self._read(name, table) for name, table in self._tables.items()}
 
     def _read(self, name: str, table: dict[str, Any]) -> pd.DataFrame:
-        from sales_forecast.contracts import RawTable  # pandera: only when it is needed
+        from sales_forecast.contracts import DataContractError, RawTable  # pandera: only when it is needed
         from sales_forecast.contracts.headers import why_unreadable
 
         path = self._folder / table["file"]
@@ -55,9 +55,10 @@ class CSVTablesDataset(AbstractDataset[None, dict[str, pd.DataFrame]]):
             rows: pd.DataFrame = pd.read_csv(path, **self._load_args)
         except (OSError, EOFError, ValueError) as error:
             if reason := why_unreadable(error, path.as_posix(), self._load_args, self._reading):
-                raise InputError(f"{path.as_posix()}: {reason}") from error
+                raise DataContractError(f"{path.as_posix()}: {reason}") from error
             place = f"{self._reading.split('.', maxsplit=1)[0]}.covariate_tables.{name}.file"
-            raise InputError(
+            kind = InputError if isinstance(error, FileNotFoundError) else DataContractError
+            raise kind(
                 f"{path.as_posix()} cannot be read: {error}. Put it there as a CSV file in UTF-8, compressed "
                 f"if its name ends in .gz, or name another one as {place} in globals.yml."
             ) from error

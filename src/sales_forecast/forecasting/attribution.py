@@ -23,6 +23,9 @@ from sales_forecast.forecasting.panel.matrix import ROW_KEYS, FloatArray
 ROUNDING = 1e-9
 """An attribution below this share of the forecast is a floating-point error and set to zero."""
 
+STEADINESS = "earlier_forecast"
+"""Part that no method makes, but holding on to the publication before; see ``forecasting.steadiness``."""
+
 PARTS = {
     "average_week": "an average week of the last year",
     "level_shift": "the level has shifted since",
@@ -33,6 +36,7 @@ PARTS = {
     "future_covariates": "what was known ahead, such as promotions",
     "peers": "what its peers sell (a young series)",
     "other": "everything else",
+    STEADINESS: "the pull towards what was published before",
 }
 """Column of the attributions -> its name in texts."""
 
@@ -69,7 +73,11 @@ def explain(context: ForecastContext, forecasts: pd.DataFrame, contributions: Fl
     }
     other = forecast - sum(columns.values())
     other = np.where(np.abs(other) < ROUNDING * (1 + forecast), 0.0, other)
-    return forecasts[[*ROW_KEYS, "forecast"]].assign(**columns, other=other).reset_index(drop=True)
+    return (
+        forecasts[[*ROW_KEYS, "forecast"]]
+        .assign(**columns, other=other, **{STEADINESS: 0.0})
+        .reset_index(drop=True)
+    )
 
 
 def _share_of_level_shift(context: ForecastContext, forecasts: pd.DataFrame) -> FloatArray:

@@ -161,6 +161,18 @@ class TurnoverGateDecision(GateDecision):
     windows: tuple[date, ...] = ()
 
 
+# --- monitoring ----------------------------------------------------------------------------------------
+
+
+class RetrainingDecision(HandOver):
+    """Whether all methods should compete again, after a week has come."""
+
+    week: date
+    wanted: bool
+    trigger: str | None
+    evidence: str
+
+
 # --- inference -----------------------------------------------------------------------------------------
 
 

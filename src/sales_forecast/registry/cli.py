@@ -15,7 +15,8 @@ from rich.table import Table
 
 from sales_forecast.errors import InputError
 from sales_forecast.registry.store import CHALLENGER, CHAMPION, Event, Registry, registries
-from sales_forecast.retailers import DEFAULT_RETAILER, read_retailer
+from sales_forecast.retailers import DEFAULT_RETAILER, read_retailer, retailer_of
+from sales_forecast.storage.cli import Why
 
 if TYPE_CHECKING:
     from kedro.config import OmegaConfigLoader
@@ -33,7 +34,6 @@ Whose = Annotated[
     str | None,
     typer.Option("--retailer", help="Whose models; without it, those of the retailer of the files in data/."),
 ]
-Why = Annotated[str, typer.Option("--why", help="Is recorded.", prompt="Why?")]
 
 
 @dataclass(frozen=True)
@@ -114,15 +114,58 @@ def promote(
     """Let a version serve, whatever the comparison said."""
     with _registered(env) as registered:
         registry = registered.choose(domain, retailer)
-        _say(registry, registry.promote(version, why))
+        event = registry.promote(version, why)
+        _say(registry, event)
+        _let_publish_again(registered.configuration["globals"]["database_url"], registry, event)
+
+
+def _let_publish_again(url: str, registry: Registry, event: Event) -> None:
+    """Undo the withdrawals of a version's forecasts: they may be published again by the next run."""
+    from datetime import UTC, datetime
+
+    from sales_forecast.storage.database import database_errors, ready_database, writing
+    from sales_forecast.storage.withdrawals import restore, withdrawn_of
+
+    with ready_database(url) as engine, database_errors(engine), writing(engine) as connection:
+        for number in withdrawn_of(connection, registry.name, event.version):
+            restore(connection, number, datetime.now(UTC), event.who, event.why)
 
 
 @models.command()
 def rollback(domain: Domain, why: Why, retailer: Whose = None, env: Environment = "local") -> None:
-    """Let the version serve again that served before."""
+    """Let the version serve again that served before, and withdraw the forecasts of the one that goes."""
     with _registered(env) as registered:
         registry = registered.choose(domain, retailer)
-        _say(registry, registry.rollback(why))
+        event = registry.rollback(why)
+        _say(registry, event)
+        url = registered.configuration["globals"]["database_url"]
+        _withdraw_forecasts(url, domain, registry, event)
+
+
+def _withdraw_forecasts(url: str, domain: str, registry: Registry, event: Event) -> None:
+    """Withdraw what the version that goes has published last, until forecasts of another one serve."""
+    from datetime import UTC, datetime
+
+    from sales_forecast.published_files import bring_back_files
+    from sales_forecast.storage.database import database_errors, ready_database, writing
+    from sales_forecast.storage.queries import newest_run
+    from sales_forecast.storage.withdrawals import withdraw
+
+    with ready_database(url) as engine, database_errors(engine), writing(engine) as connection:
+        found = serves = newest_run(connection, domain, retailer=retailer_of(registry.name))
+        while serves is not None and serves.model_version == event.previous:
+            serves = withdraw(connection, serves.id, datetime.now(UTC), event.who, event.why)
+    if found is None or serves == found:
+        return
+    if serves is None:
+        typer.echo("Its forecasts are withdrawn; none serve. To make some: kedro run --pipelines inference")
+        return
+    files = bring_back_files(serves.id)
+    typer.echo(
+        f"Its forecasts are withdrawn; those of {serves.made_at:%Y-%m-%d %H:%M} UTC serve again (publication "
+        f"{serves.id}, {files} files in data/). To forecast from the newest data: "
+        "kedro run --pipelines inference"
+    )
 
 
 def _say(registry: Registry, event: Event) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from dataclasses import dataclass, field
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 UNTRACKED = "untracked"
 
+JUDGED_UNTIL = "judged_until"
+"""Tag of versions that were chosen among all methods: the last week of their data."""
+
 PackageT_co = TypeVar("PackageT_co", bound=Package, covariant=True)
 """Class of the package of one domain."""
 
@@ -45,6 +49,7 @@ class Submission(Generic[PackageT_co]):
         against: Version of the model that it was compared with; it takes over only if that still serves.
         gate: Numbers of the decision by name.
         metrics: Window -> metric -> value: how good it was.
+        judged_until: Last week of the data, if all methods have competed on them.
     """
 
     package: PackageT_co
@@ -55,6 +60,7 @@ class Submission(Generic[PackageT_co]):
     against: str | None = None
     gate: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    judged_until: date | None = None
 
     @property
     def tags(self) -> dict[str, str]:
@@ -66,7 +72,8 @@ class Submission(Generic[PackageT_co]):
             for name, value in found.items()
             if math.isfinite(value)
         }
-        return {"data_version": self.data_version, "decision": self.why[:1000]} | numbers | measured
+        tags = {"data_version": self.data_version, "decision": self.why[:1000]} | numbers | measured
+        return tags | ({JUDGED_UNTIL: self.judged_until.isoformat()} if self.judged_until else {})
 
 
 @dataclass(frozen=True)
@@ -97,14 +104,31 @@ class ServingModel(Generic[PackageT_co]):
         return data_version not in known | {self.data_version}
 
     @property
+    def judged(self) -> ModelVersion | None:
+        """The newest version that was chosen among all methods; it need not serve."""
+        return next((version for version in self.versions if JUDGED_UNTIL in version.tags), None)
+
+    @property
     def retailer(self) -> str:
         """Whose model it is."""
         return retailer_of(self.name)
 
     @property
-    def stamp(self) -> dict[str, str]:
-        """What its forecasts are marked with."""
-        return {"model_version": self.version, "run_id": self.run_id, "data_version": self.data_version}
+    def made_by(self) -> dict[str, str]:
+        """What says which model forecasts are from."""
+        return {
+            "model_version": self.version,
+            "run_id": self.run_id,
+            "model_data_version": self.data_version,
+        }
+
+    def stamp(self, data_version: str) -> dict[str, str]:
+        """What its forecasts are marked with.
+
+        Args:
+            data_version: Of the raw files that it forecasts from, which need not be those it was made from.
+        """
+        return self.made_by | {"data_version": data_version}
 
     def __str__(self) -> str:
         """For the foot of a page."""

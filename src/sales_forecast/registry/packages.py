@@ -8,7 +8,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import pandas as pd
 
@@ -85,7 +85,10 @@ def log_package(
             loader_module=module.__name__,
             data_path=str(folder),
             code_paths=[str(_copy_code(Path(temporary)))],
-            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", *module.LIBRARIES)],
+            pip_requirements=[
+                f"mlflow=={mlflow.__version__}",  # of mlflow-skinny as well, which the images have
+                *(f"{name}=={version(name)}" for name in module.LIBRARIES),
+            ],
             signature=_with_options(signature, package),
             input_example=example,
         )
@@ -138,3 +141,15 @@ def open_package(found: ModelVersion, kind: type[KindT]) -> KindT:
                 f"version {found.version} of {found.name} cannot be read by this code: {error}. Let another "
                 f"one serve: sales-forecast models promote {domain_of(found.name)} VERSION{whose}"
             ) from error
+
+
+def delete_artifacts(uri: str) -> None:
+    """Delete the artefacts of a version or a run, for which MLflow's client has no call.
+
+    Args:
+        uri: ``artifact_uri`` of a run, or the download URI of a model version.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository: Any = get_artifact_repository(uri)
+    repository.delete_artifacts()

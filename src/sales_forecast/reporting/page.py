@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from posixpath import basename, relpath
 from typing import Any
@@ -18,9 +19,9 @@ from sales_forecast.reporting.section import Chart, Section, Table
 # The page's reading order: what to do, how far to trust it, what it rests on. A stage that writes no section
 # simply is not there.
 PARTS = {
-    "What comes next": ("inference",),
-    "How good it is": ("evaluation", "deployment", "registration", "tuning"),
-    "Until now": ("eda",),
+    "What comes next": ("exceptions", "inference", "changes"),
+    "How good it is": ("monitoring", "accuracy", "evaluation", "deployment", "registration", "tuning"),
+    "Until now": ("eda", "drift"),
 }
 DOMAINS = ("turnover", "marketing")
 
@@ -35,9 +36,9 @@ _STAMP = re.compile(r'<p class="stamp" hidden>(.*?)</p>')
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
-def _emphasise(words: str) -> Markup:
+def _emphasise(words: str, links: bool = False) -> Markup:
     html = _BOLD.sub(r"<strong>\1</strong>", str(escape(words)))
-    html = _FILE.sub(lambda found: _link(found[0]), html)
+    html = _FILE.sub(lambda found: _link(found[0]), html) if links else html
     return Markup(_DATE.sub(r"<time>\g<0></time>", html))  # the page does not break a date
 
 
@@ -74,10 +75,15 @@ def _title(chart: Chart) -> str:
     return chart.figure.layout.title.text or ""
 
 
-def _figure_html(chart: Chart, name: str) -> Markup:
+def untitled(chart: Chart) -> go.Figure:
+    """Return the figure without its title, which the page sets in type that wraps."""
     figure = go.Figure(chart.figure)
-    figure.update_layout(title=None, margin_t=8)  # the page sets the title in type that wraps
-    html = figure.to_html(
+    has_heading = any(note.yref == "paper" and note.y == 1 for note in figure.layout.annotations)
+    return figure.update_layout(title=None, margin_t=26 if has_heading else 8)
+
+
+def _figure_html(chart: Chart, name: str) -> Markup:
+    html = untitled(chart).to_html(
         full_html=False,
         include_plotlyjs=False,
         div_id=name,  # the same data gives the same page
@@ -91,7 +97,8 @@ def _kind(block: object) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates, which escape everything that is not marked as HTML."""
     environment = Environment(
         loader=PackageLoader("sales_forecast.reporting"),
         autoescape=True,
@@ -102,22 +109,29 @@ def _environment() -> Environment:
         "emphasise": _emphasise,
         "rows": _rows,
         "numeric": _numeric,
-        "figure": _figure_html,
         "title": _title,
         "kind": _kind,
     }
     return environment
 
 
-def render_section(section: Section, name: str) -> str:
+def render_section(
+    section: Section,
+    name: str,
+    draw: Callable[[Chart, str], Markup] = _figure_html,
+    *,
+    links: bool = True,
+) -> str:
     """Render one section to an HTML fragment.
 
     Args:
         section: Its content.
         name: ``domain.stage``, the fragment's anchor on the page.
+        draw: Makes HTML of a chart and its name; by default, with the script that draws it.
+        links: Whether files of the project that are named become links.
     """
-    template = _environment().get_template("section.html.jinja")
-    return template.render(section=section, anchor=_anchor(name))
+    template = environment().get_template("section.html.jinja")
+    return template.render(section=section, anchor=_anchor(name), draw=draw, links=links)
 
 
 def render_page(fragments: dict[str, str]) -> str:
@@ -136,7 +150,7 @@ def render_page(fragments: dict[str, str]) -> str:
         }
         for name in names
     ]
-    template = _environment().get_template("page.html.jinja")
+    template = environment().get_template("page.html.jinja")
     return template.render(
         parts=[
             {"title": title, "anchor": f"part-{position}", "sections": inside}

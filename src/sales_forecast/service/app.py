@@ -16,7 +16,17 @@ from sales_forecast.service.dependencies import Service
 from sales_forecast.service.middleware import RequestMiddleware
 from sales_forecast.service.model_manager import DOMAINS, ModelManager
 from sales_forecast.service.problems import add_error_handlers, document_errors
-from sales_forecast.service.routes import compatible, live, marketing, operations, stored
+from sales_forecast.service.routes import (
+    accuracy,
+    changes,
+    compatible,
+    live,
+    marketing,
+    monitoring,
+    operations,
+    signals,
+    stored,
+)
 from sales_forecast.service.settings import BudgetIntervalSettings, ServiceSettings, served_retailer
 
 if TYPE_CHECKING:
@@ -25,6 +35,10 @@ if TYPE_CHECKING:
 
 ROUTERS = {
     "stored forecasts": stored,
+    "realised accuracy": accuracy,
+    "changes of forecasts": changes,
+    "monitoring": signals,
+    "monitoring page": monitoring,
     "live predictions": live,
     "marketing": marketing,
     "operations": operations,

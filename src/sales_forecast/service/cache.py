@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from sales_forecast.service.problems import ProblemError
 from sales_forecast.storage import schema
 from sales_forecast.storage.queries import Run, newest_run, rows_of_run
+from sales_forecast.storage.withdrawals import why_nothing_serves
 
 NEWEST_SECONDS = 1.0
 """How soon a new publication is served; asking for each request would cost a thread and a query."""
@@ -35,7 +36,8 @@ class Selection:
     """Which rows of a run are requested.
 
     Args:
-        table: ``schema.forecasts``, ``schema.level_forecasts`` or ``schema.budget_curves``.
+        table: ``schema.forecasts``, ``schema.level_forecasts``, ``schema.forecast_changes`` or
+            ``schema.budget_curves``.
         to_response: Converts a row to what the response contains; with and without quantiles are two pages.
         where: Column and the value that it must have; None for any value.
         limit: Largest number of rows.
@@ -116,15 +118,20 @@ class PageCache:
 
     async def _read_newest(self, domain: str, as_of: datetime | None) -> Run:
         run = await run_in_threadpool(self._query_newest, domain, as_of)
+        if run is None and as_of is None:
+            raise ProblemError(404, await run_in_threadpool(self._query_why_none, domain))
         if run is None:
-            when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC" if as_of else "yet; make some: kedro run"
-            field = "query.as_of" if as_of else None
-            raise ProblemError(404, f"there are no {domain} forecasts {when}", field)
+            when = f"before {as_of:%Y-%m-%d %H:%M:%S} UTC"
+            raise ProblemError(404, f"there are no {domain} forecasts {when}", "query.as_of")
         return run
 
     def _query_newest(self, domain: str, as_of: datetime | None) -> Run | None:
         with self._engine.connect() as connection:
             return newest_run(connection, domain, as_of, self._retailer)
+
+    def _query_why_none(self, domain: str) -> str:
+        with self._engine.connect() as connection:
+            return why_nothing_serves(connection, domain, self._retailer)
 
     async def _read_page(self, run: Run, selection: Selection) -> Page:
         return await run_in_threadpool(self._query_page, run, selection)
@@ -132,13 +139,13 @@ class PageCache:
     def _query_page(self, run: Run, selection: Selection) -> Page:
         where = {name: value for name, value in selection.where if value}
         if any("\x00" in value for value in where.values()):  # PostgreSQL cannot compare with this character
-            raise _not_found(where)
+            raise _not_found(selection.table, where)
         with self._engine.connect() as connection:
             rows, total = rows_of_run(
                 connection, selection.table, run, where, selection.limit, selection.offset
             )
         if not total and where:
-            raise _not_found(where)
+            raise _not_found(selection.table, where)
         return Page(orjson.dumps([selection.to_response(row) for row in rows]), len(rows), total)
 
 
@@ -151,7 +158,8 @@ def _size(page: Page) -> int:
     return len(page.rows) + BYTES_BESIDE_ROWS
 
 
-def _not_found(where: Mapping[str, str]) -> ProblemError:
+def _not_found(table: Table, where: Mapping[str, str]) -> ProblemError:
+    what = "change of a forecast" if table is schema.forecast_changes else "forecast"
     named = ", ".join(f"{name} '{value}'" for name, value in where.items())
     queries = [f"query.{name}" for name in where if name != "level"] or ["path.level"]
-    return ProblemError(404, f"no forecast is stored for {named}", queries[0] if len(queries) == 1 else None)
+    return ProblemError(404, f"no {what} is stored for {named}", queries[0] if len(queries) == 1 else None)

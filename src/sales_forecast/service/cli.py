@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import shlex
 import socket
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
@@ -18,6 +16,7 @@ from sqlalchemy import Engine, select
 
 from sales_forecast.configuration import load_configuration
 from sales_forecast.errors import InputError
+from sales_forecast.memory import limit_heaps
 from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage.database import open_database, upgrade, writing
 from sales_forecast.storage.keys import create_key, list_keys
@@ -35,9 +34,6 @@ CONNECTIONS = 20
 KEEP_ALIVE_SECONDS = 75
 """Seconds until an idle connection is closed; longer than clients and proxies keep it (usually a minute)."""
 
-M_ARENA_MAX = -8
-"""Option of glibc's ``mallopt``, as defined in malloc.h."""
-
 
 def serve(
     host: Annotated[
@@ -52,7 +48,7 @@ def serve(
     env: Environment = "local",
 ) -> None:
     """Serve the HTTP API until stopped; its documentation is at /docs."""
-    _limit_heaps()
+    limit_heaps()
     import uvicorn
 
     from sales_forecast.registry.cli import open_tracking
@@ -79,7 +75,7 @@ def serve(
         has_champion = registry_of(client, "sales_forecast.turnover", retailer).champion() is not None
         address = f"http://{settings.host}:{settings.port}"
         _print_examples(engine, address, key, retailer, has_champion=has_champion)
-    log_as_json()
+    log_as_json("production" if settings.production else env)
     uvicorn.run(
         app,
         host=settings.host,
@@ -105,16 +101,6 @@ def _check_address(host: str, port: int) -> None:
             f"the service cannot listen on {host}, port {port}: {error.strerror}. Stop the other process, or "
             "choose another port: --port, or port in conf/local/service.yml"
         ) from error
-
-
-def _limit_heaps() -> None:
-    """Limit the heaps of glibc to two.
-
-    By default each thread gets a heap of its own, up to eight per core, and each heap keeps the memory that
-    its largest request needed.
-    """
-    with suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def _create_key(engine: Engine, *, production: bool) -> str | None:
@@ -148,7 +134,8 @@ def _print_examples(engine: Engine, address: str, key: str, retailer: str, *, ha
     if row is None:
         typer.echo(f"Open {address}/docs. No forecasts are stored yet; make some: kedro run", err=True)
         return
-    typer.echo(f"Open {address}/docs, or try (the key is valid for a day):", err=True)
+    pages = f"{address}/docs, sign in at {address}/monitoring"
+    typer.echo(f"Open {pages}, or try (the key is valid for a day):", err=True)
     series = {"store": row.store, "department": row.department}
     curl = f'  curl -s -H "Authorization: Bearer {key}"'
     typer.echo(f'{curl} "{address}/v1/turnover/forecasts?{urlencode(series)}"', err=True)

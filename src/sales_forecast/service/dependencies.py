@@ -17,9 +17,11 @@ from sales_forecast.service.arms import BudgetArm, TurnoverArm
 from sales_forecast.service.audit import AuditWriter
 from sales_forecast.service.auth import Authenticator
 from sales_forecast.service.cache import PageCache
+from sales_forecast.service.metrics import ForecastMetrics
 from sales_forecast.service.model_manager import Domain, ModelManager
 from sales_forecast.service.problems import ProblemError, unavailable
 from sales_forecast.service.rate_limit import RateLimiter
+from sales_forecast.service.sessions import BrowserSessions
 from sales_forecast.service.settings import BudgetIntervalSettings, ServiceSettings
 from sales_forecast.storage.audit import AuditRecord
 from sales_forecast.storage.keys import ApiKey, Scope
@@ -47,8 +49,10 @@ class Service:
 
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(self.engine)
+        self.sessions = BrowserSessions(self.engine)
         self.rate_limiter = RateLimiter(self.settings.requests_per_minute)
         self.cache = PageCache(self.engine, self.retailer)
+        self.forecast_metrics = ForecastMetrics(self.engine, self.retailer, self.model_manager)
         self._budget_interval: tuple[str, BudgetInterval] | None = None
 
     def turnover_champion(self) -> TurnoverArm:
@@ -93,6 +97,8 @@ async def _service(request: Request) -> Service:  # FastAPI would run a plain fu
 ServiceDep = Annotated[Service, Depends(_service)]
 
 
+WRONG_KEY = "this key is wrong, expired or revoked; ask for another one"
+
 _bearer = HTTPBearer(
     auto_error=False, description="An API key: sales-forecast keys create", scheme_name="API key"
 )
@@ -107,22 +113,29 @@ def _key_with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
         challenge = {"WWW-Authenticate": "Bearer"}
         if credentials is None:
             raise ProblemError(401, "send an API key: Authorization: Bearer sf_...", headers=challenge)
-        service = service_of(request)
-        key = await service.authenticator.find(credentials.credentials)
+        key = await service_of(request).authenticator.find(credentials.credentials)
         if key is None:
-            detail = "this key is wrong, expired or revoked; ask for another one"
-            raise ProblemError(401, detail, headers=challenge)
-        request.state.key_id = key.key_id
-        if scope not in key.scopes:
-            scopes = ", ".join(sorted(key.scopes))
-            raise ProblemError(403, f"this key is for {scopes}; one for {scope} is needed")
-        if seconds := await service.rate_limiter.seconds_to_wait(key.key_id):
-            limit = service.rate_limiter.requests_per_minute
-            detail = f"more than {limit} requests in a minute; wait {seconds} seconds"
-            raise ProblemError(429, detail, headers={"Retry-After": str(seconds)})
+            raise ProblemError(401, WRONG_KEY, headers=challenge)
+        await admit(request, key, scope)
         return key
 
     return check
+
+
+async def admit(request: Request, key: ApiKey, scope: Scope) -> None:
+    """Authorize a request that came with a valid key for a scope, and count it.
+
+    Raises:
+        ProblemError: The key lacks the scope, or came with too many requests.
+    """
+    request.state.key_id = key.key_id
+    if scope not in key.scopes:
+        scopes = ", ".join(sorted(key.scopes))
+        raise ProblemError(403, f"this key is for {scopes}; one for {scope} is needed")
+    rate_limiter = service_of(request).rate_limiter
+    if seconds := await rate_limiter.seconds_to_wait(key.key_id):
+        detail = f"more than {rate_limiter.requests_per_minute} requests in a minute; wait {seconds} seconds"
+        raise ProblemError(429, detail, headers={"Retry-After": str(seconds)})
 
 
 ReadKey = Annotated[ApiKey, Depends(_key_with("read"))]
@@ -151,6 +164,8 @@ def audit_record(
         other_output: What the other arm predicts, as JSON; None without an experiment.
     """
     state = request.state
+    labels = {"labels.model_name": model[0], f"labels.{arm}_version": model[1]}
+    state.log_fields = getattr(state, "log_fields", {}) | labels
     return AuditRecord(
         request_id=state.request_id,
         arm=arm,

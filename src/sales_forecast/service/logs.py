@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 
-import ecs_logging
+from sales_forecast.ecs import EcsFormatter, process_fields
 
 
-def log_as_json() -> None:
-    """Replace all other handlers; uvicorn's access log is left out, since the middleware writes its own."""
+def log_as_json(environment: str) -> None:
+    """Replace all other handlers; uvicorn's access log is left out, since the middleware writes its own.
+
+    Args:
+        environment: ``service.environment`` of every line.
+    """
+    process_fields["service.environment"] = environment
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        ecs_logging.StdlibFormatter(
-            extra={"service": {"name": "sales_forecast"}},
-            exclude_fields=["log.original", "log.origin", "process"],
-        )
-    )
+    handler.setFormatter(EcsFormatter("sales_forecast.service"))
     for name in [None, *logging.root.manager.loggerDict]:
         logger = logging.getLogger(name)
         logger.handlers.clear()

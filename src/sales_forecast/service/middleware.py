@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from time import perf_counter_ns
 from uuid import uuid4
 
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sales_forecast.ecs import current_fields
 from sales_forecast.service.problems import ProblemError, render, unavailable
 from sales_forecast.service.settings import ServiceSettings
 
-logger = logging.getLogger("sales_forecast.requests")
+logger = logging.getLogger(__name__)
+access = logging.getLogger("sales_forecast.access")
 
 LATENCY = Histogram(
     "sales_forecast_request_seconds",
@@ -23,6 +26,9 @@ LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 GIVEN_UP = Counter("sales_forecast_requests_given_up_total", "Requests that took too long.")
+
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+"""Header of W3C's Trace Context; the group is the id of the trace."""
 
 
 class RequestMiddleware:
@@ -43,6 +49,8 @@ class RequestMiddleware:
             return
         start, response = perf_counter_ns(), _Response(send)
         scope.setdefault("state", {}).update(request_id=response.request_id, start=start)
+        trace = TRACEPARENT.match(Headers(scope=scope).get("traceparent", ""))
+        current_fields.set({"http.request.id": response.request_id, "trace.id": trace and trace[1]})
         task = asyncio.create_task(self._handle(scope, receive, response.send))
         done, _ = await asyncio.wait({task}, timeout=self._settings.max_seconds)
         problem = None
@@ -87,17 +95,19 @@ class RequestMiddleware:
         route = getattr(scope.get("route"), "path", "none")
         LATENCY.labels(scope["method"], route, status).observe(nanoseconds / 1e9)
         state = scope["state"]
-        logger.info(
+        access.info(
             "%s %s %s",
             *(scope["method"], scope["path"], status),
-            extra={
+            extra=state.get("log_fields", {})
+            | {
+                "event.dataset": "sales_forecast.access",
                 "http.request.method": scope["method"],
-                "http.request.id": state["request_id"],
                 "http.response.status_code": status,
                 "url.path": scope["path"],
                 "event.duration": nanoseconds,
                 "user.id": state.get("key_id"),
-                "client.ip": scope["client"][0] if scope.get("client") else None,
+                "client.address": scope["client"][0] if scope.get("client") else None,
+                "labels.route": route,
             },
         )
 

@@ -178,7 +178,8 @@ def _replace(arms: Arms, domain: Domain, alias: ArmName, found: ModelVersion | N
     arm.warm_up()
     arms[domain, alias] = arm
     SERVING.labels(found.name, alias).set(float(found.version))
-    logger.info("Version %s of %s is loaded as %s", found.version, found.name, alias)
+    labels = {"labels.model_name": found.name, f"labels.{alias}_version": str(found.version)}
+    logger.info("Version %s of %s is loaded as %s", found.version, found.name, alias, extra=labels)
 
 
 def _freeze_garbage_collector() -> None:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 from sqlalchemy import Engine
 
 from sales_forecast.configuration import load_configuration
 from sales_forecast.errors import InputError
 from sales_forecast.storage import audit as audit_log
-from sales_forecast.storage.database import database_errors, open_database, upgrade, writing
+from sales_forecast.storage.database import database_errors, ready_database, writing
 from sales_forecast.storage.keys import SCOPES, Scope, create_key, list_keys, revoke_key
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 audit = typer.Typer(no_args_is_help=True, help="Export and purge the audit log.")
 
+WRAPS_AT = 12
+"""Narrowest column of words that wrap."""
+
 Environment = Annotated[str, typer.Option("--env", help="Folder in conf/ that configures the database.")]
+
+
+def _not_blank(why: str) -> str:
+    if not why.strip():
+        raise typer.BadParameter("say why in a few words: it stays on record")
+    return why.strip()
+
+
+Why = Annotated[str, typer.Option("--why", help="Is recorded.", prompt="Why?", callback=_not_blank)]
 Since = Annotated[datetime | None, typer.Option("--since", help="Time of the first record, UTC.")]
 Until = Annotated[datetime | None, typer.Option("--until", help="Time before which records end, UTC.")]
 
@@ -39,7 +53,7 @@ def create(
     env: Environment = "local",
 ) -> None:
     """Create a key and show it, once."""
-    with _database(env) as engine:
+    with open_configured(env) as engine:
         now = datetime.now(UTC)
         with writing(engine) as connection:
             expires = now + timedelta(days=days) if days else None
@@ -59,7 +73,7 @@ def _scopes(given: str) -> list[Scope]:
 def show(env: Environment = "local") -> None:
     """List all keys, without their secrets."""
     table = Table(Column("id", no_wrap=True), "name", "scopes", "created", "expires", "revoked")
-    with _database(env) as engine, engine.connect() as connection:
+    with open_configured(env) as engine, engine.connect() as connection:
         for key in list_keys(connection):
             moments = (key.created_at, key.expires_at, key.revoked_at)
             table.add_row(key.id, key.name, ", ".join(key.scopes), *(_minute(moment) for moment in moments))
@@ -76,7 +90,7 @@ def revoke(
     env: Environment = "local",
 ) -> None:
     """Revoke a key."""
-    with _database(env) as engine, writing(engine) as connection:
+    with open_configured(env) as engine, writing(engine) as connection:
         revoke_key(connection, key_id.removeprefix("sf_"), datetime.now(UTC))
     typer.echo(f"Key {key_id} is refused from now on.")
 
@@ -93,7 +107,7 @@ def export(
         raise typer.BadParameter(f"there is no folder {file.absolute().parent}")
     if file.exists() and not file.is_file():
         raise typer.BadParameter(f"{file} exists and is not a file")
-    with _database(env) as engine:
+    with open_configured(env) as engine:
         count = audit_log.export(engine, file, *(_utc(moment) for moment in (since, until)))
     typer.echo(f"{count:,} records are in {file}.")
 
@@ -111,7 +125,7 @@ def purge(
     env: Environment = "local",
 ) -> None:
     """Delete old records for good; export them first if they may be needed."""
-    with _database(env) as engine:
+    with open_configured(env) as engine:
         days = keep_days or int(load_configuration(env)["service"]["audit"]["keep_days"])
         before = datetime.now(UTC) - timedelta(days=days)
         with engine.connect() as connection:
@@ -126,17 +140,38 @@ def purge(
     typer.echo(f"{count:,} records from before {before:%Y-%m-%d} are deleted.")
 
 
+def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
+    """Print a table of which only the last column may wrap; ids and dates are of no use if they are cut.
+
+    Where they do not fit, the table goes without spaces, and then over the edge of the terminal.
+
+    Args:
+        names: Heads of the columns.
+        rows: Words of each row.
+        console: Where; None for the terminal.
+    """
+    console = console or Console()
+    widths = [max(map(cell_len, column)) for column in zip(names, *rows, strict=True)]
+    needed = sum(widths[:-1]) + min(widths[-1], WRAPS_AT)
+    spaces = 1 if needed + 3 * len(widths) + 1 <= console.width else 0
+    console.width = max(console.width, needed + (2 * spaces + 1) * len(widths) + 1)
+    table = Table(
+        *(Column(name, no_wrap=True) for name in names[:-1]),
+        Column(names[-1], overflow="fold"),
+        padding=(0, spaces),
+    )
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
 @contextmanager
-def _database(env: str) -> Iterator[Engine]:
+def open_configured(env: str) -> Iterator[Engine]:
     """Open the environment's database; print an error that the user can resolve as one message."""
     try:
-        engine = open_database(load_configuration(env)["globals"]["database_url"])
-        try:
-            upgrade(engine)
-            with database_errors(engine):
-                yield engine
-        finally:
-            engine.dispose()
+        url = load_configuration(env)["globals"]["database_url"]
+        with ready_database(url) as engine, database_errors(engine):
+            yield engine
     except InputError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error

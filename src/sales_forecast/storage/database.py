@@ -171,6 +171,24 @@ def upgrade(engine: Engine) -> None:
             _migrate(connection)
 
 
+@contextmanager
+def ready_database(url: str) -> Iterator[Engine]:
+    """Open a database with its tables up to date, and close it again.
+
+    Args:
+        url: ``sqlite:///file`` or ``postgresql://user:password@host/name``.
+
+    Raises:
+        InputError: The database does not answer, or was made by a newer version of this project.
+    """
+    engine = open_database(url)
+    try:
+        upgrade(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def _migrate(connection: Connection) -> None:
     from alembic.util import CommandError
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from kedro.io import AbstractDataset
-from sqlalchemy import Engine, make_url
+from sqlalchemy import make_url
 
-from sales_forecast.storage.database import open_database, upgrade
+from sales_forecast.project_root import project_root
+from sales_forecast.storage.database import ready_database
 from sales_forecast.storage.publications import Publication, publish
 from sales_forecast.storage.queries import Run, newest_run
+from sales_forecast.tracking import code_version
 
 logger = logging.getLogger(__name__)
+
+CODE = ("git_commit", "requirements_lock")
+"""What the ledger says about the code that made a publication."""
 
 
 class PublicationDataset(AbstractDataset[Publication, Run | None]):
@@ -36,27 +42,23 @@ class PublicationDataset(AbstractDataset[Publication, Run | None]):
         Raises:
             InputError: The database does not answer.
         """
-        with self._database():
+        with ready_database(self._url):
             pass
-
-    @contextmanager
-    def _database(self) -> Iterator[Engine]:
-        engine = open_database(self._url)
-        try:
-            upgrade(engine)
-            yield engine
-        finally:
-            engine.dispose()
 
     def load(self) -> Run | None:
         """Return the newest run of the domain; None before the first one."""
-        with self._database() as engine, engine.connect() as connection:
+        with ready_database(self._url) as engine, engine.connect() as connection:
             return newest_run(connection, self._domain)
 
     def save(self, data: Publication) -> None:
-        """Publish forecasts in one transaction."""
-        with self._database() as engine:
-            if not publish(engine, data, datetime.now(UTC)):
+        """Publish forecasts in one transaction.
+
+        Raises:
+            InputError: The database does not answer, or these forecasts were withdrawn.
+        """
+        with ready_database(self._url) as engine:
+            code = {name: value for name, value in code_version(Path(project_root())).items() if name in CODE}
+            if not publish(engine, replace(data, code=code), datetime.now(UTC)):
                 logger.info("The %s forecasts in the database are the same already.", self._domain)
 
     def _exists(self) -> bool:

@@ -9,9 +9,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from sales_forecast.errors import InputError
 from sales_forecast.storage.schema import api_keys
@@ -117,11 +117,34 @@ def find_key(connection: Connection, key: str, now: datetime) -> ApiKey | None:
         found = connection.execute(_KEY_OF_ID, {"id": parts["id"]}).first()
     stored = found.digest if found else _DIGEST_FOR_UNKNOWN_IDS
     matches = hmac.compare_digest(stored, _digest(parts["secret"] if parts else ""))
-    if found is None or not matches or found.revoked_at is not None:
+    return ApiKey(found.id, frozenset(found.scopes)) if found and matches and _is_valid(found, now) else None
+
+
+def sign(connection: Connection, key_id: str, text: str, now: datetime) -> tuple[ApiKey, str] | None:
+    """Sign a text in the name of a key, with its digest, which is all that the database holds of it.
+
+    A signature ends with the key, and every process that shares the database can check it. Who can read the
+    table of keys could forge one, so it may open nothing that the database does not hold as well.
+
+    Args:
+        connection: Connection to the database.
+        key_id: Id of the key.
+        text: What is signed.
+        now: Present time.
+
+    Returns:
+        The key's id and scopes, and an HMAC in 64 hexadecimal digits; None if the key is unknown, expired or
+        revoked.
+    """
+    found = connection.execute(_KEY_OF_ID, {"id": key_id}).first()
+    if found is None or not _is_valid(found, now):
         return None
-    if found.expires_at is not None and found.expires_at <= now:
-        return None
-    return ApiKey(found.id, frozenset(found.scopes))
+    signature = hmac.new(bytes.fromhex(found.digest), text.encode(), hashlib.sha256).hexdigest()
+    return ApiKey(found.id, frozenset(found.scopes)), signature
+
+
+def _is_valid(row: Row[Any], now: datetime) -> bool:
+    return row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
 
 
 def _digest(secret: str) -> str:

@@ -7,8 +7,10 @@ these are read from the database and compared, so that a history of years costs 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, RowMapping, func, select
@@ -17,16 +19,35 @@ from sales_forecast.forecasting.panel.matrix import KEYS, ROW_KEYS
 from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import upsert
+from sales_forecast.storage.ledger import records
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = [*ROW_KEYS, "turnover"]
 
+ROUNDING = 1e-9
+"""Relative difference up to which an amount is the same: text files round the last digits."""
+
 WEEKS_AT_A_TIME = 50
 """Weeks that are read and compared together."""
 
 
-def record_turnover(connection: Connection, turnover: pd.DataFrame, retailer: str, now: datetime) -> None:
+@dataclass(frozen=True)
+class RecordedWeeks:
+    """Weeks that a delivery has said something new about.
+
+    Args:
+        new: Weeks of which nothing was known before.
+        restated: Weeks with values that are no longer what they were.
+    """
+
+    new: tuple[date, ...]
+    restated: tuple[date, ...]
+
+
+def record_turnover(
+    connection: Connection, turnover: pd.DataFrame, retailer: str, now: datetime
+) -> RecordedWeeks:
     """Record what a delivery says that was not known yet.
 
     What it does not mention stays as it is: a file that lacks old weeks or stores deletes nothing.
@@ -36,28 +57,47 @@ def record_turnover(connection: Connection, turnover: pd.DataFrame, retailer: st
         turnover: ``store, department, week, turnover``; labels as text, weeks as dates, no unknown turnover.
         retailer: Whose turnover it is.
         now: When it came to be known.
+
+    Returns:
+        The weeks that it has said something new about.
     """
-    delivered = _digests(turnover)
+    delivered = week_digests(turnover)
     table = schema.turnover_digests
     known = select(table.c.week, table.c.digest).where(table.c.retailer == retailer)
     before = {row.week: row.digest for row in connection.execute(known)}
     weeks = sorted(week for week, digest in delivered.items() if before.get(week) != digest)
     added = restated = 0
+    restated_weeks: set[date] = set()
     for first in range(0, len(weeks), WEEKS_AT_A_TIME):
         some = weeks[first : first + WEEKS_AT_A_TIME]
         news = _news(connection, turnover[turnover["week"].isin(some)], retailer)
         restated += int(news["was_known"].sum())
+        restated_weeks.update(news.loc[news["was_known"], "week"])
         added += int((~news["was_known"]).sum())
         values = news[COLUMNS].assign(retailer=retailer)
-        upsert(connection, schema.weekly_turnover, _records(values))
-        upsert(connection, schema.turnover_vintages, _records(values.assign(recorded_at=now)))
+        upsert(connection, schema.weekly_turnover, records(values))
+        upsert(connection, schema.turnover_vintages, records(values.assign(recorded_at=now)))
     upsert(connection, table, [{"retailer": retailer, "week": w, "digest": delivered[w]} for w in weeks])
     if restated:
         logger.info("Turnover of %s earlier values was restated; %s are new.", f"{restated:,}", f"{added:,}")
+    new = tuple(week for week in weeks if week not in before)
+    return RecordedWeeks(new, tuple(sorted(restated_weeks)))
 
 
-def _digests(turnover: pd.DataFrame) -> dict[date, str]:
-    """Week -> digest of its rows, whatever their order."""
+def is_restated(delivered: pd.Series[float], known: pd.Series[float]) -> pd.Series[bool]:
+    """Whether amounts differ by more than ``ROUNDING``, or were not known."""
+    return ~((delivered - known).abs() <= ROUNDING * known.abs())
+
+
+def week_digests(turnover: pd.DataFrame) -> dict[Any, str]:
+    """Compute the digest of each week's rows, whatever their order.
+
+    Args:
+        turnover: ``store, department, week, turnover``; labels as text, no unknown turnover.
+
+    Returns:
+        Week, as the table has it, -> digest.
+    """
     hashes = pd.util.hash_pandas_object(turnover[[*KEYS, "turnover"]], index=False)
     sums = hashes.groupby(turnover["week"].to_numpy()).agg(["sum", "size"])
     return {week: f"{total:016x}-{count}" for week, total, count in sums.itertuples(name=None)}
@@ -72,7 +112,7 @@ def _news(connection: Connection, delivered: pd.DataFrame, retailer: str) -> pd.
     )
     known = pd.DataFrame(connection.execute(stored).all(), columns=COLUMNS)
     both = delivered.merge(known, on=ROW_KEYS, how="left", suffixes=("", "_known"))
-    news = both[both["turnover"] != both["turnover_known"]]
+    news = both[is_restated(both["turnover"], both["turnover_known"])]
     return news.assign(was_known=news["turnover_known"].notna())
 
 
@@ -101,7 +141,3 @@ def turnover_as_of(
     )
     query = select(*(known.c[name] for name in COLUMNS)).where(known.c.place == 1)
     return connection.execute(query.order_by(*(known.c[name] for name in ROW_KEYS))).mappings().all()
-
-
-def _records(rows: pd.DataFrame) -> list[Mapping[str, object]]:
-    return [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False, name=None)]

@@ -101,7 +101,7 @@ def test_each_kind_of_bad_row_is_reported_with_its_column_line_and_value(line, c
 def test_a_week_must_come_after_the_last_one_sold_if_one_is_given():
     message = _message("18,2016-01-16,1", after=datetime(2016, 1, 9))
     assert (
-        "'day': 3 value(s) that are not after 2016-01-09, the last week sold (row 2: '2016-01-02', row 3"
+        "'day': 3 value(s) that are not after 2016-01-09, the last week in the file of sales (row 2: '2016-01-02', row 3"
         in message
     )
 

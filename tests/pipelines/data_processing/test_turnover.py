@@ -205,7 +205,7 @@ def test_keys_are_numbers_in_every_table_if_the_stores_are():
         ),
         (
             (1, 88, "2016-01-09"),
-            "'day_id': 1 value(s) that are not after 2016-01-09, the last week sold (row 3: '2016-01-09')",
+            "'day_id': 1 value(s) that are not after 2016-01-09, the last week in the file of sales (row 3: '2016-01-09')",
         ),
         ((1, 88, "2016-01-17"), "'day_id': 1 value(s) that are not a Saturday but a Sunday, see"),
         ((2, 88, "2016-01-16"), "1 value(s) that repeat an earlier key (row 3: 2 88 '2016-01-16')"),

@@ -1,13 +1,18 @@
 """Both domains: what a run leaves for others to ask for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
-from publications import forecasts, sold, sums
+from publications import changes, forecasts, sold, sums
+from sales_forecast.deliveries.delivery import Delivery
+from sales_forecast.errors import InputError
 from sales_forecast.forecasting.attribution import PARTS
+from sales_forecast.forecasting.exceptions import EXCEPTION_COLUMNS
+from sales_forecast.pipelines.handovers import DataVersion
 from sales_forecast.pipelines.inference.marketing import recommend_budget
 from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
 from sales_forecast.registry.dataset import UNTRACKED, ServingModel, Submission
@@ -39,17 +44,38 @@ REGISTERED = ServingModel(
 UNREGISTERED = ServingModel("turnover", None, UNTRACKED, UNTRACKED, "data 1")
 
 
+def exceptions() -> pd.DataFrame:
+    row = {"store": 1, "department": 88, "kind": "large", "money_at_risk": 1.0, "reason": "much"}
+    return pd.DataFrame([row])[EXCEPTION_COLUMNS]
+
+
+DATA = DataVersion(version="data 3", files={})
+DELIVERY = Delivery(id="abc", folder="", files={}, state="accepted")
+
+
 def published(serving: ServingModel) -> Publication:
     """Six stores and two sums, attributions in another order."""
     whole = forecasts()
     attributions = whole[[*KEYS, *PARTS]].sample(frac=1, random_state=0)
     by_level = pd.concat([sums(), sums().assign(level="series")])
-    stamped = whole.drop(columns=list(PARTS)).assign(**serving.stamp)
-    return publish_forecasts(serving, stamped, by_level, attributions, sold(1.0, 2.0).assign(promotion=0))
+    stamped = whole.drop(columns=list(PARTS)).assign(**serving.stamp("data 3"))
+    panel = sold(1.0, 2.0).assign(promotion=0)
+    return publish_forecasts(
+        serving, stamped, by_level, attributions, changes(), exceptions(), panel, DATA, DELIVERY
+    )
 
 
 def test_forecasts_come_with_their_attributions() -> None:
     pd.testing.assert_frame_equal(published(REGISTERED).tables["forecasts"], forecasts())
+
+
+def test_forecasts_of_another_model_or_of_other_data_are_not_published_as_those_of_this_run() -> None:
+    """Such as those of what serves, brought back after a run that failed, if somebody resumes that run."""
+    whole = forecasts().drop(columns=list(PARTS))
+    for stale in (REGISTERED.stamp("data 2"), UNREGISTERED.stamp("data 3")):
+        given = whole.assign(**stale), sums(), forecasts()[[*KEYS, *PARTS]], changes(), exceptions()
+        with pytest.raises(InputError, match=r"make them again \(kedro run --pipelines inference\)"):
+            publish_forecasts(REGISTERED, *given, sold(1.0, 2.0), DATA, DELIVERY)
 
 
 def test_sums_are_published_and_single_series_only_once() -> None:
@@ -68,12 +94,35 @@ def test_what_was_sold_goes_along() -> None:
     pd.testing.assert_frame_equal(panel, sold(1.0, 2.0))
 
 
+def test_why_forecasts_changed_goes_along_outside_the_digest() -> None:
+    publication = published(REGISTERED)
+    assert publication.changes is not None
+    pd.testing.assert_frame_equal(publication.changes, changes())
+    assert set(changes()) == {column.name for column in schema.forecast_changes.c} - {"run"}
+    assert replace(publication, changes=changes(refit=5.0)).digest == publication.digest
+
+
+def test_exceptions_go_along_and_the_table_has_what_the_database_wants() -> None:
+    publication = published(REGISTERED)
+    assert publication.exceptions is not None
+    wanted = {column.name for column in schema.planner_exceptions.c} - {"run", "place"}
+    assert set(publication.exceptions.columns) == wanted
+
+
 def test_a_forecast_whose_attributions_are_there_twice_is_refused() -> None:
     whole = forecasts()
     twice = pd.concat([whole, whole])[[*KEYS, *PARTS]]
     with pytest.raises(pd.errors.MergeError):
         publish_forecasts(
-            UNREGISTERED, whole.drop(columns=list(PARTS)).assign(**UNREGISTERED.stamp), sums(), twice, sold()
+            UNREGISTERED,
+            whole.drop(columns=list(PARTS)).assign(**UNREGISTERED.stamp("data 3")),
+            sums(),
+            twice,
+            changes(),
+            exceptions(),
+            sold(),
+            DATA,
+            DELIVERY,
         )
 
 
@@ -82,7 +131,8 @@ def test_a_publication_says_which_model_run_and_data_made_it() -> None:
         "model_name": "turnover",
         "model_version": "2",
         "run_id": "run 2",
-        "data_version": "data 2",
+        "model_data_version": "data 2",
+        "data_version": "data 3",
     }
 
 
@@ -133,7 +183,7 @@ def test_of_a_model_that_is_not_registered_its_name_is_known() -> None:
 def test_the_curve_comes_with_its_recommendation() -> None:
     curve = pd.DataFrame({"tv": [0.0, 1.0], "sales": [7.0, 7.1], "sales_low": 6.0, "sales_high": 8.0})
     recommendation = recommend_budget(curve.assign(marginal_sales=0.1))
-    publication = publish_curve(REGISTERED, curve, recommendation)
+    publication = publish_curve(REGISTERED, curve, recommendation, DATA)
     assert publication.domain == "marketing"
     assert list(publication.tables) == ["budget_curves"]
     pd.testing.assert_frame_equal(publication.tables["budget_curves"], curve)

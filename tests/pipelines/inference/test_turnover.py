@@ -20,6 +20,7 @@ from sales_forecast.forecasting.methods.naive import SeasonalNaive
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.pipelines.handovers import DataVersion
 from sales_forecast.pipelines.inference import turnover as outlook
 from sales_forecast.pipelines.inference.params import TargetParams
 from sales_forecast.pipelines.inference.turnover import (
@@ -53,6 +54,7 @@ class TwiceTheMean(Method, frozen=True):
         return np.full(len(forecast_index), 2 * fitted["mean"])
 
 
+DATA = DataVersion(version="data 2", files={})
 COLD = half_widths(1.0, 3.0)
 INTERVALS = IntervalParams(scale_share=0.1)
 BACKTEST = BacktestParams(horizon_weeks=2, cutoffs=(WEEKS[55].date(),))
@@ -116,7 +118,9 @@ def _serving(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> 
 
 def _forecast(panel: pd.DataFrame, forecast_index: pd.DataFrame, method: str) -> pd.DataFrame:
     serving = _serving(panel, forecast_index, method)
-    return make_forecasts(serving, forecast_index, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
+    return make_forecasts(
+        serving, forecast_index, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD), DATA
+    )
 
 
 @pytest.fixture
@@ -231,7 +235,9 @@ def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
 
 def _attributions(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     serving = _serving(panel, forecasts, "last_year")
-    return explain_forecasts(serving, forecasts, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD))
+    return explain_forecasts(
+        serving, forecasts, forecasts, ModelInput(panel, STORES, NO_CALENDAR, NOTHING_AHEAD)
+    )
 
 
 def test_the_outlook_names_the_champion_the_total_and_the_largest_department(panel, forecasts):

@@ -129,18 +129,15 @@ def test_the_same_files_again_change_nothing():
     assert _refresh(_serving(), _input(80), version="data 1") == []
 
 
-def test_an_older_delivery_is_refused():
-    with pytest.raises(InputError, match=r"end with the week of .* version 4, which serves, has seen"):
-        _refresh(_serving(80), _input(79))
-
-
 def test_restated_weeks_without_a_new_one_are_learned_from():
     (refit,) = _refresh(_serving(80), _input(80, level=101.0))
     assert refit.promote
 
 
 def test_without_a_model_there_is_nothing_to_refresh():
-    with pytest.raises(InputError, match=r"no model to refresh yet: a whole run .* \(kedro run\)"):
+    with pytest.raises(
+        InputError, match=r"no model of this retailer to refresh yet: a whole run .* \(kedro run\)"
+    ):
         _refresh(None, _input(80))
 
 
@@ -163,34 +160,3 @@ def test_a_refit_that_went_wrong_is_held():
     weaker = _last_week(_input(81), lambda turnover: 0.7 * turnover)
     with pytest.raises(InputError, match=r"refit of version 4 is held, .* newest complete window the WAPE"):
         _refresh(_serving(method=Broken()), weaker)
-
-
-@pytest.mark.parametrize(
-    ("factor", "said"),
-    [(0.0, r"sold 0\.02 times"), (1000.0, r"sold 9..\... times"), (10.0, r"sold 9\... times")],
-)
-def test_a_week_of_zeros_or_in_another_unit_is_held(factor, said):
-    odd = _last_week(_input(81), lambda turnover: factor * turnover)
-    with pytest.raises(InputError, match=rf"new weeks are held.* department 88 {said} what was expected"):
-        _refresh(_serving(), odd)
-
-
-@pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_a_week_that_is_half_or_twice_as_good_is_turnover(factor):
-    (refit,) = _refresh(_serving(), _last_week(_input(81), lambda turnover: factor * turnover))
-    assert refit.promote
-
-
-def test_a_week_that_lacks_stores_is_held():
-    data = _input(81)
-    missing = data.panel["store"].lt(5) & data.panel["week"].eq(data.last_week)
-    with pytest.raises(InputError, match="has turnover of 15 stores, the weeks before it of 20"):
-        _refresh(_serving(), replace(data, panel=data.panel[~missing]))
-
-
-def test_limits_can_be_raised_for_weeks_that_are_right():
-    loose = GATE.model_copy(update={"newest_weeks_within_times": 1e6, "refit_worse_by_at_most": 1e6})
-    odd = _last_week(_input(81), lambda turnover: 10 * turnover)
-    described = DataVersion(version="data 2", files={})
-    (refit,) = refit_champion(_serving(), odd, _ahead(odd), described, BACKTEST, loose, NO_CACHE)
-    assert refit.promote

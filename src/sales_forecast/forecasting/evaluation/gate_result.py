@@ -42,12 +42,6 @@ class GateParams(BaseModel, frozen=True, extra="forbid"):
     """The newest complete window is taken for a broken delivery if the WAPE of the fit that serves exceeds
     that in the worst window of its backtest so many times."""
 
-    newest_weeks_within_times: float = Field(default=3.0, gt=1)
-    """The median store may sell so many times more or less in a new week than was expected of it."""
-
-    stores_there_at_least: float = Field(default=0.9, ge=0, le=1)
-    """Share of the usual number of stores that must have turnover in a new week."""
-
     refit_coverage_lost_at_most: float = Field(ge=0, le=1)
     """How much farther below its nominal value the coverage of a refit may lie there than before."""
 

@@ -73,6 +73,12 @@ class ForecastContext:
         object.__setattr__(context, "past_forecasts", self.past_forecasts)
         return context
 
+    def with_shifts(self, shifts: pd.DataFrame) -> ForecastContext:
+        """Return the context with level shifts that were found elsewhere, such as at an earlier cutoff."""
+        context = self.changed()
+        context.__dict__["shifts"] = shifts  # the cached property is filled before anybody asks
+        return context
+
     @cached_property
     def shifts(self) -> pd.DataFrame:
         """Level shifts that can be seen at the cutoff."""

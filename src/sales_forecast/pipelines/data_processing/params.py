@@ -146,6 +146,11 @@ class ReadTurnoverParams(Params):
         return [name for name in ROW_KEYS if name in self.columns.sales]
 
     @property
+    def paths(self) -> dict[str, str | None]:
+        """Short name of each file -> where it lies in the folder of the raw files."""
+        return self.files.model_dump() | {name: table.file for name, table in self.covariate_tables.items()}
+
+    @property
     def covariates(self) -> list[str]:
         """Names of all future covariates."""
         tables = self.covariate_tables.values()

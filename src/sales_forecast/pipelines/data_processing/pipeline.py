@@ -20,6 +20,7 @@ from sales_forecast.pipelines.data_processing.turnover import (
     read_sales,
 )
 from sales_forecast.pipelines.data_processing.turnover_covariates import gather_future_covariates
+from sales_forecast.pipelines.data_processing.turnover_delivery import check_delivery
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
 
@@ -30,7 +31,8 @@ TURNOVER = [
     step(gather_future_covariates, "future_covariates", tags=CHECKED_FIRST),
     step(identify_retailer_by_series, "retailer", tags=CHECKED_FIRST),
     step(describe_turnover_files, "data_version"),
-    step(build_panel, "panel"),
+    step(build_panel, "panel", tags=CHECKED_FIRST),
+    step(check_delivery, "delivery", tags=CHECKED_FIRST),
     step(build_calendar, "calendar"),
     step(assemble_model_input, "model_input"),
 ]

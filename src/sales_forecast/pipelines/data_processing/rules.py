@@ -124,7 +124,7 @@ def date_rules(
         rules.append(
             Rule(
                 column,
-                f"are not after {after:%Y-%m-%d}, the last week sold",
+                f"are not after {after:%Y-%m-%d}, the last week in the file of sales",
                 nw.col(column).is_in(past),
             )
         )

@@ -16,20 +16,25 @@ from sales_forecast.pipelines.inference.marketing import (
     write_recommendation,
 )
 from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
-from sales_forecast.pipelines.inference.report import assemble_report
+from sales_forecast.pipelines.inference.report import assemble_report, assemble_turnover_report
 from sales_forecast.pipelines.inference.turnover import (
     chart_forecasts,
     lay_out_for_planners,
     make_forecasts,
+    steady_forecasts,
     sum_forecasts,
     write_outlook,
 )
+from sales_forecast.pipelines.inference.turnover_accuracy import report_accuracy
 from sales_forecast.pipelines.inference.turnover_attributions import chart_attributions, explain_forecasts
+from sales_forecast.pipelines.inference.turnover_changes import chart_changes, find_changes, report_changes
+from sales_forecast.pipelines.inference.turnover_exceptions import list_exceptions, report_exceptions
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
 from sales_forecast.pipelines.inference.turnover_targets import compare_with_targets
 
 TURNOVER = [
-    step(make_forecasts, "forecasts"),
+    step(make_forecasts, "model_forecasts"),
+    step(steady_forecasts, "forecasts"),
     step(lay_out_for_planners, "planner_sheet"),
     step(sum_forecasts, "forecasts_by_level"),
     step(compare_with_targets, "target_chances"),
@@ -38,10 +43,16 @@ TURNOVER = [
     step(chart_total, "total_chart"),
     step(chart_attributions, "attributions_chart"),
     step(write_outlook, "inference_report"),
+    step(find_changes, "changes"),
+    step(chart_changes, "changes_chart"),
+    step(report_changes, "changes_report"),
+    step(list_exceptions, "planner_exceptions"),
+    step(report_exceptions, "exceptions_report"),
     step(publish_forecasts, "publication"),
-    step(check_forecasts, "deployed_table"),
+    step(report_accuracy, "accuracy_report"),  # publishing scores the weeks that have come
+    step(check_forecasts, "deployed_table", forecasts="model_forecasts"),
     step(report_forecast_check, "deployment_report"),
-    step(assemble_report, "report"),
+    step(assemble_turnover_report, "report"),
 ]
 
 MARKETING = [

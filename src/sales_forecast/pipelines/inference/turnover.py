@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from sales_forecast.deliveries.recorded import Recorded
 from sales_forecast.forecasting.evaluation.metrics import mean_wape
 from sales_forecast.forecasting.intervals import hierarchy
 from sales_forecast.forecasting.panel.level_shifts import (
@@ -14,7 +15,9 @@ from sales_forecast.forecasting.panel.level_shifts import (
 )
 from sales_forecast.forecasting.panel.matrix import SERIES_KEYS, WEEKS_PER_YEAR
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.forecasting.steadiness import SteadinessParams, hold_steady
 from sales_forecast.models.turnover import TurnoverPackage
+from sales_forecast.pipelines.handovers import DataVersion
 from sales_forecast.pipelines.inference.turnover_attributions import describe_attributions
 from sales_forecast.pipelines.inference.turnover_sums import RECENT_WEEKS, add_up
 from sales_forecast.pipelines.inference.turnover_targets import tabulate_chances
@@ -26,6 +29,7 @@ def make_forecasts(
     serving: ServingModel[TurnoverPackage],
     forecast_index: pd.DataFrame,
     model_input: ModelInput,
+    data_version: DataVersion,
 ) -> pd.DataFrame:
     """Forecast every store, department and week that is wanted.
 
@@ -33,11 +37,12 @@ def make_forecasts(
         serving: The registry's champion.
         forecast_index: ``store, department, week``.
         model_input: Past turnover, and what is known of stores and weeks.
+        data_version: Of the raw files behind it.
 
     Returns:
         ``store, department, week, horizon, forecast, cold_start, method, lo_80, hi_80, lo_95, hi_95`` and the
         quantiles ``q05, q10, ... q95`` in currency units per week, and ``model_version, run_id,
-        data_version``. ``cold_start`` marks series too young for a past of their own.
+        model_data_version, data_version``. ``cold_start`` marks series too young for a past of their own.
 
     Raises:
         InputError: A wanted week is not after the last week seen, or too far ahead.
@@ -45,7 +50,29 @@ def make_forecasts(
     model = serving.package.model
     context = model.context(model_input)
     forecasts = model.forecast(context, forecast_index[["store", "department", "week"]])
-    return forecasts.assign(method=model.name, **serving.stamp)
+    return forecasts.assign(method=model.name, **serving.stamp(data_version.version))
+
+
+def steady_forecasts(
+    model_forecasts: pd.DataFrame,
+    recorded: Recorded,
+    serving: ServingModel[TurnoverPackage],
+    model_input: ModelInput,
+    steadiness: SteadinessParams,
+) -> pd.DataFrame:
+    """Hold on to what was published before, as far as ``steadiness`` says.
+
+    Args:
+        model_forecasts: As ``make_forecasts`` returns them.
+        recorded: What was published before.
+        serving: Says whose forecasts they are.
+        model_input: Says which week was known last.
+        steadiness: How much is kept.
+    """
+    if not steadiness.earlier_weight:
+        return model_forecasts
+    earlier = recorded.earlier_forecasts(model_input.last_week.date(), serving.retailer)
+    return hold_steady(model_forecasts, earlier, steadiness)
 
 
 def sum_forecasts(

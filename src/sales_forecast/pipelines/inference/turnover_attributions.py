@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.forecasting.steadiness import attribute_steadiness
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.reporting import COLOURS, small_multiples
@@ -16,6 +17,7 @@ from sales_forecast.reporting import COLOURS, small_multiples
 
 def explain_forecasts(
     serving: ServingModel[TurnoverPackage],
+    model_forecasts: pd.DataFrame,
     forecasts: pd.DataFrame,
     model_input: ModelInput,
 ) -> pd.DataFrame:
@@ -23,7 +25,8 @@ def explain_forecasts(
 
     Args:
         serving: The model that made the forecasts.
-        forecasts: ``store, department, week, forecast``.
+        model_forecasts: ``store, department, week, forecast`` as the model makes them.
+        forecasts: The same as they are published.
         model_input: Past turnover, and what is known of stores and weeks.
 
     Returns:
@@ -31,7 +34,8 @@ def explain_forecasts(
         units per week.
     """
     model = serving.package.model
-    return model.explain(model.context(model_input), forecasts)
+    explained = model.explain(model.context(model_input), model_forecasts)
+    return attribute_steadiness(explained, forecasts)
 
 
 MOST_DATES = 5

@@ -10,11 +10,9 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, backtest_fold
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
 from sales_forecast.forecasting.evaluation.gate_result import GateParams
-from sales_forecast.forecasting.evaluation.newest_weeks import object_to_newest_weeks
 from sales_forecast.forecasting.features.context import ForecastContext, actuals_after
 from sales_forecast.forecasting.intervals.hierarchy import learn_level_half_widths
 from sales_forecast.forecasting.methods.declare import Methods
-from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.forecasting.panel.windows import past_cutoffs, weeks_since_grid
 from sales_forecast.models.turnover import TurnoverPackage
@@ -54,23 +52,13 @@ def refit_champion(
             what was expected of them; or the refit went wrong. What serves goes on.
     """
     if champion is None:
-        raise InputError("there is no model to refresh yet: a whole run makes the first one (kedro run)")
-    served, last = champion.package.model, model_input.last_week.date()
-    if last < served.cutoff:
         raise InputError(
-            f"the files end with the week of {last}, but version {champion.version}, which serves, has seen "
-            f"the week of {served.cutoff}: this is an older delivery, and its forecasts would be older ones. "
-            "Nothing is published. To forecast from older files all the same: kedro run --pipelines inference"
+            "there is no model of this retailer to refresh yet: a whole run makes the first one (kedro run)"
         )
+    served, last = champion.package.model, model_input.last_week.date()
     if not champion.is_news(data_version.version):
         logger.info("A model was fitted on these files before; version %s serves.", champion.version)
         return []
-    if odd := _odd_weeks(champion.package, model_input, gate):
-        raise InputError(
-            f"the new weeks are held, and version {champion.version} goes on serving as it was: "
-            f"{'; '.join(odd)}. Nothing is fitted or published. Mend the files; or, if the weeks are right, "
-            "raise that limit for one run with --params."
-        )
     kept = FoldCache(fold_cache)
     today = served.context(model_input).changed(forecaster=kept.fit_and_forecast)
     windows = _with_newer_windows(champion.package, today, backtest, kept)
@@ -86,17 +74,6 @@ def refit_champion(
     why = f"refresh: version {champion.version} on weeks up to {last}"
     given = model_input, forecast_index, data_version, champion
     return [make_submission(refit, windows, *given, promote=True, why=why)]
-
-
-def _odd_weeks(package: TurnoverPackage, model_input: ModelInput, gate: GateParams) -> tuple[str, ...]:
-    """What speaks against the weeks that the model has not seen; none are too far ahead to be expected."""
-    model, cutoff = package.model, pd.Timestamp(package.model.cutoff)
-    actuals = actuals_after(model_input.panel, cutoff, model.horizon_weeks)
-    if actuals.empty:
-        return ()
-    known = model.context(model_input).as_of(cutoff)
-    expected = model.forecast(known, actuals[ROW_KEYS]).assign(turnover=actuals["turnover"].to_numpy())
-    return object_to_newest_weeks(expected, model_input.panel, gate)
 
 
 def _with_newer_windows(

@@ -165,4 +165,5 @@ def make_submission(
         champion.version if champion else None,
         decided.numbers if decided else {},
         score_windows(backtest),
+        fitted.cutoff if decided else None,
     )

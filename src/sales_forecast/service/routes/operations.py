@@ -106,7 +106,8 @@ def read_readiness(service: ServiceDep, response: Response) -> Readiness:
 def read_metrics(service: ServiceDep) -> Response:
     """Read metrics in the format of Prometheus."""
     READY.set(READY_VALUES[_worst(_checks(service))])
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    content = generate_latest() + service.forecast_metrics.render()
+    return Response(content, media_type=CONTENT_TYPE_LATEST)
 
 
 def _worst(checks: dict[str, Check]) -> CheckStatus:

@@ -52,8 +52,8 @@ async def read_forecasts(
     where = {"store": query.store, "department": query.department}
     to_response = _to_forecast_with_quantiles if query.quantiles else _to_forecast
     selection = Selection(schema.forecasts, to_response, tuple(where.items()), query.limit, query.offset)
-    run, page = await _read(request, key, selection, query.as_of, quantiles=query.quantiles)
-    return _as_json(_header(request, run) | _paging(page, query.offset), forecasts=page)
+    run, page = await read_page(request, key, selection, query.as_of, quantiles=query.quantiles)
+    return as_json(header(request, run) | paging(page, query.offset), forecasts=page)
 
 
 @router.get(
@@ -68,16 +68,16 @@ async def read_level(
     """Read forecasts of sums over departments, regions, zones or all, with their own prediction intervals."""
     where = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
     selection = Selection(schema.level_forecasts, _to_level, tuple(where.items()), query.limit, query.offset)
-    run, page = await _read(request, key, selection, query.as_of)
-    return _as_json(_header(request, run) | _paging(page, query.offset) | {"level": level}, forecasts=page)
+    run, page = await read_page(request, key, selection, query.as_of)
+    return as_json(header(request, run) | paging(page, query.offset) | {"level": level}, forecasts=page)
 
 
 @router.get("/v1/marketing/curve", response_model=BudgetCurve, responses=error_responses(404))
 async def read_curve(request: Request, key: ReadKey, query: Annotated[CurveQuery, Query()]) -> Response:
     """Read predicted sales against TV budget, with marginal sales and the recommended budget."""
     selection = Selection(schema.budget_curves, _to_point, (), MAX_ROWS, 0)
-    run, page = await _read(request, key, selection, query.as_of)
-    return _as_json(_header(request, run) | {"recommendation": run.summary}, curve=page)
+    run, page = await read_page(request, key, selection, query.as_of)
+    return as_json(header(request, run) | {"recommendation": run.summary}, curve=page)
 
 
 def _to_forecast(row: RowMapping) -> dict[str, object]:
@@ -99,7 +99,7 @@ def _to_point(row: RowMapping) -> dict[str, object]:
     return {name: row[name] for name in CURVE_FIELDS}
 
 
-async def _read(
+async def read_page(
     request: Request, key: ApiKey, selection: Selection, as_of: datetime | None, **options: object
 ) -> tuple[Run, Page]:
     """Read the newest run and a page of its rows, and write both to the audit log, with further options."""
@@ -115,18 +115,27 @@ async def _read(
     return run, page
 
 
-def _header(request: Request, run: Run) -> dict[str, object]:
+def header(request: Request, run: Run) -> dict[str, object]:
+    """Say which publication a response is from, and what made it."""
     model = {"name": run.model_name, "version": run.model_version}
-    model |= {"run_id": run.run_id, "data_version": run.data_version}
-    return {"request_id": request.state.request_id, "made_at": run.made_at, "model": model}
+    model |= {"run_id": run.run_id, "data_version": run.model_data_version}
+    return {
+        "request_id": request.state.request_id,
+        "made_at": run.made_at,
+        "publication": run.id,
+        "cutoff": run.cutoff,
+        "data_version": run.data_version,
+        "model": model,
+    }
 
 
-def _paging(page: Page, offset: int) -> dict[str, object]:
+def paging(page: Page, offset: int) -> dict[str, object]:
+    """Say how many rows there are, and where the next page begins."""
     end = offset + page.count
     return {"total": page.total, "next_offset": end if end < page.total else None}
 
 
-def _as_json(content: Mapping[str, object], **pages: Page) -> Response:
+def as_json(content: Mapping[str, object], **pages: Page) -> Response:
     """Make a response without validating it: the tables have types, and validating would be slow."""
     rows = {name: orjson.Fragment(page.rows) for name, page in pages.items()}
     return Response(orjson.dumps({**content, **rows}, option=orjson.OPT_UTC_Z), media_type="application/json")

@@ -98,10 +98,15 @@ class _ListQuery(CurveQuery):
     offset: int = Field(default=0, ge=0, le=1_000_000_000, description="Number of rows to skip.")
 
 
-class StoredQuery(_ListQuery):
-    """Which forecasts of stores and departments to return."""
+class SeriesQuery(_ListQuery):
+    """Which rows of stores and departments to return."""
 
     store: Filter | None = Field(default=None, description="Store to return. Default: all.", examples=["105"])
+
+
+class StoredQuery(SeriesQuery):
+    """Which forecasts of stores and departments to return."""
+
     quantiles: Flag = Field(default=False, description=WITH_QUANTILES)
 
 

@@ -77,6 +77,7 @@ class Explanation(BaseModel):
     future_covariates: float = Field(description=PARTS["future_covariates"])
     peers: float = Field(description=PARTS["peers"])
     other: float = Field(description=PARTS["other"])
+    earlier_forecast: float = Field(description=PARTS["earlier_forecast"])
 
 
 class StoredForecast(_Weekly):
@@ -97,21 +98,29 @@ class LevelForecast(_WithIntervals):
 class _Stored(BaseModel):
     request_id: str = Field(description="Id of the request.")
     made_at: datetime = Field(description="Time at which the forecasts were made.")
+    publication: int = Field(description="Number of the publication in the ledger.")
+    cutoff: date | None = Field(
+        description="First day of the last week that was known; null for marketing, and in publications from "
+        "before it was kept."
+    )
+    data_version: str = Field(description="Version of the raw files that the forecasts were made from.")
     model: Model
 
 
-class _Paged(_Stored):
+class Paged(_Stored):
+    """A page of rows of a publication."""
+
     total: int = Field(description="Number of rows without limit and offset.")
     next_offset: int | None = Field(description="Offset of the next page; null on the last page.")
 
 
-class StoredForecasts(_Paged):
+class StoredForecasts(Paged):
     """Stored forecasts of series."""
 
     forecasts: list[StoredForecast]
 
 
-class LevelForecasts(_Paged):
+class LevelForecasts(Paged):
     """Stored forecasts of sums."""
 
     level: LevelName = Field(description="What is summed over.")

@@ -1,0 +1,1 @@
+"""Deliveries: what a retailer sends each week, checked before anything else sees it, and kept."""

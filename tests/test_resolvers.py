@@ -1,0 +1,47 @@
+"""Secrets come from files or from the environment, and from nowhere else."""
+
+from pathlib import Path
+
+import pytest
+
+from sales_forecast.configuration import load_configuration
+from sales_forecast.errors import InputError
+from sales_forecast.resolvers import secret
+
+NAME = "SALES_FORECAST_DATABASE_URL"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SALES_FORECAST_SECRETS_FOLDER", str(tmp_path))
+    monkeypatch.delenv(NAME, raising=False)
+    return tmp_path
+
+
+def test_a_file_comes_before_the_environment_and_that_before_the_default(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert secret(NAME, "by default") == "by default"
+    monkeypatch.setenv(NAME, "of the environment")
+    assert secret(NAME, "by default") == "of the environment"
+    (folder / NAME).write_text("of a file\n")
+    assert secret(NAME, "by default") == "of a file"
+
+
+def test_the_address_of_the_database_and_the_salt_are_secrets(folder: Path) -> None:
+    (folder / NAME).write_text("postgresql://someone:password@elsewhere/forecasts\n")
+    (folder / "SALES_FORECAST_AB_SALT").write_text("pepper\n")
+    found = load_configuration("postgres")
+    assert found["globals"]["database_url"] == "postgresql://someone:password@elsewhere/forecasts"
+    assert found["service"]["ab"]["salt"] == "pepper"
+
+
+def test_a_secret_that_is_missing_or_empty_says_where_it_belongs(folder: Path) -> None:
+    with pytest.raises(InputError, match=f"'{NAME}' is missing: write it to {folder}/{NAME}"):
+        secret(NAME)
+    (folder / NAME).write_text("\n")
+    with pytest.raises(InputError, match=f"{folder}/{NAME} is empty"):
+        secret(NAME, "by default")
+    (folder / NAME).write_bytes(b"\xff")
+    with pytest.raises(InputError, match="no text in UTF-8"):
+        secret(NAME)
