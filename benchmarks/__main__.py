@@ -17,8 +17,10 @@ import pandas as pd
 from rich.progress import track
 
 from benchmarks.decisions import Row, measure_decisions
+from benchmarks.drift import EVIDENTLY, measure_drift, write_drift
 from benchmarks.measure import (
     HORIZON_WEEKS,
+    MEMBER,
     ROOT,
     VARIANT,
     alone,
@@ -30,8 +32,11 @@ from benchmarks.measure import (
     scaled,
     whole_run,
 )
+from benchmarks.monitoring import write_monitoring
 from benchmarks.page import write_decisions, write_page
 from benchmarks.peers import keep_measured, missing_peers, write_peers
+from benchmarks.policies import measure_policies
+from benchmarks.weekly import write_weekly
 from sales_forecast.atomic import whole_file
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams, plan_cutoffs
 from sales_forecast.forecasting.evaluation.gate_result import GateParams
@@ -110,12 +115,53 @@ def _decisions(work: Path, wanted: dict[str, Any]) -> None:
     write_decisions(tables, wanted, pd.Timestamp.today())
 
 
+def _weekly(work: Path, wanted: dict[str, Any]) -> None:
+    """Run week after week, and write the section."""
+    panel = pd.read_parquet(work / "project/data/03_primary/turnover/panel.parquet")
+    rolling = plan_cutoffs(panel, BacktestParams(**parameters()["backtest"]))
+    last = panel["week"].max() - pd.Timedelta(weeks=HORIZON_WEEKS)
+    weekly = list(pd.date_range(end=last, periods=wanted["weekly"]["runs"], freq="7D"))
+    for tag, cutoffs in (("rolling", rolling), ("weekly", weekly)):
+        _backtest(work, Backtest(tag, wanted["project_method"], cutoffs, with_intervals=True))
+    write_weekly(work, wanted, code_version(), pd.Timestamp.today())
+
+
+def _drift(raw: Path, work: Path, wanted: dict[str, Any]) -> None:
+    """Count how often Evidently calls ordinary weeks changed, and write the section."""
+    if not EVIDENTLY.exists():
+        print("Drift: left out, as Evidently is not set up (make evidently)")
+        return
+    last_weeks = wanted["drift"]["last_weeks"]
+    found = _kept(work / "drift.json", lambda: measure_drift(raw, work, last_weeks))
+    write_drift(found, last_weeks, pd.Timestamp.today())
+
+
+def _monitoring(work: Path, wanted: dict[str, Any]) -> None:
+    """Look for alarms week after week, replay policies, and write the section."""
+    panel = pd.read_parquet(work / "project/data/03_primary/turnover/panel.parquet")
+    last = panel["week"].max() - pd.Timedelta(weeks=HORIZON_WEEKS)
+    weekly = list(pd.date_range(end=last, periods=wanted["alarms"]["weeks"], freq="7D"))
+    rolling = plan_cutoffs(panel, BacktestParams(**parameters()["backtest"]))
+    for tag, name, cutoffs in (("alarms", MEMBER, weekly), ("rolling", wanted["project_method"], rolling)):
+        _backtest(work, Backtest(tag, name, cutoffs, with_intervals=True))
+    kept = _kept(work / "policies.json", lambda: {"rows": measure_policies(work, wanted).to_dict("index")})
+    policies = pd.DataFrame(kept["rows"]).T.rename_axis("fitted again")
+    weeks = wanted["policies"]["weeks"]
+    write_monitoring(work, wanted["alarms"]["of"], policies, weeks, code_version(), pd.Timestamp.today())
+
+
 def main() -> None:
     """Read the command line, measure, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--raw", type=Path, default=SAMPLE, help="folder of raw files")
     parser.add_argument("--fresh", action="store_true", help="measure everything anew")
+    parser.add_argument("--weekly", action="store_true", help="only what weekly runs are like")
+    parser.add_argument("--monitoring", action="store_true", help="only alarms and policies")
+    parser.add_argument(
+        "--policies", action="store_true", help="print what policies of fitting again lead to"
+    )
     parser.add_argument("--decisions", action="store_true", help="only how often decisions are wrong")
+    parser.add_argument("--drift", action="store_true", help="only how often tests for drift fire")
     options = parser.parse_args()
     work = ROOT / "build/bench" / ("sample" if options.raw.resolve() == SAMPLE else "own")
     if options.fresh:
@@ -123,6 +169,9 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
 
     wanted = plan()
+    if options.drift:
+        _drift(options.raw, work, wanted)
+        return
     project_method = wanted["project_method"]
     shown, chosen = list(wanted["windows"].values()), list(wanted["chosen_on"].values())
     short = wanted["short_histories"]
@@ -130,6 +179,15 @@ def main() -> None:
     _kept(work / "sample.json", lambda: whole_run(SAMPLE, work / "sample", *PUBLISHED))
     if options.decisions:
         _decisions(work, wanted)
+        return
+    if options.weekly:
+        _weekly(work, wanted)
+        return
+    if options.policies:
+        print(measure_policies(work, wanted).to_string())
+        return
+    if options.monitoring:
+        _monitoring(work, wanted)
         return
     panel = pd.read_parquet(work / "project/data/03_primary/turnover/panel.parquet")
     rolling = plan_cutoffs(panel, BacktestParams(**parameters()["backtest"]))
@@ -155,7 +213,10 @@ def main() -> None:
     keep_measured(work, wanted)
     write_page(work, wanted, pd.Timestamp.today(), sample=work.name == "sample")
     write_peers(work, wanted)
+    _weekly(work, wanted)
+    _monitoring(work, wanted)
     _decisions(work, wanted)
+    _drift(options.raw, work, wanted)
 
 
 if __name__ == "__main__":

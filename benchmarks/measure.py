@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import yaml
 from kedro.config import OmegaConfigLoader
-from omegaconf.resolvers import oc
 
 from benchmarks.methods.quantiles import add_details
 from sales_forecast.forecasting.evaluation.fold_cache import FoldCache, FoldCacheParams
@@ -35,7 +34,8 @@ from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput, no_future_covariates
-from sales_forecast.project_root import project_root
+from sales_forecast.memory import limit_heaps
+from sales_forecast.resolvers import RESOLVERS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,7 +54,7 @@ def parameters() -> dict[str, Any]:
         str(ROOT / "conf"),
         base_env="base",
         default_run_env="base",
-        custom_resolvers={"project_root": project_root, "oc.env": oc.env},
+        custom_resolvers=RESOLVERS,
     )
     found: dict[str, Any] = loader["parameters"]["turnover"]
     return found
@@ -65,6 +65,9 @@ HORIZON_WEEKS: int = parameters()["backtest"]["horizon_weeks"]
 
 VARIANT = "variant"
 """Name of the project's method without one of its members."""
+
+MEMBER = "ridge"
+"""A member of the project's method by itself: fast enough to be fitted every week of years."""
 
 
 def plan() -> dict[str, Any]:
@@ -80,7 +83,8 @@ def plan() -> dict[str, Any]:
     del variant["members"][without]
     for members in variant["alternatives"].values():
         members[:] = [name for name in members if name != without]
-    wanted["variants"] = {VARIANT: variant}
+    members = wanted["methods"][wanted["project_method"]]["members"]
+    wanted["variants"] = {VARIANT: variant, MEMBER: members[MEMBER]}
     return wanted
 
 
@@ -92,6 +96,7 @@ def with_seed(declared: Any, seed: int) -> Any:
 
 
 def _send_result(function: Callable[..., Any], arguments: tuple[Any, ...], pipe: Any) -> None:
+    limit_heaps()  # as at the start of a run
     result = function(*arguments)
     own, children = (
         resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

@@ -68,7 +68,8 @@ def _markdown(table: pd.DataFrame, formats: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _accuracy(work: Path, wanted: dict[str, Any]) -> str:
+def accuracy(work: Path, wanted: dict[str, Any]) -> str:
+    """Errors in each window and over them, seconds and memory of the methods in the plan, as a table."""
     names, windows = list(wanted["methods"]), wanted["windows"]
     rows = _rows(work, "shown", names)
     table = _wape(rows, windows)
@@ -85,7 +86,8 @@ def _accuracy(work: Path, wanted: dict[str, Any]) -> str:
     return _markdown(table, formats)
 
 
-def _differences(work: Path, wanted: dict[str, Any]) -> str:
+def differences(work: Path, wanted: dict[str, Any]) -> str:
+    """The project's method compared with each other method in the plan, as a table."""
     project_method = wanted["project_method"]
     others = [name for name in wanted["methods"] if name != project_method]
     rows = _rows(work, "shown", [project_method, *others])
@@ -265,8 +267,8 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: 
     """Write docs/benchmarks.md and its charts from the measurements in the work folder."""
     chosen = ["seasonal_naive", "growth_naive", wanted["project_method"]]
     parts = {
-        "accuracy": _accuracy(work, wanted),
-        "differences": _differences(work, wanted),
+        "accuracy": accuracy(work, wanted),
+        "differences": differences(work, wanted),
         "chosen": _markdown(
             _wape(_rows(work, "chosen", chosen), wanted["chosen_on"]).rename_axis("method"), {"": ".3f"}
         ),
@@ -284,13 +286,16 @@ def write_page(work: Path, wanted: dict[str, Any], today: pd.Timestamp, sample: 
         "libraries": _versions(LIBRARIES),
         "service": _section("service", PAGE.read_text()),
         "decisions": _section("decisions", PAGE.read_text()),
+        "drift": _section("drift", PAGE.read_text()),
+        "monitoring": _section("monitoring", PAGE.read_text()),
+        "weekly": _section("weekly", PAGE.read_text()),
         "peers": _section("peers", PAGE.read_text()),
     }
     for weeks in wanted["short_histories"]["weeks"]:
         for project in ("project", "sample"):
             parts[f"{project}{weeks}"] = _short(work, wanted, f"{project}{weeks}")
     _charts(work, wanted)
-    PAGE.write_text(_filled("page.md", parts))
+    PAGE.write_text(filled("page.md", parts))
     print(f"Written: {PAGE.relative_to(ROOT)} and two charts in docs/pictures")
 
 
@@ -337,7 +342,7 @@ def write_decisions(tables: dict[str, list[Row]], wanted: dict[str, Any], today:
         "code": code_version(),
         "machine": _machine(),
     }
-    write_section("decisions", _filled("decisions.md", parts).strip())
+    write_section("decisions", filled("decisions.md", parts).strip())
 
 
 def service_section(
@@ -364,10 +369,16 @@ def service_section(
         "status": ready[1],
         "slope": f"{memory['slope']:+.2f}",
     } | {name: f"{memory[name]:,.0f}" for name in ("start", "after_a_minute", "end")}
-    return _filled("service.md", parts).strip()
+    return filled("service.md", parts).strip()
 
 
-def _filled(template: str, parts: dict[str, str]) -> str:
+def filled(template: str, parts: dict[str, str]) -> str:
+    """Return a template of this folder with its places filled.
+
+    Args:
+        template: Name of the file.
+        parts: Name of a place -> text.
+    """
     text = (ROOT / "benchmarks" / template).read_text()
     for name, part in parts.items():
         text = text.replace("{{" + name + "}}", part)

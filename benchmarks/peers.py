@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.measure import ROOT
 from benchmarks.methods.elsewhere import Elsewhere
-from benchmarks.page import _markdown, _rows, _wape, write_section
+from benchmarks.page import _markdown, _rows, _wape, accuracy, differences, write_section
 from sales_forecast.forecasting.methods.declare import Methods
 from sales_forecast.pipelines.evaluation.turnover_checks import measure_coverage
 
@@ -58,9 +58,13 @@ def write_peers(work: Path, wanted: dict[str, Any]) -> None:
     if not names:
         write_section("peers", NONE)
         return
-    rows = _rows(work, "shown", [wanted["project_method"], *names])
+    compared = [wanted["project_method"], *names]
+    rows = _rows(work, "shown", compared)
+    beside = wanted | {"methods": {name: wanted["methods"][name] for name in compared}}
     parts = {
         "libraries": _versions(),
+        "accuracy": accuracy(work, beside),
+        "differences": differences(work, beside),
         "seconds": _time_limits(wanted["peers"]),
         "wins": where_they_win(rows, wanted["project_method"], wanted["windows"]),
         "coverage": _coverage(work, wanted["project_method"], rows),
