@@ -15,6 +15,10 @@ install = set -o pipefail; $(PIP_INSTALL) --require-hashes --no-deps --progress-
 	awk -v all="$$(grep -c == $(1))" '/^(Collecting|Processing) / && ++n % 20 == 0 {print "  " n " of " all " packages"} /^Installing/ {print "  installing ..."} {fflush()}'
 endif
 PEERS_INSTALL = .venv-peers/bin/python -m pip install --disable-pip-version-check --quiet
+EVIDENTLY_INSTALL = .venv-evidently/bin/python -m pip install --disable-pip-version-check --quiet
+DOCS_INSTALL = .venv-docs/bin/python -m pip install --disable-pip-version-check --quiet
+RELEASE_INSTALL = .venv-release/bin/python -m pip install --disable-pip-version-check --quiet
+AIRFLOW_INSTALL = .venv-airflow/bin/python -m pip install --disable-pip-version-check --quiet
 SHELL := bash
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
@@ -26,15 +30,16 @@ export MLFLOW_DISABLE_TELEMETRY := true
 IN_GROUPS := -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev spark peers run serve load test test-fast acceptance bench check format viz viz-site mlflow sample lock clean
+.PHONY: help images up down logs stack setup setup-dev spark peers evidently airflow docs-setup docs release-setup wheel release-check run serve load test test-fast acceptance bench simulate monitoring monitoring-types check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: .venv/.ready
 setup-dev: .venv/.dev
 
 .venv/.ready: requirements.lock pyproject.toml
+	@test ! -L .venv || { echo ".venv is a link: setting it up anew would empty the folder that it leads to. Remove the link first."; exit 1; }
 	@test -n "$(BASE_PYTHON)" || { echo "There is no $(PYTHON). Install Python 3.11 or newer."; exit 1; }
 	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sales_forecast needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 run"; exit 1; }
 	@echo "Setting up .venv from requirements.lock with $(INSTALLER) (once; about 1.1 GB, a few minutes) ..."
@@ -71,21 +76,85 @@ peers: .venv-peers/.ready ## Set up AutoGluon and skforecast in .venv-peers (2.5
 	@$(PEERS_INSTALL) $(TORCH)
 	@touch $@
 
+evidently: .venv-evidently/.ready ## Set up Evidently in .venv-evidently (1 GB), for the report on drift
+
+.venv-evidently/.ready: requirements-evidently.lock
+	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The lock of Evidently needs Python 3.11 or newer. Try: make PYTHON=python3.12 evidently"; exit 1; }
+	@echo "Setting up .venv-evidently from requirements-evidently.lock with pip (once; 1 GB, a minute or more) ..."
+	@$(BASE_PYTHON) -m venv --clear .venv-evidently
+	@$(EVIDENTLY_INSTALL) --require-hashes --no-deps -r requirements-evidently.lock
+	@touch $@
+
+docs-setup: .venv-docs/.ready
+
+.venv-docs/.ready: requirements-docs.lock
+	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The lock of the documentation needs Python 3.11 or newer. Try: make PYTHON=python3.12 docs"; exit 1; }
+	@echo "Setting up .venv-docs from requirements-docs.lock with pip (once; 0.1 GB, some seconds) ..."
+	@$(BASE_PYTHON) -m venv --clear .venv-docs
+	@$(DOCS_INSTALL) --require-hashes --no-deps -r requirements-docs.lock
+	@touch $@
+
+docs: setup docs-setup ## Build the documentation as a site that needs no internet, in build/site
+	@$(BIN)/python -m deploy.site.openapi build/openapi
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	@echo "Open next: build/site/index.html"
+
+release-setup: .venv-release/.ready
+
+.venv-release/.ready: requirements-release.lock
+	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The lock of the release checks needs Python 3.11 or newer. Try: make PYTHON=python3.12 release-check"; exit 1; }
+	@echo "Setting up .venv-release from requirements-release.lock with pip (once; 0.2 GB, some seconds) ..."
+	@$(BASE_PYTHON) -m venv --clear .venv-release
+	@$(RELEASE_INSTALL) --require-hashes --no-deps -r requirements-release.lock
+	@touch $@
+
+wheel: setup ## Build the wheel in dist/; kedro package also packs the configuration
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
+	@echo "Built: $$(ls dist/*.whl)"
+
+release-check: wheel docs release-setup ## Check what a release would do, as far as that goes without a runner and a registry
+	@deploy/release/check.sh
+
+airflow: .venv-airflow/.ready ## Set up Airflow in .venv-airflow (0.3 GB), for the DAGs in deploy/airflow
+
+.venv-airflow/.ready: requirements-airflow.lock
+	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { echo "The lock of Airflow needs Python 3.11 to 3.14. Try: make PYTHON=python3.12 airflow"; exit 1; }
+	@echo "Setting up .venv-airflow from requirements-airflow.lock with pip (once; 0.3 GB, half a minute or more) ..."
+	@$(BASE_PYTHON) -m venv --clear .venv-airflow
+	@$(AIRFLOW_INSTALL) --require-hashes --no-deps -r requirements-airflow.lock
+	@touch $@
+
 run: setup ## Forecast from the sample in data/01_raw: all stages, both domains
 	@echo "Running every stage of both domains on $${RAW_FOLDER:-data/01_raw} (some minutes; later runs compute only what is new) ..."
 	@$(BIN)/kedro run $(if $(RAW_FOLDER),--params raw_folder=$(RAW_FOLDER))
 	@echo "Open next: data/08_reporting/report.html (the answers), then 'make viz' (how they came about)."
+
+images: ## Build the image of each service, with Docker or Podman
+	@deploy/images/build.sh
+
+up: images ## Start everything in containers: PostgreSQL, MLflow, processor, trainer, API (docs/operations.md)
+	@deploy/stack.sh up
+
+down: ## Stop the containers; data, backups and secrets stay
+	@deploy/stack.sh down
+
+logs: ## Show what the containers say
+	@deploy/stack.sh logs
 
 serve: setup ## Answer over HTTP from what make run has left, and print a call to try
 	@$(BIN)/sales-forecast serve
 
 test: setup-dev ## Run the tests
 	@echo "Running the tests (some minutes; make test-fast leaves the slow ones out) ..."
-	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance
+	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance --ignore tests/stack
 	@echo "Open next: README.md, 'Change it'; tests/ has the same folders as src/sales_forecast/."
 
 test-fast: setup-dev ## Run the tests that start no project, no server and no Spark
-	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance -m "not slow"
+	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance --ignore tests/stack -m "not slow"
+
+stack: setup-dev ## Build the images, start all of it in containers, break it and look (root, Podman; Debian)
+	@echo "Building and starting everything (about five minutes) ..."
+	@$(BIN)/pytest -s tests/stack
 
 acceptance: setup-dev ## Check published facts; needs the real files in ../shared/data
 	@$(BIN)/pytest -s tests/acceptance
@@ -94,9 +163,20 @@ bench: setup-dev ## Measure accuracy, ranges, speed and memory; RAW_FOLDER=... f
 	@echo "Measuring every method side by side (about 45 minutes, or two hours after make peers; goes on where it was stopped) ..."
 	@$(BIN)/python -m benchmarks $(if $(RAW_FOLDER),--raw $(RAW_FOLDER))
 
+simulate: setup-dev ## Replay two years of weekly deliveries under the policies in benchmarks/plan.yml; RAW_FOLDER=...
+	@echo "Replaying each policy (about 15 minutes; goes on where it was stopped) ..."
+	@$(BIN)/python -m benchmarks --policies $(if $(RAW_FOLDER),--raw $(RAW_FOLDER))
+	@$(MAKE) --no-print-directory monitoring # the alerts quote what was measured
+
 load: setup-dev ## Call the service as many callers would, and measure times and memory
 	@echo "Calling the service (about 13 minutes) ..."
 	@$(BIN)/python -m benchmarks.load
+
+monitoring: setup ## Make the alerts of Prometheus and the dashboards of Grafana anew
+	@$(BIN)/python -m deploy.monitoring.build
+
+monitoring-types: ## Check the dashboards against the types of Grafana (needs npm)
+	@deploy/monitoring/grafana/check/check.sh
 
 check: setup-dev ## Lint, types, and which module may import which
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -119,11 +199,17 @@ sample: setup ## Make the synthetic sample in data/01_raw anew
 	@$(BIN)/python -m sales_forecast.sample
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
-lock: ## Renew the lock files (needs uv): what runs, what tests and benchmarks add, Spark, and peers
+lock: ## Renew the lock files (needs uv): what runs, what tests and benchmarks add, Spark, peers, Evidently, Airflow, docs, releases
 	$(COMPILE) --extra editable pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev --extra bench -c requirements.lock $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock) pyproject.toml -o requirements-dev.lock
 	printf 'pyspark>=4.1,<5\npy4j\nzstandard\nfugue>=0.9.7\ntriad\nadagio\n' | $(COMPILE) --no-deps -c requirements-dev.lock - -o requirements-spark.lock
 	printf 'autogluon.timeseries>=1.6\nskforecast>=0.26\nfilelock\nfsspec\njinja2\nnetworkx\nsetuptools\nsympy\ntyping-extensions\n' | $(COMPILE) --override <(echo 'torch; python_version < "3"') - -o requirements-peers.lock
+	for group in api tracking build; do $(COMPILE) --group $$group -c requirements.lock -o deploy/images/$$group.lock; done
+	$(COMPILE) --group pipeline -c requirements.lock --override <(printf '%s; python_version < "3"\n' mlflow uvicorn) -o deploy/images/pipeline.lock # mlflow-skinny, and no server
+	printf 'evidently==0.7.23\npandas<3\npyarrow\n' | $(COMPILE) - -o requirements-evidently.lock
+	printf 'mkdocs<2\nmkdocs-material\nmkdocstrings-python\n' | $(COMPILE) - -o requirements-docs.lock
+	printf 'check-jsonschema\ncyclonedx-bom\nhadolint-bin\njactionlint\nkubernetes-validate\nzizmor\n' | $(COMPILE) - -o requirements-release.lock
+	printf 'apache-airflow>=3.3,<3.4\n' | $(COMPILE) - -o requirements-airflow.lock
 
 clean: ## Remove what runs produced, tracked runs and models too; asks before it does (FORCE=1: does not)
 	@if [ -z "$(FORCE)" ] && [ -e mlflow.db -o -e mlruns ]; then \
