@@ -49,6 +49,9 @@ def containers(told: Callable[[str, float], None]) -> Containers:
     """Podman with the stand-ins and all images of the project, built from the files as they are."""
     found = Containers(environment={"WITH": "postgres caddy prometheus"})
     began = perf_counter()
+    # A session that was killed leaves containers that Podman takes for running, though their processes are gone.
+    found.podman("rm", "--all", "--force", "--time", "0")
+    found.podman("volume", "rm", "--all", "--force")
     # Not every machine lets root mount an overlay or make a bridge.
     probe = found.run(
         "podman", "run", "--rm", "docker.io/library/python:3.11-slim-bookworm", "true", check=False
