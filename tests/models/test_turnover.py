@@ -80,7 +80,7 @@ def test_a_fitted_state_that_json_cannot_hold_is_refused(package):
 def test_what_is_written_is_read_and_answers_the_same(package, tmp_path: Path):
     package.write(tmp_path)
     question = pd.DataFrame({"store": [9, 7], "department": "bikes"})
-    again = _load_pyfunc(str(tmp_path)).predict(question)
+    again = _load_pyfunc(str(tmp_path), {"method_modules": [__name__]}).predict(question)
     assert_frame_equal(again, TurnoverForecaster(package).predict(question))
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".parquet"}
 
@@ -189,7 +189,7 @@ def test_equal_packages_have_equal_digests_however_they_lie_in_memory(
     package: TurnoverPackage, tmp_path: Path
 ) -> None:
     package.write(tmp_path)
-    assert TurnoverPackage.read(tmp_path).digest() == package.digest()
+    assert TurnoverPackage.read(tmp_path, [__name__]).digest() == package.digest()
     more = package.backtest.copy()
     panel = package.data.panel.copy()
     panel.loc[panel.index[0], "turnover"] += 1e-9

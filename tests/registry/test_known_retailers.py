@@ -36,7 +36,7 @@ def test_models_that_could_not_be_tracked_are_found_in_their_folders(
 ) -> None:
     monkeypatch.setattr(tracking, "is_off", lambda: True)
     for number, retailer in enumerate(("default", "harbour")):
-        folder = untracked_folder(tmp_path / "untracked", retailer)
+        folder = Path(untracked_folder(f"{tmp_path}/untracked", retailer))
         folder.mkdir()
         pd.DataFrame({"store": [number]}).to_parquet(folder / "panel.parquet")
     (tmp_path / ".untracked.1.part").mkdir()
@@ -44,6 +44,7 @@ def test_models_that_could_not_be_tracked_are_found_in_their_folders(
         model="sales_forecast.turnover",
         table="panel",
         folder=str(tmp_path / "untracked"),
+        trust={},
         raw_folder="/data/corner",
     ).load()
     assert {name: table["store"].tolist() for name, table in known.data.items()} == {
@@ -57,7 +58,7 @@ def test_the_name_of_another_domain_of_the_run_or_of_the_configuration_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracking, "is_off", lambda: True)
-    options = {"model": "m", "table": "panel", "folder": str(tmp_path / "untracked")}
+    options = {"model": "m", "table": "panel", "folder": str(tmp_path / "untracked"), "trust": {}}
     assert KnownRetailersDataset(**options).load().given is None
     dataset = KnownRetailersDataset(**options, retailer=42)  # as --params retailer=42 is read
     assert dataset.load().given == "42"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -56,8 +57,13 @@ class BudgetPackage:
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     @classmethod
-    def read(cls, folder: Path) -> BudgetPackage:
-        """Read what ``write`` wrote; types beyond scikit-learn's own are refused."""
+    def read(cls, folder: Path, modules: Collection[str] = ()) -> BudgetPackage:
+        """Read what ``write`` wrote; types beyond scikit-learn's own are refused.
+
+        Args:
+            folder: Folder of the package.
+            modules: Not used: the model names no methods.
+        """
         import json
 
         import skops.io
@@ -192,6 +198,11 @@ forecaster = BudgetForecaster
 """The class that predicts; every domain's module has one of this name."""
 
 
-def _load_pyfunc(path: str) -> BudgetForecaster:
-    """Load a package; MLflow calls this function by its name."""
+def _load_pyfunc(path: str, model_config: Mapping[str, Sequence[str]] | None = None) -> BudgetForecaster:
+    """Load a package; MLflow calls this function by its name.
+
+    Args:
+        path: Folder of the package.
+        model_config: Not used: the model names no methods.
+    """
     return BudgetForecaster(BudgetPackage.read(Path(path)))

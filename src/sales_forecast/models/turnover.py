@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
 from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS, QUANTILES
+from sales_forecast.forecasting.methods.declare import AllowedMethods
 from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.digest import digest_table
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
@@ -55,8 +57,17 @@ class TurnoverPackage:
         self.backtest.to_parquet(folder / "backtest.parquet", index=False)
 
     @classmethod
-    def read(cls, folder: Path) -> TurnoverPackage:
-        """Read what ``write`` wrote, also in the earlier format; no code in it is executed."""
+    def read(cls, folder: Path, modules: Collection[str] = ()) -> TurnoverPackage:
+        """Read what ``write`` wrote, also in the earlier format; no code in it is executed.
+
+        Args:
+            folder: Folder of the package.
+            modules: Modules outside this project whose methods ``model.json`` may name, and which are
+                imported if it does.
+
+        Raises:
+            ValueError: The package cannot be read, or names a method of another module.
+        """
         content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         content = earlier_format.to_present(content)
 
@@ -64,7 +75,8 @@ class TurnoverPackage:
             return pd.read_parquet(earlier_format.table_file(folder, name))
 
         data = ModelInput(**{field.name: table(field.name) for field in fields(ModelInput)})
-        return cls(TurnoverModel.model_validate(content), data, table("forecast_index"), table("backtest"))
+        model = TurnoverModel.model_validate(content, context=AllowedMethods(frozenset(modules)))
+        return cls(model, data, table("forecast_index"), table("backtest"))
 
     def digest(self) -> str:
         """Digest of the model and its tables; equal packages have equal ones."""
@@ -86,36 +98,8 @@ class TurnoverPackage:
         return max(self.model.horizon_weeks, int(horizons.max()))
 
     def with_series(self, stores: pd.DataFrame, recent: pd.DataFrame) -> TurnoverPackage:
-        """Return the package with stores and weeks added, as if the retailer's files had them.
-
-        Args:
-            stores: New stores, ``store`` and any attributes; missing ones stay unknown.
-            recent: ``store, department, week, turnover``; replaces the turnover of the same weeks.
-
-        Raises:
-            InputError: A week is not one of the panel's, up to the last week seen.
-        """
-        weeks = pd.date_range(self.data.first_week, self.context.cutoff, freq="7D")
-        unknown = recent.loc[~recent["week"].isin(weeks), "week"]
-        if len(unknown):
-            raise InputError(
-                f"{len(unknown)} week(s) that the model cannot know, e.g. {unknown.iloc[0]:%Y-%m-%d}: weeks "
-                f"begin on {weeks[0]:%A}s, from {weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}"
-            )
-        rows = pd.concat(
-            [_every_week(recent, weeks), self.data.panel, recent]
-        )  # the last row of a week counts
-        panel = rows.drop_duplicates(ROW_KEYS, keep="last").sort_values(ROW_KEYS, ignore_index=True)
-        known = pd.concat([self.data.stores, self._completed(stores)]).drop_duplicates("store", keep="last")
-        return replace(self, data=replace(self.data, panel=panel, stores=known.reset_index(drop=True)))
-
-    def _completed(self, stores: pd.DataFrame) -> pd.DataFrame:
-        """New stores with all attributes; their school zone is that of their area, or the most common."""
-        area = self.data.stores["postcode"].str[:2]
-        of_area = self.data.stores.groupby(area)["school_zone"].agg(lambda zones: zones.mode()[0])
-        zones = stores["postcode"].str[:2].map(of_area).fillna(self.data.stores["school_zone"].mode()[0])
-        completed = stores.assign(school_zone=zones).reindex(columns=self.data.stores.columns)
-        return completed.astype(self.data.stores.dtypes.to_dict())
+        """Return the package with stores and weeks added, see ``ModelInput.with_series``."""
+        return replace(self, data=self.data.with_series(stores, recent))
 
     def options(self) -> dict[str, str]:
         """Return the optional columns of a request, with MLflow's names of their types."""
@@ -127,24 +111,11 @@ class TurnoverPackage:
         return rows[SERIES_KEYS].assign(horizon=weeks_ahead(rows, self.context.cutoff))
 
 
-def _every_week(recent: pd.DataFrame, weeks: pd.DatetimeIndex) -> pd.DataFrame:
-    """All weeks of every series from its first to the last week seen, with unknown turnover."""
-    first = recent.groupby(SERIES_KEYS, as_index=False).agg(first=("week", "min"))
-    rows = first.merge(pd.DataFrame({"week": weeks}), how="cross")
-    return rows.loc[rows["week"] >= rows["first"], ROW_KEYS].assign(turnover=np.nan)
-
-
 class TurnoverForecaster:
     """Forecasts series on request, as a pyfunc model of MLflow."""
 
     def __init__(self, package: TurnoverPackage) -> None:
         self._package = package
-
-    @cached_property
-    def _run_forecasts(self) -> pd.DataFrame:
-        """Forecasts of the package's forecast index; made together, because cold starts need peers."""
-        model, context = self._package.model, self._package.context
-        return model.forecast(context, self._package.forecast_index[ROW_KEYS]).set_index(ROW_KEYS)
 
     @cached_property
     def _run_rows(self) -> pd.MultiIndex:
@@ -179,16 +150,17 @@ class TurnoverForecaster:
         request = self._validated(model_input)
         rows = pd.MultiIndex.from_frame(request[ROW_KEYS])
         what_if = [name for name in self._package.data.covariate_columns if name in request]
-        if what_if:
-            forecasts = self._forecast(request, self._with_covariates(request, what_if))
-        elif (known := rows.isin(self._run_rows)).all():
-            forecasts = self._run_forecasts
-        else:
-            forecasts = self._forecast(request, self._package.context)
-            if known.any():
-                others = forecasts[~forecasts.index.isin(self._run_rows)]
-                forecasts = pd.concat([self._run_forecasts, others])
-        return forecasts.loc[rows].reset_index()[FORECAST_COLUMNS]
+        context = self._with_covariates(request, what_if) if what_if else self._package.context
+        as_in_run = np.full(len(rows), False) if what_if else rows.isin(self._run_rows)
+        forecasts = [
+            self._package.model.forecast(context, part.drop_duplicates(ignore_index=True), peers)
+            for part, peers in (
+                (request.loc[as_in_run, ROW_KEYS], self._rows_of_run),
+                (request.loc[~as_in_run, ROW_KEYS], partial(self._rows_in_weeks_of, request)),
+            )
+            if len(part)
+        ]
+        return pd.concat(forecasts).set_index(ROW_KEYS).loc[rows].reset_index()[FORECAST_COLUMNS]
 
     def _validated(self, model_input: pd.DataFrame) -> pd.DataFrame:
         """The request with one row per week and the types of the package's tables."""
@@ -225,23 +197,31 @@ class TurnoverForecaster:
         data = self._package.data
         known = data.future_covariates.set_index(ROW_KEYS)
         new = request.set_index(ROW_KEYS)[columns]
-        changed = known.reindex(known.index.union(new.index))
+        changed = known.reindex(known.index.union(new.index)).astype(dict.fromkeys(columns, float))
         changed.loc[new.index, columns] = new.fillna(changed.loc[new.index, columns])
         return self._package.model.context(replace(data, future_covariates=changed.reset_index()))
 
-    def _forecast(self, request: pd.DataFrame, context: ForecastContext) -> pd.DataFrame:
-        """Forecast a request together with all series, so that cold starts have peers in every week."""
-        requested, of_run = request[ROW_KEYS], self._package.forecast_index[ROW_KEYS]
-        weeks = requested[["week"]].drop_duplicates()
-        peers = of_run[SERIES_KEYS].drop_duplicates().merge(weeks, how="cross")
-        rows = pd.concat([requested, of_run, peers], ignore_index=True).drop_duplicates(ignore_index=True)
-        return self._package.model.forecast(context, rows).set_index(ROW_KEYS)
+    def _rows_of_run(self) -> pd.DataFrame:
+        """Rows that the run forecast; its own cold starts are forecast from no others."""
+        return self._package.forecast_index[ROW_KEYS]
+
+    def _rows_in_weeks_of(self, request: pd.DataFrame) -> pd.DataFrame:
+        """Rows that the run forecast, and its series in every week of a request."""
+        of_run, weeks = self._rows_of_run(), request[["week"]].drop_duplicates()
+        every_week = of_run[SERIES_KEYS].drop_duplicates().merge(weeks, how="cross")
+        return pd.concat([of_run, every_week], ignore_index=True).drop_duplicates(ignore_index=True)
 
 
 forecaster = TurnoverForecaster
 """The class that predicts; every domain's module has one of this name."""
 
 
-def _load_pyfunc(path: str) -> TurnoverForecaster:
-    """Load a package; MLflow calls this function by its name."""
-    return TurnoverForecaster(TurnoverPackage.read(Path(path)))
+def _load_pyfunc(path: str, model_config: Mapping[str, Sequence[str]] | None = None) -> TurnoverForecaster:
+    """Load a package; MLflow calls this function by its name.
+
+    Args:
+        path: Folder of the package.
+        model_config: ``method_modules``: modules of methods that are not of this project.
+    """
+    modules = (model_config or {}).get("method_modules", ())
+    return TurnoverForecaster(TurnoverPackage.read(Path(path), modules))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.table import Table
 
 from sales_forecast.errors import InputError
-from sales_forecast.registry.store import CHALLENGER, CHAMPION, Event, Registry, registries
-from sales_forecast.retailers import DEFAULT_RETAILER, read_retailer, retailer_of
+from sales_forecast.registry.store import Event, Registry, registries
+from sales_forecast.registry.tables import history_table, signings_table, versions_table
+from sales_forecast.registry.trust import Trust, read_trust
+from sales_forecast.retailers import DEFAULT_RETAILER, read_retailer
 from sales_forecast.storage.cli import Why
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DOMAINS = ("turnover", "marketing")
-SHOWN_TAGS = ("data_version", "decision")
 
 models = typer.Typer(no_args_is_help=True, help="Look at the registry, and change which model serves.")
 
@@ -47,6 +46,11 @@ class _Models:
 
     client: MlflowClient
     configuration: OmegaConfigLoader
+
+    @property
+    def trust(self) -> Trust:
+        """What a version must prove before it is loaded."""
+        return read_trust(self.configuration["globals"]["models"])
 
     def of(self, domain: str) -> dict[str, Registry]:
         """Registered models of a domain, by retailer; that of the default one, still empty, before the first.
@@ -74,11 +78,22 @@ class _Models:
             raise InputError(f"--retailer: there is no retailer '{retailer}'; {there}")
         raise InputError(f"{there}. Name the one that is meant: --retailer {next(iter(known))}")
 
+    def meant(self, domain: str, retailer: str | None) -> list[Registry]:
+        """Registered models of a domain or of both, and of one retailer or of all.
+
+        Raises:
+            InputError: There is no such domain or retailer.
+        """
+        domains = (domain,) if domain else DOMAINS
+        if retailer:
+            return [self.choose(each, retailer) for each in domains]
+        return [registry for each in domains for registry in self.of(each).values()]
+
     def _present(self, domain: str) -> str | None:
-        from sales_forecast.project_root import project_root
+        from sales_forecast.data_root import in_project
 
         file = self.configuration["catalog"][f"{domain}.retailer"]["filepath"]
-        return read_retailer(Path(project_root(), file))
+        return read_retailer(in_project(file))
 
 
 @models.command("list")
@@ -88,7 +103,7 @@ def list_versions(env: Environment = "local") -> None:
     with _registered(env) as registered:
         for domain in DOMAINS:
             for registry in registered.of(domain).values():
-                console.print(_versions(registry))
+                console.print(versions_table(registry))
 
 
 @models.command()
@@ -104,7 +119,9 @@ def show(domain: Domain, version: Version = "", retailer: Whose = None, env: Env
         for name, value in sorted(found.tags.items()):
             console.print(f"  {name}: {value}", soft_wrap=True, highlight=False)
         console.print(Markdown(found.description or ""))
-        console.print(_history(registry))
+        console.print(history_table(registry))
+        if signed := signings_table(registry):
+            console.print(signed)
 
 
 @models.command()
@@ -112,60 +129,83 @@ def promote(
     domain: Domain, version: Version, why: Why, retailer: Whose = None, env: Environment = "local"
 ) -> None:
     """Let a version serve, whatever the comparison said."""
+    from sales_forecast.registry.published import let_publish_again
+    from sales_forecast.registry.signing import check_version
+
     with _registered(env) as registered:
         registry = registered.choose(domain, retailer)
+        check_version(registry.version(version), registered.trust)
         event = registry.promote(version, why)
         _say(registry, event)
-        _let_publish_again(registered.configuration["globals"]["database_url"], registry, event)
-
-
-def _let_publish_again(url: str, registry: Registry, event: Event) -> None:
-    """Undo the withdrawals of a version's forecasts: they may be published again by the next run."""
-    from datetime import UTC, datetime
-
-    from sales_forecast.storage.database import database_errors, ready_database, writing
-    from sales_forecast.storage.withdrawals import restore, withdrawn_of
-
-    with ready_database(url) as engine, database_errors(engine), writing(engine) as connection:
-        for number in withdrawn_of(connection, registry.name, event.version):
-            restore(connection, number, datetime.now(UTC), event.who, event.why)
+        let_publish_again(registered.configuration["globals"]["database_url"], registry, event)
 
 
 @models.command()
 def rollback(domain: Domain, why: Why, retailer: Whose = None, env: Environment = "local") -> None:
     """Let the version serve again that served before, and withdraw the forecasts of the one that goes."""
+    from sales_forecast.data_root import reachable_root
+    from sales_forecast.registry.published import withdraw_forecasts
+    from sales_forecast.registry.signing import check_version
+
     with _registered(env) as registered:
         registry = registered.choose(domain, retailer)
+        check_version(registry.version(registry.before()), registered.trust)
         event = registry.rollback(why)
         _say(registry, event)
-        url = registered.configuration["globals"]["database_url"]
-        _withdraw_forecasts(url, domain, registry, event)
+        configured = registered.configuration["globals"]
+        where = configured["database_url"], reachable_root(configured)
+        if done := withdraw_forecasts(*where, domain, registry, event):
+            typer.echo(done)
 
 
-def _withdraw_forecasts(url: str, domain: str, registry: Registry, event: Event) -> None:
-    """Withdraw what the version that goes has published last, until forecasts of another one serve."""
-    from datetime import UTC, datetime
+@models.command()
+def verify(
+    domain: Annotated[str, typer.Argument(help="Of the versions; without it, both domains.")] = "",
+    version: Version = "",
+    retailer: Whose = None,
+    env: Environment = "local",
+) -> None:
+    """Compare the files of all versions, or of one, with what was registered; exit code 1 if one differs."""
+    from sales_forecast.registry.signing import verify_version
 
-    from sales_forecast.published_files import bring_back_files
-    from sales_forecast.storage.database import database_errors, ready_database, writing
-    from sales_forecast.storage.queries import newest_run
-    from sales_forecast.storage.withdrawals import withdraw
+    with _registered(env) as registered:
+        if version:
+            found = [registered.choose(domain, retailer).version(version)]
+        else:
+            found = [each for one in registered.meant(domain, retailer) for each in one.versions()]
+        refused = 0
+        for each in found:
+            try:
+                finding = verify_version(each, registered.trust)
+                typer.echo(f"{each.name} version {each.version}: {finding}.")
+            except InputError as error:
+                refused += 1
+                typer.echo(f"Error: {error}", err=True)
+        if refused:
+            raise InputError(f"{refused} of {len(found)} version(s) would not be loaded")
 
-    with ready_database(url) as engine, database_errors(engine), writing(engine) as connection:
-        found = serves = newest_run(connection, domain, retailer=retailer_of(registry.name))
-        while serves is not None and serves.model_version == event.previous:
-            serves = withdraw(connection, serves.id, datetime.now(UTC), event.who, event.why)
-    if found is None or serves == found:
-        return
-    if serves is None:
-        typer.echo("Its forecasts are withdrawn; none serve. To make some: kedro run --pipelines inference")
-        return
-    files = bring_back_files(serves.id)
-    typer.echo(
-        f"Its forecasts are withdrawn; those of {serves.made_at:%Y-%m-%d %H:%M} UTC serve again (publication "
-        f"{serves.id}, {files} files in data/). To forecast from the newest data: "
-        "kedro run --pipelines inference"
-    )
+
+@models.command()
+def sign(
+    domain: Domain,
+    version: Version,
+    why: Why,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    retailer: Whose = None,
+    env: Environment = "local",
+) -> None:
+    """Vouch for a version as it is: record the digests of its files, and sign them if there is a key."""
+    from sales_forecast.registry.signing import offer_signature
+
+    with _registered(env) as registered:
+        registry = registered.choose(domain, retailer)
+        offer = offer_signature(registry.version(version), registered.trust)
+        typer.echo(offer.description)
+        if not yes:
+            typer.confirm("Do you vouch for these files?", abort=True)
+        registry.sign(version, offer.tags, why)
+        signed = " and signed" if registered.trust.needs_signature else ""
+        typer.echo(f"The digests of version {version} of {registry.name} are recorded{signed}.")
 
 
 def _say(registry: Registry, event: Event) -> None:
@@ -197,39 +237,13 @@ def open_tracking(configuration: OmegaConfigLoader) -> MlflowClient:
     uri = configuration["mlflow"]["server"]["mlflow_tracking_uri"]
     if reason := does_not_answer(uri):
         raise InputError(f"the tracking server {uri} does not answer: {reason}")
+    return tracking_client(configuration)
+
+
+def tracking_client(configuration: OmegaConfigLoader) -> MlflowClient:
+    """Return a client of the tracking server that ``mlflow.yml`` names, whether it answers or not."""
     import mlflow
 
+    uri = configuration["mlflow"]["server"]["mlflow_tracking_uri"]
     mlflow.set_tracking_uri(uri)  # artifacts are found by it
     return mlflow.MlflowClient(tracking_uri=uri)
-
-
-def _versions(registry: Registry) -> Table:
-    table = Table("version", "serves", "made", "data", "decision", title=registry.name)
-    aliases = {CHAMPION: registry.champion(), CHALLENGER: registry.challenger()}
-    for found in registry.versions():
-        mine = [name for name, one in aliases.items() if one and str(one.version) == str(found.version)]
-        table.add_row(
-            str(found.version),
-            ", ".join(mine),
-            f"{_day(found.creation_timestamp)}",
-            *(found.tags.get(name, "") for name in SHOWN_TAGS),
-        )
-    return table
-
-
-def _history(registry: Registry) -> Table:
-    table = Table("when", "what", "version", "before", "who", "why", title="Changes of the champion")
-    champion = registry.champion()
-    events = registry.history()
-    then = [event.previous for event in events[1:]] + [str(champion.version) if champion else None]
-    for event, served_then in zip(events, then, strict=True):
-        happened = event.version == served_then
-        what = event.action if happened else f"{event.action}, interrupted"
-        table.add_row(event.when, what, event.version, event.previous or "-", event.who, event.why)
-    return table
-
-
-def _day(milliseconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M}"

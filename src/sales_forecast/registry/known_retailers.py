@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from kedro.io import AbstractDataset, DatasetError
 
 from sales_forecast import tracking
 from sales_forecast.errors import InputError
-from sales_forecast.registry.packages import PACKAGE
+from sales_forecast.places import exists, join, list_files, local_folder, next_to, on_disk
 from sales_forecast.registry.store import registries
+from sales_forecast.registry.trust import read_trust
+from sales_forecast.registry.verification import download_package
 from sales_forecast.retailers import DEFAULT_RETAILER, check_name, model_name, name_of_folder, retailer_of
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ class KnownRetailersDataset(AbstractDataset[None, KnownRetailers]):
         model: Registered model of the default retailer; those of others begin with its name.
         table: Parquet file of a package that holds the data which a model was made from.
         folder: Folder of models that could not be tracked, as in ``RegistryDataset``.
+        trust: What champions must prove before they are read: ``models`` in ``globals.yml``.
         raw_folder: Folder of the raw files.
         retailer: Name of the retailer; None to find it.
         metadata: Metadata of the dataset for plugins such as Kedro-Viz.
@@ -68,12 +72,14 @@ class KnownRetailersDataset(AbstractDataset[None, KnownRetailers]):
         model: str,
         table: str,
         folder: str,
+        trust: Mapping[str, object],
         raw_folder: str = "",
         retailer: str | int | None = None,
         metadata: Mapping[str, object] | None = None,
     ) -> None:
         self._model, self._table = model, f"{table}.parquet"
-        self._folder, self._raw_folder = Path(folder), raw_folder
+        self._folder, self._raw_folder = folder, raw_folder
+        self._trust = read_trust(trust)
         self._given = None if retailer is None else str(retailer)
         self.metadata = metadata
 
@@ -85,7 +91,8 @@ class KnownRetailersDataset(AbstractDataset[None, KnownRetailers]):
         """Return all retailers with the data of their champions.
 
         Raises:
-            InputError: The given name cannot be one, or the data of a champion cannot be read.
+            InputError: The given name cannot be one, or the data of a champion cannot be read or are not
+                what was registered.
         """
         given = None if self._given is None else check_name(self._given)
         if tracking.is_off():
@@ -101,12 +108,11 @@ class KnownRetailersDataset(AbstractDataset[None, KnownRetailers]):
     def _read(self, champion: ModelVersion) -> pd.DataFrame:
         import mlflow
 
-        uri = f"models:/{champion.name}/{champion.version}/data/{PACKAGE}/{self._table}"
         try:
             with tempfile.TemporaryDirectory() as temporary:
-                return pd.read_parquet(
-                    mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=temporary)
-                )
+                return pd.read_parquet(download_package(champion, self._trust, Path(temporary), self._table))
+        except InputError:
+            raise
         except (OSError, ValueError, mlflow.MlflowException) as error:
             raise InputError(
                 f"version {champion.version} of {champion.name} serves, but its {self._table}, which tells "
@@ -115,13 +121,17 @@ class KnownRetailersDataset(AbstractDataset[None, KnownRetailers]):
             ) from error
 
     def _untracked_names(self) -> Iterable[str]:
-        found = {folder.name for folder in self._folder.parent.glob(f"{self._folder.name}*")}
+        first, folders = posixpath.basename(self._folder), list_files(posixpath.dirname(self._folder))
         return sorted(
-            retailer_of(name) for name in found if (self._folder.parent / name / self._table).exists()
+            retailer_of(posixpath.basename(folder).removesuffix(".tar"))
+            for folder in folders
+            if posixpath.basename(folder).startswith(first)
+            and (on_disk(folder) is None or exists(join(folder, self._table)))
         )
 
     def _untracked(self, retailer: str) -> pd.DataFrame:
-        return pd.read_parquet(untracked_folder(self._folder, retailer) / self._table)
+        with local_folder(untracked_folder(self._folder, retailer)) as folder:
+            return pd.read_parquet(folder / self._table)
 
     def save(self, data: None) -> None:
         """Refuse: models are registered by ``RegistryDataset``."""
@@ -131,6 +141,6 @@ class KnownRetailersDataset(AbstractDataset[None, KnownRetailers]):
         return {"model": self._model, "table": self._table}
 
 
-def untracked_folder(folder: Path, retailer: str) -> Path:
+def untracked_folder(folder: str, retailer: str) -> str:
     """Return the folder of a retailer's model that could not be tracked."""
-    return folder.with_name(model_name(folder.name, retailer))
+    return next_to(folder, model_name(posixpath.basename(folder), retailer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
+from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,9 @@ import pandas as pd
 
 import sales_forecast
 from sales_forecast.errors import InputError
-from sales_forecast.registry.store import Registry
+from sales_forecast.registry.store import DIGEST, Registry
+from sales_forecast.registry.trust import Trust
+from sales_forecast.registry.verification import PACKAGE, digest_files, download_package, tags_of_files
 from sales_forecast.retailers import command_option, domain_of, retailer_of
 
 if TYPE_CHECKING:
@@ -27,10 +30,6 @@ MODULES = ("__init__.py", "errors.py")
 """What is shipped with a model."""
 
 
-PACKAGE = "package"
-"""Folder of model and tables, within MLflow's own."""
-
-
 class Package(Protocol):
     """What a module of ``sales_forecast.models`` brings."""
 
@@ -38,8 +37,13 @@ class Package(Protocol):
         """Write everything to a folder."""
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Read what ``write`` wrote, without running anything in it."""
+    def read(cls, folder: Path, modules: Collection[str] = ()) -> Self:
+        """Read what ``write`` wrote, without running anything in it.
+
+        Args:
+            folder: Folder of the package.
+            modules: Modules outside this project whose methods it may name.
+        """
 
     def digest(self) -> str:
         """Digest of everything in it; equal packages have equal ones."""
@@ -55,7 +59,12 @@ KindT = TypeVar("KindT", bound=Package)
 
 
 def log_package(
-    package: Package, module: ModuleType, registry: Registry, card: str, tags: dict[str, str]
+    package: Package,
+    module: ModuleType,
+    registry: Registry,
+    card: str,
+    tags: dict[str, str],
+    trust: Trust,
 ) -> ModelVersion:
     """Log a package with the active run and register it as a new version, which does not serve yet.
 
@@ -64,7 +73,8 @@ def log_package(
         module: Of ``sales_forecast.models``; MLflow calls its ``_load_pyfunc``.
         registry: Where it is registered.
         card: What the model is for, how good it is and what it cannot do, in Markdown.
-        tags: Of the version.
+        tags: Of the version; those by which it is verified are added.
+        trust: Key that it is signed with, if there is one, and modules whose methods it may name.
     """
     import mlflow
     from mlflow.models import infer_signature
@@ -73,8 +83,10 @@ def log_package(
         folder = Path(temporary) / PACKAGE
         package.write(folder)
         (folder / "model_card.md").write_text(card, encoding="utf-8")
+        tags = tags | tags_of_files(registry.name, digest_files(folder), tags.get(DIGEST, ""), trust)
         example = package.example()
-        answer = module._load_pyfunc(str(folder)).predict(example)
+        model_config = {"method_modules": list(trust.method_modules)} if trust.method_modules else None
+        answer = module._load_pyfunc(str(folder), model_config).predict(example)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")
             signature = infer_signature(
@@ -91,6 +103,7 @@ def log_package(
             ],
             signature=_with_options(signature, package),
             input_example=example,
+            model_config=model_config,
         )
     registered = mlflow.register_model(logged.model_uri, registry.name, tags=tags)
     registry.client.update_model_version(registry.name, registered.version, description=card)
@@ -117,30 +130,42 @@ def _with_options(signature: ModelSignature, package: Package) -> ModelSignature
     return ModelSignature(Schema([*signature.inputs.inputs, *columns]), signature.outputs)
 
 
-def open_package(found: ModelVersion, kind: type[KindT]) -> KindT:
-    """Read a version's package, without running any of its code.
+def open_package(found: ModelVersion, kind: type[KindT], trust: Trust) -> KindT:
+    """Verify a version's package and read it, without running any of its code.
 
     Args:
         found: The version.
         kind: Class of the package, whose ``read`` reads a folder.
+        trust: What the version must prove, and the modules whose methods it may name.
+
+    Raises:
+        InputError: It is not what was registered, or this code cannot read it, such as a method that is no
+            more.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        return read_package(found, download_package(found, trust, Path(temporary)), kind, trust)
+
+
+def read_package(found: ModelVersion, folder: Path, kind: type[KindT], trust: Trust) -> KindT:
+    """Read a version's package from a folder whose files are verified.
+
+    Args:
+        found: The version.
+        folder: Folder of the package.
+        kind: Class of the package, whose ``read`` reads a folder.
+        trust: Says of which modules it may name methods.
 
     Raises:
         InputError: This code cannot read it, such as a method that is no more.
     """
-    import mlflow
-
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = mlflow.artifacts.download_artifacts(
-            artifact_uri=f"models:/{found.name}/{found.version}/data", dst_path=temporary
-        )
-        try:
-            return kind.read(Path(folder) / PACKAGE)
-        except (ValueError, TypeError, OSError) as error:
-            whose = command_option(retailer_of(found.name))
-            raise InputError(
-                f"version {found.version} of {found.name} cannot be read by this code: {error}. Let another "
-                f"one serve: sales-forecast models promote {domain_of(found.name)} VERSION{whose}"
-            ) from error
+    try:
+        return kind.read(folder, trust.method_modules)
+    except (ValueError, TypeError, OSError) as error:
+        whose = command_option(retailer_of(found.name))
+        raise InputError(
+            f"version {found.version} of {found.name} cannot be read by this code: {error}. Let another "
+            f"one serve: sales-forecast models promote {domain_of(found.name)} VERSION{whose}"
+        ) from error
 
 
 def delete_artifacts(uri: str) -> None:

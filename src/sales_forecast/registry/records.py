@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
@@ -116,3 +117,24 @@ def _champion_change(name: str, event: Event) -> ChampionChangeRow:
         "who": event.who,
         "why": event.why,
     }
+
+
+def served_before(events: Sequence[Event]) -> list[str]:
+    """Return the versions that others were promoted over, newest first, without those that were withdrawn.
+
+    A version is withdrawn when it is rolled back, until it is promoted again.
+
+    Args:
+        events: Every change of the champion, oldest first.
+    """
+    served: dict[str, None] = {}
+    withdrawn: set[str] = set()
+    for event in events:
+        if event.action == "promote":
+            withdrawn.discard(event.version)
+            if event.previous:
+                served.pop(event.previous, None)
+                served[event.previous] = None
+        elif event.action == "rollback" and event.previous:
+            withdrawn.add(event.previous)
+    return [number for number in reversed(served) if number not in withdrawn]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -21,25 +22,31 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-_EVENT = "event."
+_EVENT, _SIGNING = "event.", "signing."
 
 DIGEST = "package"
 """Tag of a version: digest of its package."""
 
+REMOVED = "artifacts_removed"
+"""Tag of a version or run whose artefacts were removed."""
+
 MOST_RETAILERS = 1000
 """So many registered models are looked for at a time, which is the most that MLflow lists."""
 
-Action = Literal["promote", "rollback"]
+Action = Literal["promote", "rollback", "sign"]
+
+BY_GATE = "kedro run"
+"""Who has changed the champion where no person has: the deployment gate of a run, by its rule."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """A change of the champion.
+    """A change of the champion, or a version that somebody has vouched for.
 
     Args:
         action: What was done.
-        version: The champion from then on.
-        previous: The champion before, if there was one.
+        version: The champion from then on, or the version that was signed.
+        previous: The champion before, if there was one; None for a version that was signed.
         who: Account, or ``kedro run``.
         when: ISO time, UTC.
         why: In words.
@@ -83,6 +90,14 @@ class Registry:
                 return None
             raise
 
+    def aliases(self) -> dict[str, list[str]]:
+        """Number of each version that has an alias -> its aliases."""
+        found: dict[str, list[str]] = {}
+        for alias in (CHAMPION, CHALLENGER):
+            if (version := self._aliased(alias)) is not None:
+                found.setdefault(str(version.version), []).append(alias)
+        return found
+
     def versions(self) -> list[ModelVersion]:
         """All versions, newest first."""
         found = self.client.search_model_versions(f"name = '{self.name}'")
@@ -109,6 +124,13 @@ class Registry:
 
     def history(self) -> list[Event]:
         """Every change of the champion, oldest first."""
+        return self._recorded(_EVENT)
+
+    def signings(self) -> list[Event]:
+        """Every version that somebody has vouched for, oldest first."""
+        return self._recorded(_SIGNING)
+
+    def _recorded(self, prefix: str) -> list[Event]:
         from mlflow.exceptions import MlflowException
 
         try:
@@ -117,7 +139,7 @@ class Registry:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return []
             raise
-        return [Event(**json.loads(tags[name])) for name in sorted(tags) if name.startswith(_EVENT)]
+        return [Event(**json.loads(tags[name])) for name in sorted(tags) if name.startswith(prefix)]
 
     def challenge(self, number: str) -> None:
         """Mark a version as the one that asks to serve."""
@@ -132,36 +154,64 @@ class Registry:
         self.version(number)
         return self._move("promote", number, why, who)
 
-    def rollback(self, why: str, who: str | None = None) -> Event:
-        """Let the version serve again that served before the present one.
+    def sign(self, number: str, tags: Mapping[str, str], why: str, who: str | None = None) -> Event:
+        """Record who vouches for a version, and write the tags that it is verified by.
+
+        Args:
+            number: Number of the version.
+            tags: Tags of ``verification.tags_of_files``.
+            why: Reason, in words.
+            who: Account; by default that of this process.
+        """
+        event = self._record(_SIGNING, "sign", number, None, why, who)
+        for name, value in tags.items():
+            self.client.set_model_version_tag(self.name, number, name, value)
+        return event
+
+    def before(self) -> str:
+        """Return the number of the version that served before the present one.
 
         Raises:
-            InputError: Nothing served before.
+            InputError: None did.
         """
         now = self.champion()
         serving = str(now.version) if now else None
         known = {str(version.version) for version in self.versions()}
         for event in reversed(self.history()):
             if event.version == serving and event.previous in known and event.action == "promote":
-                return self._move("rollback", event.previous or "", why, who)
+                return event.previous or ""
         raise InputError(
             f"{self.name}: no version served before {serving}, so there is nothing to go back to"
         )
+
+    def rollback(self, why: str, who: str | None = None) -> Event:
+        """Let the version serve again that served before the present one.
+
+        Raises:
+            InputError: Nothing served before.
+        """
+        return self._move("rollback", self.before(), why, who)
 
     def _move(self, action: Action, number: str, why: str, who: str | None) -> Event:
         serving = self.champion()
         previous = str(serving.version) if serving else None
         if previous == number:
             raise InputError(f"{self.name} version {number} is champion already")
-        when = datetime.now(UTC)
-        event = Event(action, number, previous, who or getpass.getuser(), f"{when:%Y-%m-%dT%H:%M:%S}Z", why)
-        self.client.set_registered_model_tag(
-            self.name, f"{_EVENT}{when:%Y%m%dT%H%M%S.%f}", json.dumps(asdict(event))
-        )
+        event = self._record(_EVENT, action, number, previous, why, who)
         self.client.set_registered_model_alias(self.name, CHAMPION, number)
         asking = self.challenger()
         if asking is not None and str(asking.version) == number:
             self.client.delete_registered_model_alias(self.name, CHALLENGER)
+        return event
+
+    def _record(
+        self, prefix: str, action: Action, number: str, previous: str | None, why: str, who: str | None
+    ) -> Event:
+        when = datetime.now(UTC)
+        event = Event(action, number, previous, who or getpass.getuser(), f"{when:%Y-%m-%dT%H:%M:%S}Z", why)
+        self.client.set_registered_model_tag(
+            self.name, f"{prefix}{when:%Y%m%dT%H%M%S.%f}", json.dumps(asdict(event))
+        )
         return event
 
 
