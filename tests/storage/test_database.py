@@ -1,11 +1,14 @@
 """Addresses, migrations and moments, on SQLite and on a real PostgreSQL."""
 
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -17,10 +20,13 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.intervals.conformal import QUANTILES
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import configuration, open_database, upgrade, upsert, writing
-from sales_forecast.storage.queries import newest_run, rows_of_run
+from sales_forecast.storage.queries import newest_run
+from sales_forecast.storage.rows import RowFilter, filtered_rows
 from servers import free_port
 
 pytestmark = pytest.mark.xdist_group("database")
+
+FIRST_STORE = RowFilter((("store", ("1",)),))
 
 # --- migrations --------------------------------------------------------------------------------------
 
@@ -34,6 +40,15 @@ def differences(engine: Engine) -> list[object]:
 def test_the_migrations_lead_to_the_tables_of_the_schema(engine: Engine) -> None:
     assert differences(engine) == []
     assert set(inspect(engine).get_table_names()) == {*schema.metadata.tables, "alembic_version"}
+
+
+def test_the_index_of_links_has_no_rows_from_before_there_were_any(engine: Engine) -> None:
+    """On PostgreSQL the migration holds a lock on the audit log, and a full index would take minutes."""
+    (index,) = (
+        one for one in inspect(engine).get_indexes("audit_log") if one["name"] == "ix_audit_log_writer_number"
+    )
+    condition = index["dialect_options"][f"{engine.dialect.name}_where"]
+    assert str(condition).strip("()") == "writer IS NOT NULL"
 
 
 def test_a_missing_column_would_be_noticed(engine: Engine) -> None:
@@ -132,7 +147,7 @@ def test_rows_of_the_first_revision_keep_their_values_there_and_back(empty: Engi
     with empty.connect() as connection:
         run = newest_run(connection, "turnover", as_of=NOON, retailer="default")
         assert run is not None
-        (found,), _ = rows_of_run(connection, schema.forecasts, run, {"store": "1"}, limit=9, offset=0)
+        (found,), _ = filtered_rows(connection, schema.forecasts, run, FIRST_STORE, limit=9, offset=0)
     assert (run.id, found["future_covariates"]) == (7, 0.1 + 0.2)
 
     with writing(empty) as connection:
@@ -260,3 +275,30 @@ def test_rows_that_are_there_already_are_replaced(engine: Engine) -> None:
         upsert(connection, schema.model_metrics, [])
         found = connection.execute(select(schema.model_metrics).order_by(schema.model_metrics.c.metric)).all()
     assert [(row.metric, row.value) for row in found] == [("bias", 0.2), ("wape", 0.1)]
+
+
+def test_another_connection_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Without them another process takes itself for the last one, and SQLite's file is damaged."""
+    engine = open_database(f"sqlite:///{tmp_path}/shop.db")
+    upgrade(engine)
+
+    def locks() -> int:
+        inode = (tmp_path / "shop.db").stat().st_ino
+        return sum(f":{inode} " in line for line in Path("/proc/locks").read_text().splitlines())
+
+    with engine.connect() as first:
+        first.execute(text("select 1 from api_keys"))
+        before = locks()
+        with engine.connect() as second:
+            second.execute(text("select 1 from api_keys"))
+        assert locks() == before > 0
+    engine.dispose()
+
+
+def test_the_server_of_these_tests_outlives_another_start_of_pytest(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "test_other.py").write_text("def test_nothing(tmp_path):\n    pass\n")
+    subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path], check=True)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("checkpoint")

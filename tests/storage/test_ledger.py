@@ -15,10 +15,13 @@ from sales_forecast.storage.database import writing
 from sales_forecast.storage.earlier import earlier_forecasts
 from sales_forecast.storage.ledger import Verified, digest_of, publications, verify
 from sales_forecast.storage.publications import publish
-from sales_forecast.storage.queries import Run, newest_run, rows_of_run
+from sales_forecast.storage.queries import Run, newest_run
+from sales_forecast.storage.rows import RowFilter, filtered_rows
 from sales_forecast.storage.withdrawals import restore, why_nothing_serves, withdraw
 
 pytestmark = pytest.mark.xdist_group("database")
+
+FIRST_STORE = RowFilter((("store", ("1",)),))
 
 MONDAY = datetime(2017, 10, 2, 6, tzinfo=UTC)
 TUESDAY, WEDNESDAY, THURSDAY = (MONDAY + timedelta(days=days) for days in (1, 2, 3))
@@ -43,7 +46,7 @@ def first_forecast(engine: Engine, run: Run | None) -> float | None:
     if run is None:
         return None
     with engine.connect() as connection:
-        found, _ = rows_of_run(connection, schema.forecasts, run, {"store": "1"}, limit=1, offset=0)
+        found, _ = filtered_rows(connection, schema.forecasts, run, FIRST_STORE, limit=1, offset=0)
     return float(found[0]["forecast"])
 
 

@@ -8,21 +8,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, event, insert, text
+from sqlalchemy import Connection, Engine, event, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from processes import killed_before, publish_there, together
 from publications import AWKWARD, WEEK, everything, forecasts, publication, rows, sold, sums
+from sales_forecast.errors import InputError
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.intervals.conformal import QUANTILES
+from sales_forecast.planning.staffing import StaffingRule
 from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
+from sales_forecast.storage.chunks import delete_rows, free_space
 from sales_forecast.storage.database import open_database, writing
-from sales_forecast.storage.publications import publish
-from sales_forecast.storage.queries import Run, newest_run, published_retailers, rows_of_run
-from sales_forecast.storage.turnover import turnover_as_of, turnover_since
+from sales_forecast.storage.ledger import as_stored, verify
+from sales_forecast.storage.ledger import publication as ledger_publication
+from sales_forecast.storage.publications import Publication, publish
+from sales_forecast.storage.queries import DRAFT, Run, newest_run, published_retailers
+from sales_forecast.storage.rows import RowFilter, filtered_rows
+from sales_forecast.storage.staffing import staffing_rules
+from sales_forecast.storage.turnover import turnover_as_of, turnover_since, write_turnover
 
 pytestmark = pytest.mark.xdist_group("database")
+
+FIRST_STORE = RowFilter((("store", ("1",)),))
 
 MONDAY = datetime(2017, 10, 2, 6, tzinfo=UTC)
 TUESDAY, WEDNESDAY = MONDAY + timedelta(days=1), MONDAY + timedelta(days=2)
@@ -38,7 +47,7 @@ def first_forecast(engine: Engine, as_of: datetime | None = None) -> float:
     run = run_of(engine, as_of)
     assert run is not None
     with engine.connect() as connection:
-        found, _ = rows_of_run(connection, schema.forecasts, run, {"store": "1"}, limit=1, offset=0)
+        found, _ = filtered_rows(connection, schema.forecasts, run, FIRST_STORE, limit=1, offset=0)
     return float(found[0].forecast)
 
 
@@ -81,7 +90,7 @@ def test_labels_are_text_whatever_the_retailer_calls_them(engine: Engine, label:
 def test_more_rows_than_are_sent_at_a_time_all_arrive(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sales_forecast.storage.publications.ROWS_AT_A_TIME", 4)
+    monkeypatch.setattr("sales_forecast.storage.drafts.ROWS_AT_A_TIME", 4)
     publish(engine, publication(tables={"forecasts": forecasts(series=10)}), MONDAY)
     assert len(rows(engine, "forecasts")) == 10
 
@@ -352,6 +361,16 @@ def test_a_publication_that_cannot_be_stored_changes_nothing_at_all(engine: Engi
     assert everything(engine) == before
 
 
+def published_things(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """All tables without what nobody has published yet."""
+    found = everything(engine)
+    drafts = {row["id"] for row in found["forecast_runs"] if row["domain"] == DRAFT}
+    return {
+        name: [row for row in table if row.get("run") not in drafts and row.get("domain") != DRAFT]
+        for name, table in found.items()
+    }
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -360,6 +379,7 @@ def test_a_publication_that_cannot_be_stored_changes_nothing_at_all(engine: Engi
         "insert into forecast_runs",
         "insert into forecasts",
         "insert into level_forecasts",
+        "update forecast_runs",
         "commit",
     ],
 )
@@ -370,7 +390,8 @@ def test_a_kill_while_publishing_leaves_the_old_forecasts_whole(
     before = everything(engine)
     new = publication(200.0, weekly_turnover=sold(5.0, 6.0), models=[MODEL])
     assert killed_before(statement, database_url, new, TUESDAY) == -signal.SIGKILL
-    assert everything(engine) == before
+    assert published_things(engine) == before
+    assert run_of(engine) == run_of(engine, as_of=MONDAY)
     assert publish(engine, new, WEDNESDAY)
     assert first_forecast(engine) == 200.0
     assert len(rows(engine, "forecasts")) == 2 * len(forecasts())
@@ -419,3 +440,159 @@ def test_exceptions_keep_their_order(engine: Engine) -> None:
     publish(engine, publication(exceptions=listed), MONDAY)
     found = [(row["place"], row["store"], row["money_at_risk"]) for row in rows(engine, "planner_exceptions")]
     assert found == [(1, "7", 2.0), (2, "3", 9.0)]
+
+
+# --- others who write meanwhile ----------------------------------------------------------------------
+
+
+def rows_by_transaction(engine: Engine) -> list[int]:
+    """How many rows each transaction from now on has written; a statement of one row counts one."""
+    counts = [0]
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def count(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE")):
+            counts[-1] += len(parameters) if isinstance(parameters, list) else 1
+
+    @event.listens_for(engine, "commit")
+    def close(_: Any) -> None:
+        counts.append(0)
+
+    return counts
+
+
+FEW = 20
+
+
+@pytest.fixture
+def few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("chunks", "drafts", "turnover"):
+        monkeypatch.setattr(f"sales_forecast.storage.{module}.ROWS_AT_A_TIME", FEW)
+    monkeypatch.setattr("sales_forecast.storage.chunks.PAUSE_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("few_rows_at_a_time")
+def test_no_transaction_of_a_large_publication_writes_many_rows(engine: Engine) -> None:
+    counts = rows_by_transaction(engine)
+    large = {"forecasts": forecasts(series=102), "level_forecasts": sums()}
+    publish(engine, publication(tables=large, weekly_turnover=sold(*np.arange(1.0, 151))), MONDAY)
+    *before, last = [count for count in counts if count]
+    written = 102 + 1 + 2 * 150
+    assert written < sum(before) + last < written + 150 + 20, "the digests of 150 weeks, and some headers"
+    assert max(before) <= 2 * FEW
+    assert last <= 2 * FEW + 150 + 10
+    assert len(rows(engine, "forecasts")) == 102
+    assert turnover(engine) == list(np.arange(1.0, 151))
+
+
+@pytest.mark.usefixtures("few_rows_at_a_time")
+def test_others_write_between_the_rows_of_a_large_publication(engine: Engine, database_url: str) -> None:
+    other, done = open_database(database_url), []
+
+    def write_meanwhile() -> None:
+        with writing(other) as connection:
+            connection.execute(insert(schema.model_metrics), {**METRIC, "metric": str(len(done))})
+        done.append(run_of(other))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sales_forecast.storage.drafts.give_way", lambda _: write_meanwhile())
+        publish(engine, publication(tables={"forecasts": forecasts(series=102)}), MONDAY)
+    assert done == [None] * 5, "and nobody has read a part of it"
+    other.dispose()
+
+
+@pytest.mark.usefixtures("few_rows_at_a_time")
+def test_a_long_restatement_that_was_killed_is_scored_by_the_next_publication(
+    engine: Engine, database_url: str
+) -> None:
+    publish(engine, publication(weekly_turnover=sold(*np.arange(1.0, 51))), MONDAY)
+    new = publication(200.0, weekly_turnover=sold(*np.arange(2.0, 52)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sales_forecast.storage.publications.record_turnover", _killed)
+        with pytest.raises(ArithmeticError):
+            publish(engine, new, TUESDAY)
+    assert run_of(engine) == run_of(engine, as_of=MONDAY)
+    again = write_turnover(engine, as_stored(new.weekly_turnover), DEFAULT_RETAILER, WEDNESDAY)
+    assert (len(again.rows), len(again.restated)) == (0, 50)
+    assert publish(engine, new, WEDNESDAY)
+    assert turnover(engine) == list(np.arange(2.0, 52))
+
+
+def _killed(*_: Any) -> None:
+    raise ArithmeticError
+
+
+def test_what_a_killed_publication_has_left_is_no_publication(engine: Engine, database_url: str) -> None:
+    assert killed_before("update forecast_runs", database_url, publication(), MONDAY) == -signal.SIGKILL
+    assert len(rows(engine, "forecasts")) == len(forecasts())
+    with engine.connect() as connection:
+        assert published_retailers(connection) == []
+        assert verify(connection).publications == 0
+        with pytest.raises(InputError, match="there is no publication 1"):
+            ledger_publication(connection, 1)
+    assert publish(engine, publication(300.0), TUESDAY)
+    assert rows(engine, "forecasts")[0]["forecast"] == 300.0
+    assert len(rows(engine, "forecasts")) == len(forecasts())
+    assert [row["domain"] for row in rows(engine, "forecast_runs")] == ["turnover"]
+
+
+def test_a_publication_whose_draft_is_gone_is_no_publication(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the connection that holds the lock had died, and another publication had begun meanwhile."""
+
+    def remove(connection: Connection, _: Publication) -> None:
+        runs = schema.forecast_runs
+        connection.execute(runs.delete().where(runs.c.domain == DRAFT))
+
+    monkeypatch.setattr("sales_forecast.storage.publications._replace_stores", remove)
+    with pytest.raises(InputError, match=r"publication 1 was removed .* Nothing is published; run again"):
+        publish(engine, publication(), MONDAY)
+    assert run_of(engine) is None
+
+
+def test_deleted_rows_give_their_space_back(engine: Engine) -> None:
+    publish(engine, publication(tables={"forecasts": forecasts(series=5000)}), MONDAY)
+    table = schema.forecasts
+    assert delete_rows(engine, table, table.c.store != "1") == 4999
+    assert free_space(engine) == 0
+    assert len(rows(engine, "forecasts")) == 1
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            assert connection.execute(text("pragma freelist_count")).scalar_one() == 0
+            assert connection.execute(text("pragma page_count")).scalar_one() < 100
+
+
+def test_stores_are_those_of_the_newest_publication_of_their_retailer(engine: Engine) -> None:
+    first = pd.DataFrame(
+        {"store": [1, 2], "region": ["11", None], "latitude": [43.3, np.nan], "altitude": [7, 8]}
+    )
+    publish(engine, publication(stores=first), MONDAY)
+    publish(engine, publication(stores=first.head(1), retailer="other"), MONDAY)
+    publish(engine, publication(first=7.0, stores=first.tail(1)), TUESDAY)
+    found = {(row["retailer"], row["store"]): row for row in rows(engine, "stores")}
+    assert set(found) == {(DEFAULT_RETAILER, "2"), ("other", "1")}
+    assert (found["other", "1"]["region"], found["other", "1"]["latitude"]) == ("11", 43.3)
+    assert (found[DEFAULT_RETAILER, "2"]["region"], found[DEFAULT_RETAILER, "2"]["latitude"]) == (None, None)
+
+
+def test_staffing_rules_are_those_of_the_newest_publication_of_their_retailer(engine: Engine) -> None:
+    rule = StaffingRule(productivity=0.1 + 0.2)
+    first = pd.DataFrame(
+        [{"department": label, **rule.model_dump(), "source": "configured"} for label in (88, "bikes")]
+    )
+    publish(engine, publication(staffing_rules=first), MONDAY)
+    publish(engine, publication(staffing_rules=first.head(1), retailer="other"), MONDAY)
+    with engine.connect() as connection:
+        found = staffing_rules(connection, DEFAULT_RETAILER)
+        assert [(each.department, each.rule, each.source) for each in found] == [
+            ("88", rule, "configured"),
+            ("bikes", rule, "configured"),
+        ]
+    assert not publish(engine, publication(staffing_rules=first.tail(1).assign(source="timesheets")), TUESDAY)
+    publish(engine, publication(7.0), TUESDAY)
+    with engine.connect() as connection:
+        (own,), (other,) = (staffing_rules(connection, name) for name in (DEFAULT_RETAILER, "other"))
+        assert (own.department, own.source) == ("bikes", "timesheets")
+        assert other.department == "88"
+        assert staffing_rules(connection, "nobody") == ()

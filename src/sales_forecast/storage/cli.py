@@ -1,11 +1,11 @@
-"""The commands ``sales-forecast keys`` and ``sales-forecast audit``."""
+"""The commands ``sales-forecast keys``, and what other commands on the database share."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,12 +17,16 @@ from sqlalchemy import Engine
 
 from sales_forecast.configuration import load_configuration
 from sales_forecast.errors import InputError
-from sales_forecast.storage import audit as audit_log
+from sales_forecast.storage.audit_chain import AuditChain
+from sales_forecast.storage.audit_settings import AuditSettings, read_audit_settings
 from sales_forecast.storage.database import database_errors, ready_database, writing
-from sales_forecast.storage.keys import SCOPES, Scope, create_key, list_keys, revoke_key
+from sales_forecast.storage.key_changes import create_on_record, revoke_on_record
+from sales_forecast.storage.keys import EVERYWHERE, SCOPES, ListedKey, Scope, Territory, list_keys
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
-audit = typer.Typer(no_args_is_help=True, help="Export and purge the audit log.")
+
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""Characters that a terminal obeys, but for the end of a line."""
 
 WRAPS_AT = 12
 """Narrowest column of words that wrap."""
@@ -37,8 +41,6 @@ def _not_blank(why: str) -> str:
 
 
 Why = Annotated[str, typer.Option("--why", help="Is recorded.", prompt="Why?", callback=_not_blank)]
-Since = Annotated[datetime | None, typer.Option("--since", help="Time of the first record, UTC.")]
-Until = Annotated[datetime | None, typer.Option("--until", help="Time before which records end, UTC.")]
 
 
 @keys.command()
@@ -50,14 +52,33 @@ def create(
     days: Annotated[
         int | None, typer.Option(min=1, help="Days until the key expires; without it, it does not.")
     ] = None,
+    stores: Annotated[
+        str | None, typer.Option(help="With plan: stores whose plan it may change, separated by commas.")
+    ] = None,
+    regions: Annotated[
+        str | None, typer.Option(help="With plan: regions whose plan it may change, separated by commas.")
+    ] = None,
+    login: Annotated[
+        str | None,
+        typer.Option(help="Name by which a trusted proxy announces the owner, who needs no key."),
+    ] = None,
     env: Environment = "local",
 ) -> None:
-    """Create a key and show it, once."""
+    """Create a key and show it, once.
+
+    A reader needs the scope read; a planner read, predict and plan; an administrator all of them. Without
+    --stores and --regions, a planner may change the plan of every store.
+    """
+    territory = Territory(_names(stores, "--stores"), _names(regions, "--regions"))
+    if territory != EVERYWHERE and "plan" not in _scopes(scopes):
+        raise typer.BadParameter("--stores and --regions need the scope plan: --scopes read,predict,plan")
     with open_configured(env) as engine:
-        now = datetime.now(UTC)
+        now, chain = datetime.now(UTC), chain_of(env)
         with writing(engine) as connection:
             expires = now + timedelta(days=days) if days else None
-            key = create_key(connection, name, _scopes(scopes), now, expires)
+            key = create_on_record(
+                connection, chain, "keys", name, _scopes(scopes), now, expires, territory, login
+            )
     typer.echo(key)
     typer.echo("Keep it: it cannot be shown again. Send it as 'Authorization: Bearer ...'.", err=True)
 
@@ -69,15 +90,33 @@ def _scopes(given: str) -> list[Scope]:
     return [scope for scope in SCOPES if scope in wanted]
 
 
+def _names(given: str | None, option: str) -> frozenset[str] | None:
+    if given is None:
+        return None
+    found = frozenset(name.strip() for name in given.split(",") if name.strip())
+    if not found:
+        raise typer.BadParameter(f"{option}: name at least one")
+    return found
+
+
 @keys.command("list")
 def show(env: Environment = "local") -> None:
     """List all keys, without their secrets."""
-    table = Table(Column("id", no_wrap=True), "name", "scopes", "created", "expires", "revoked")
+    table = Table(Column("id", no_wrap=True), "name", "scopes", "may plan", "created", "expires", "revoked")
     with open_configured(env) as engine, engine.connect() as connection:
         for key in list_keys(connection):
             moments = (key.created_at, key.expires_at, key.revoked_at)
-            table.add_row(key.id, key.name, ", ".join(key.scopes), *(_minute(moment) for moment in moments))
+            words = (key.name, ", ".join(key.scopes), _plans(key))
+            table.add_row(key.id, *map(escape, words), *(_minute(moment) for moment in moments))
     Console().print(table)
+
+
+def _plans(key: ListedKey) -> str:
+    if "plan" not in key.scopes:
+        return "-"
+    parts = {"stores": key.stores, "regions": key.regions}
+    named = [f"{name} {', '.join(found)}" for name, found in parts.items() if found is not None]
+    return "; ".join(named) or "every store"
 
 
 def _minute(moment: datetime | None) -> str:
@@ -90,54 +129,22 @@ def revoke(
     env: Environment = "local",
 ) -> None:
     """Revoke a key."""
-    with open_configured(env) as engine, writing(engine) as connection:
-        revoke_key(connection, key_id.removeprefix("sf_"), datetime.now(UTC))
+    key_id = key_id.removeprefix("sf_")
+    with open_configured(env) as engine:
+        chain = chain_of(env)
+        with writing(engine) as connection:
+            revoke_on_record(connection, chain, key_id, datetime.now(UTC))
     typer.echo(f"Key {key_id} is refused from now on.")
 
 
-@audit.command()
-def export(
-    file: Annotated[Path, typer.Argument(help="Parquet file to write; an existing one is replaced.")],
-    since: Since = None,
-    until: Until = None,
-    env: Environment = "local",
-) -> None:
-    """Write records to a Parquet file."""
-    if not file.absolute().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {file.absolute().parent}")
-    if file.exists() and not file.is_file():
-        raise typer.BadParameter(f"{file} exists and is not a file")
-    with open_configured(env) as engine:
-        count = audit_log.export(engine, file, *(_utc(moment) for moment in (since, until)))
-    typer.echo(f"{count:,} records are in {file}.")
+def audit_settings_of(env: str) -> AuditSettings:
+    """Return the settings of the audit log of an environment."""
+    return read_audit_settings(load_configuration(env)["service"])
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None
-
-
-@audit.command()
-def purge(
-    keep_days: Annotated[
-        int | None, typer.Option(min=1, help="Days to keep, instead of audit.keep_days in service.yml.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    env: Environment = "local",
-) -> None:
-    """Delete old records for good; export them first if they may be needed."""
-    with open_configured(env) as engine:
-        days = keep_days or int(load_configuration(env)["service"]["audit"]["keep_days"])
-        before = datetime.now(UTC) - timedelta(days=days)
-        with engine.connect() as connection:
-            count = audit_log.count_before(connection, before)
-        if not count:
-            typer.echo(f"No record is older than {days} days.")
-            return
-        if not yes:
-            typer.confirm(f"Delete {count:,} records from before {before:%Y-%m-%d}?", abort=True)
-        with writing(engine) as connection:
-            count = audit_log.purge(connection, before)
-    typer.echo(f"{count:,} records from before {before:%Y-%m-%d} are deleted.")
+def chain_of(env: str) -> AuditChain:
+    """Return a writer of the audit log for one command."""
+    return AuditChain(audit_settings_of(env).signer, "command line")
 
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> None:
@@ -161,8 +168,13 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], console: Co
         padding=(0, spaces),
     )
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(printable, row))
     console.print(table)
+
+
+def printable(text: str) -> str:
+    """Return a text that the console prints as it is: a terminal would obey what planners have written."""
+    return escape(CONTROLS.sub("\ufffd", text))
 
 
 @contextmanager

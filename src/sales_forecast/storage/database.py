@@ -11,19 +11,19 @@ import orjson
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
-    DisconnectionError,
     IntegrityError,
     InterfaceError,
     OperationalError,
+    SQLAlchemyError,
 )
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from sales_forecast.errors import InputError
+from sales_forecast.storage.sqlite_engine import set_up_sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 5_104_201_776
@@ -37,7 +37,8 @@ POSTGRESQL_OPTIONS: Mapping[str, object] = {
     "keepalives_idle": TIMEOUT_SECONDS,
     "options": "-c lock_timeout=60000",
 }
-SQLITE_OPTIONS: Mapping[str, object] = {"timeout": 30, "check_same_thread": False}
+SQLITE_SECONDS = 30
+SQLITE_OPTIONS: Mapping[str, object] = {"timeout": SQLITE_SECONDS, "check_same_thread": False}
 
 DRIVERS = {
     "sqlite": "sqlite",
@@ -79,9 +80,7 @@ def open_database(url: str, *, pool_size: int = 5) -> Engine:
         json_deserializer=orjson.loads,
     )
     if is_file:
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_transaction)
-        _reconnect_to_replaced_file(engine)
+        set_up_sqlite(engine)
     return engine
 
 
@@ -100,40 +99,6 @@ def _parse(url: str) -> URL:
     return address
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    """Allow readers beside one writer, and make committed rows survive a power failure."""
-    connection.isolation_level = None  # SQLAlchemy begins transactions explicitly
-    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
-        connection.execute(f"pragma {pragma}")
-
-
-def _reconnect_to_replaced_file(engine: Engine) -> None:
-    """Reconnect when the database file was replaced; an old connection would use the deleted file."""
-
-    def identity() -> tuple[int, int] | None:
-        try:
-            status = Path(str(engine.url.database)).stat()
-        except FileNotFoundError:
-            return None
-        return status.st_dev, status.st_ino
-
-    def connected(_: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
-        entry.info["file"] = identity()
-
-    def checked_out(_: sqlite3.Connection, entry: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
-        if entry.info["file"] != identity():
-            raise DisconnectionError("the database's file was replaced")
-
-    event.listen(engine, "connect", connected)
-    event.listen(engine, "checkout", checked_out)
-
-
-def _begin_transaction(connection: Connection) -> None:
-    """Begin a transaction; one that writes locks at once, since two that both read first would deadlock."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("begin immediate" if writes else "begin")
-
-
 def write_engine(engine: Engine) -> Engine:
     """Return the same engine with transactions that lock SQLite for writing when they begin."""
     return engine.execution_options(writes=True)
@@ -144,6 +109,28 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """Open one transaction that writes; all of it is committed or none."""
     with write_engine(engine).begin() as connection:
         yield connection
+
+
+@contextmanager
+def short_waits(engine: Engine) -> Iterator[Connection]:
+    """Open one transaction that writes, or fails soon if SQLite is locked by another one."""
+    with engine.connect() as connection:
+        is_file = connection.dialect.name == "sqlite"
+        try:
+            if is_file:
+                connection.exec_driver_sql("pragma busy_timeout = 500")
+                connection.rollback()
+            with connection.execution_options(writes=True).begin():
+                yield connection
+        finally:
+            if is_file:
+                connection.exec_driver_sql(f"pragma busy_timeout = {SQLITE_SECONDS * 1000}")
+
+
+def is_busy(error: SQLAlchemyError) -> bool:
+    """Return whether SQLite was locked by another transaction for too long."""
+    original = getattr(error, "orig", None)
+    return isinstance(original, sqlite3.OperationalError) and original.sqlite_errorcode == sqlite3.SQLITE_BUSY
 
 
 def lock_database(connection: Connection) -> None:
@@ -222,9 +209,10 @@ def database_errors(engine: Engine) -> Iterator[None]:
         yield
     except IntegrityError:  # the rows are wrong, not the database
         raise
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, OSError, sqlite3.Error) as error:
         address = engine.url.render_as_string(hide_password=True)
-        does = "does not answer" if isinstance(error, OperationalError | InterfaceError) else "refuses"
+        away = isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError)
+        does = "does not answer" if away else "refuses"
         reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
         raise InputError(
             f"the database {address} {does}: {reason}. Start or mend it, or name another one with "

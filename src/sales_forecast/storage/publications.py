@@ -1,4 +1,7 @@
-"""Publishing: what a run of the inference stage writes to the database, in one transaction."""
+"""Publishing: what a run of the inference stage writes to the database, and readers see all of or nothing.
+
+Its rows are written first, in short transactions that let others write; the last one makes them visible.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from sales_forecast.errors import InputError
 from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
-from sales_forecast.storage.accuracy import score_new_weeks, score_restated
+from sales_forecast.storage.chunks import one_publication
 from sales_forecast.storage.database import database_errors, lock_database, upsert, writing
+from sales_forecast.storage.drafts import begin_draft, remove_drafts, write_rows
 from sales_forecast.storage.ledger import as_stored, digest_of, last_link, link, records
 from sales_forecast.storage.queries import newest_run
+from sales_forecast.storage.scoring import Scores, find_scores, record_scores
 from sales_forecast.storage.turnover import COLUMNS as TURNOVER_COLUMNS
-from sales_forecast.storage.turnover import record_turnover
-
-ROWS_AT_A_TIME = 20_000
+from sales_forecast.storage.turnover import TurnoverNews, record_turnover, write_turnover
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -39,6 +43,8 @@ class Publication:
         changes: Rows of ``forecast_changes`` without the column ``run``, or None. The digest leaves them
             out: equal forecasts are the same publication, whatever was published before.
         weekly_turnover: ``store, department, week, turnover``; None for a domain without turnover.
+        stores: ``store, region, zone, postcode, latitude, longitude``; None for a domain without stores.
+        staffing_rules: ``planning.staffing.RULE_COLUMNS``; None for a domain without departments.
         models: Every version of the model, with the columns of ``schema.models``.
         metrics: Metrics of each version, with the columns of ``schema.model_metrics``.
         champion_changes: Every change of the champion, with the columns of ``schema.champion_changes``.
@@ -55,6 +61,8 @@ class Publication:
     changes: pd.DataFrame | None = None
     exceptions: pd.DataFrame | None = None
     weekly_turnover: pd.DataFrame | None = None
+    stores: pd.DataFrame | None = None
+    staffing_rules: pd.DataFrame | None = None
     models: Rows = ()
     metrics: Rows = ()
     champion_changes: Rows = ()
@@ -84,41 +92,79 @@ def publish(engine: Engine, publication: Publication, now: datetime) -> bool:
     Raises:
         InputError: The database does not answer, or these forecasts were withdrawn; nothing is stored then.
     """
-    digest, turnover = publication.digest, publication.weekly_turnover
+    turnover = publication.weekly_turnover
     if turnover is not None:
         turnover = as_stored(turnover.loc[turnover["turnover"].notna(), TURNOVER_COLUMNS])
-    with database_errors(engine), writing(engine) as connection:
-        lock_database(connection)
-        if turnover is not None:
-            weeks = record_turnover(connection, turnover, publication.retailer, now)
-            score_new_weeks(connection, publication.retailer, weeks.new, now)
-            score_restated(connection, publication.retailer, weeks.restated)
-        _replace_models(connection, publication)
-        newest = newest_run(connection, publication.domain)
-        if newest is not None and newest.digest == digest:
-            return False
-        _refuse_withdrawn(connection, publication, digest)
-        run = _enter(connection, publication, digest, now)
-        for name, rows in publication.tables.items():
-            _insert(connection, name, as_stored(rows).assign(run=run))
-        if publication.changes is not None:
-            changes = as_stored(publication.changes).assign(run=run)
-            _insert(connection, schema.forecast_changes.name, changes)
-        if publication.exceptions is not None:
-            places = range(1, len(publication.exceptions) + 1)
-            listed = as_stored(publication.exceptions).assign(run=run, place=places)
-            _insert(connection, schema.planner_exceptions.name, listed)
-    return True
+    header = _header(publication)
+    with database_errors(engine), one_publication(engine):
+        remove_drafts(engine)
+        with engine.connect() as connection:
+            newest = newest_run(connection, publication.domain)
+            differs = newest is None or newest.digest != header["digest"]
+            if differs:
+                _refuse_withdrawn(connection, header)
+        try:
+            run = _write_draft(engine, publication, header, now) if differs else None
+            news = None if turnover is None else write_turnover(engine, turnover, publication.retailer, now)
+            scores = None
+            if news is not None and news.rows.empty:  # all is written, and takes long to score
+                with engine.connect() as connection:
+                    scores = _scores(connection, publication, news, now)
+            with writing(engine) as connection:
+                lock_database(connection)
+                if news is not None:
+                    record_turnover(connection, news, publication.retailer, now)
+                    scores = scores or _scores(connection, publication, news, now)
+                    record_scores(connection, publication.retailer, scores)
+                _replace_models(connection, publication)
+                _replace_stores(connection, publication)
+                _replace_staffing_rules(connection, publication)
+                if run is not None:
+                    _refuse_withdrawn(connection, header)
+                    _enter(connection, publication, header, run, now)
+        except Exception:
+            remove_drafts(engine)
+            raise
+    return differs
 
 
-def _refuse_withdrawn(connection: Connection, publication: Publication, digest: str) -> None:
+def _scores(connection: Connection, publication: Publication, news: TurnoverNews, now: datetime) -> Scores:
+    return find_scores(connection, publication.retailer, news.new, news.restated, now)
+
+
+def _header(publication: Publication) -> dict[str, object]:
+    return {
+        "retailer": publication.retailer,
+        "cutoff": publication.cutoff,
+        "delivery": publication.delivery,
+        "git_commit": publication.code.get("git_commit"),
+        "requirements_lock": publication.code.get("requirements_lock"),
+        "summary": publication.summary,
+        "digest": publication.digest,
+        **publication.made_by,
+    }
+
+
+def _write_draft(
+    engine: Engine, publication: Publication, header: Mapping[str, object], now: datetime
+) -> int:
+    """Write all rows but for the few exceptions, unseen; return the number of the publication."""
+    run = begin_draft(engine, header, now)
+    for name, rows in publication.tables.items():
+        write_rows(engine, name, rows, run)
+    if publication.changes is not None:
+        write_rows(engine, schema.forecast_changes.name, publication.changes, run)
+    return run
+
+
+def _refuse_withdrawn(connection: Connection, header: Mapping[str, object]) -> None:
     """Publish no numbers again that somebody has withdrawn.
 
     Raises:
         InputError: They are withdrawn.
     """
     runs, gone = schema.forecast_runs, schema.withdrawals
-    equal = (runs.c.digest == digest) & (runs.c.retailer == publication.retailer)
+    equal = (runs.c.digest == header["digest"]) & (runs.c.retailer == header["retailer"])
     query = select(runs.c.id, gone.c.why).join(gone).where(equal, gone.c.restored_at.is_(None))
     if found := connection.execute(query).first():
         raise InputError(
@@ -127,30 +173,27 @@ def _refuse_withdrawn(connection: Connection, publication: Publication, digest: 
         )
 
 
-def _enter(connection: Connection, publication: Publication, digest: str, now: datetime) -> int:
-    """Enter a publication into the ledger; return its number."""
-    row = {
-        "retailer": publication.retailer,
-        "domain": publication.domain,
-        "made_at": now,
-        "cutoff": publication.cutoff,
-        "delivery": publication.delivery,
-        "git_commit": publication.code.get("git_commit"),
-        "requirements_lock": publication.code.get("requirements_lock"),
-        "digest": digest,
-    }
-    entry = row | {"summary": publication.summary, "chain": link(last_link(connection), row)}
-    query = insert(schema.forecast_runs).values(entry | dict(publication.made_by))
-    number: int = connection.execute(query.returning(schema.forecast_runs.c.id)).scalar_one()
-    return number
+def _enter(
+    connection: Connection, publication: Publication, header: Mapping[str, object], run: int, now: datetime
+) -> None:
+    """Enter a publication, whose rows are written, into the ledger: from now on it is seen.
 
-
-def _insert(connection: Connection, name: str, rows: pd.DataFrame) -> None:
-    table = schema.metadata.tables[name]
-    columns = [column.name for column in table.c]
-    for start in range(0, len(rows), ROWS_AT_A_TIME):
-        part = rows[columns].iloc[start : start + ROWS_AT_A_TIME]
-        connection.execute(insert(table), records(part))
+    Raises:
+        InputError: Another publication took the draft for one that was left, and has removed it.
+    """
+    linked = {**header, "domain": publication.domain, "made_at": now}
+    entered = {"domain": publication.domain, "chain": link(last_link(connection), linked)}
+    runs = schema.forecast_runs
+    if connection.execute(update(runs).where(runs.c.id == run).values(entered)).rowcount != 1:
+        raise InputError(
+            f"publication {run} was removed while it was written, by another one that ran at the same time. "
+            "Nothing is published; run again: kedro run --pipelines inference"
+        )
+    if publication.exceptions is not None and len(publication.exceptions):
+        places = range(1, len(publication.exceptions) + 1)
+        listed = as_stored(publication.exceptions).assign(run=run, place=places)
+        columns = [column.name for column in schema.planner_exceptions.c]
+        connection.execute(insert(schema.planner_exceptions), records(listed[columns]))
 
 
 def _replace_models(connection: Connection, publication: Publication) -> None:
@@ -163,3 +206,28 @@ def _replace_models(connection: Connection, publication: Publication) -> None:
     for table, found in rows.items():
         connection.execute(delete(table).where(table.c.name == publication.made_by["model_name"]))
         upsert(connection, table, found)
+
+
+def _replace_stores(connection: Connection, publication: Publication) -> None:
+    """Replace what is known of the retailer's stores."""
+    if publication.stores is None:
+        return
+    table, retailer = schema.stores, publication.retailer
+    connection.execute(delete(table).where(table.c.retailer == retailer))
+    columns = [column.name for column in table.c if column.name != "retailer"]
+    found = as_stored(publication.stores.reindex(columns=columns))
+    texts = {name: found[name].map(str, na_action="ignore") for name in ("region", "zone", "postcode")}
+    known = found.assign(**texts, retailer=retailer).astype(object).replace({np.nan: None})
+    upsert(connection, table, records(known))
+
+
+def _replace_staffing_rules(connection: Connection, publication: Publication) -> None:
+    """Replace the staffing rules of the retailer's departments."""
+    if publication.staffing_rules is None:
+        return
+    table, retailer = schema.staffing_rules, publication.retailer
+    connection.execute(delete(table).where(table.c.retailer == retailer))
+    columns = [column.name for column in table.c if column.name != "retailer"]
+    upsert(
+        connection, table, records(as_stored(publication.staffing_rules[columns]).assign(retailer=retailer))
+    )

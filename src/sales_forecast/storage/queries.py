@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, func, select
 
 from sales_forecast.storage import schema
+
+DRAFT = "draft"
+"""Domain of publications that are still being written; see ``storage.drafts``."""
 
 
 @dataclass(frozen=True)
@@ -128,46 +131,9 @@ def newest_before(
     return None if found is None else Run(**found)
 
 
-def rows_of_run(
-    connection: Connection, table: Table, run: Run, where: Mapping[str, str | None], limit: int, offset: int
-) -> tuple[Sequence[RowMapping], int]:
-    """Read rows of one run, ordered by their primary key.
-
-    Args:
-        connection: Connection to the database.
-        table: ``schema.forecasts``, ``schema.level_forecasts`` or ``schema.budget_curves``.
-        run: Run whose rows are read.
-        where: Column -> value that it must have; None for any value.
-        limit: Largest number of rows to return.
-        offset: Number of rows to skip.
-
-    Returns:
-        The rows, and how many there are in total without limit and offset.
-    """
-    values: dict[str, object] = {name: value for name, value in where.items() if value is not None}
-    values["run"] = run.id
-    page, count = _rows_of_run(table, tuple(values))
-    found = connection.execute(page, values | {"first": offset, "most": limit}).mappings().all()
-    if len(found) < limit and (found or not offset):
-        return found, offset + len(found)
-    return found, connection.execute(count, values).scalar_one()
-
-
-@cache
-def _rows_of_run(table: Table, columns: tuple[str, ...]) -> tuple[Select[*tuple[object, ...]], Select[int]]:
-    """Build the query for a page of rows and the one for their total number, filtered by columns."""
-    conditions = [table.c[name] == bindparam(name) for name in columns]
-    page = select(table).where(*conditions).order_by(*table.primary_key)
-    return (
-        page.limit(bindparam("most")).offset(bindparam("first")),
-        select(func.count()).select_from(table).where(*conditions),
-    )
-
-
 def published_retailers(connection: Connection) -> list[str]:
     """Return the retailers with published forecasts; the one that was published last comes first."""
     runs = schema.forecast_runs
     last = func.max(runs.c.made_at).desc(), func.max(runs.c.id).desc()
-    return list(
-        connection.execute(select(runs.c.retailer).group_by(runs.c.retailer).order_by(*last)).scalars()
-    )
+    query = select(runs.c.retailer).where(runs.c.domain != DRAFT).group_by(runs.c.retailer)
+    return list(connection.execute(query.order_by(*last)).scalars())

@@ -7,18 +7,19 @@ these are read from the database and compared, so that a history of years costs 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, Engine, RowMapping, func, select
 
 from sales_forecast.forecasting.panel.matrix import KEYS, ROW_KEYS
 from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.storage import schema
-from sales_forecast.storage.database import upsert
+from sales_forecast.storage.chunks import ROWS_AT_A_TIME, give_way
+from sales_forecast.storage.database import upsert, writing
 from sales_forecast.storage.ledger import records
 
 logger = logging.getLogger(__name__)
@@ -32,56 +33,110 @@ WEEKS_AT_A_TIME = 50
 """Weeks that are read and compared together."""
 
 
+RESTATED = ""
+"""Digest of a week whose restated values may be written, while the scores that follow from them are not."""
+
+
 @dataclass(frozen=True)
-class RecordedWeeks:
-    """Weeks that a delivery has said something new about.
+class TurnoverNews:
+    """What a delivery says that was not known yet.
 
     Args:
+        rows: ``store, department, week, turnover`` that differ from what is recorded, oldest week first.
+        digests: Week -> digest, of the weeks that are not as they were recorded last.
         new: Weeks of which nothing was known before.
         restated: Weeks with values that are no longer what they were.
     """
 
+    rows: pd.DataFrame
+    digests: Mapping[date, str]
     new: tuple[date, ...]
     restated: tuple[date, ...]
 
 
-def record_turnover(
-    connection: Connection, turnover: pd.DataFrame, retailer: str, now: datetime
-) -> RecordedWeeks:
-    """Record what a delivery says that was not known yet.
+def write_turnover(engine: Engine, turnover: pd.DataFrame, retailer: str, now: datetime) -> TurnoverNews:
+    """Find what a delivery says that was not known yet, and write it if it is more than ``ROWS_AT_A_TIME``.
 
-    What it does not mention stays as it is: a file that lacks old weeks or stores deletes nothing.
+    What it does not mention stays as it is: a file that lacks old weeks or stores deletes nothing. Most
+    deliveries bring one week, which is left for the transaction that publishes what was made from it. Of a
+    large one, rows are seen earlier, oldest weeks first. It may be written again, as after a kill.
 
     Args:
-        connection: Connection in a transaction that writes.
+        engine: SQLAlchemy engine of the database; nobody else publishes meanwhile.
         turnover: ``store, department, week, turnover``; labels as text, weeks as dates, no unknown turnover.
         retailer: Whose turnover it is.
         now: When it came to be known.
 
     Returns:
-        The weeks that it has said something new about.
+        What is left to write, for ``record_turnover``.
     """
+    with engine.connect() as connection:
+        news = _find_news(connection, turnover, retailer)
+    rows = news.rows
+    if len(rows) <= ROWS_AT_A_TIME:
+        return news
+    with writing(engine) as connection:
+        _write_digests(connection, dict.fromkeys(news.restated, RESTATED), retailer)
+    step = max(1, ROWS_AT_A_TIME // 2)  # each goes into two tables
+    for first in range(0, len(rows), step):
+        values = _values(rows.iloc[first : first + step], retailer, now)
+        with writing(engine) as connection:
+            _write_values(connection, values)
+        give_way(engine)
+    return replace(news, rows=rows.iloc[:0])
+
+
+def record_turnover(connection: Connection, news: TurnoverNews, retailer: str, now: datetime) -> None:
+    """Write what ``write_turnover`` has left.
+
+    Args:
+        connection: Connection in a transaction that writes.
+        news: What is left.
+        retailer: Whose turnover it is.
+        now: When it came to be known.
+    """
+    _write_values(connection, _values(news.rows, retailer, now))
+    _write_digests(connection, news.digests, retailer)
+
+
+def _values(rows: pd.DataFrame, retailer: str, now: datetime) -> list[dict[str, object]]:
+    return records(rows[COLUMNS].assign(retailer=retailer, recorded_at=now))
+
+
+def _write_values(connection: Connection, values: list[dict[str, object]]) -> None:
+    names = [column.name for column in schema.weekly_turnover.c]
+    upsert(connection, schema.weekly_turnover, [{name: row[name] for name in names} for row in values])
+    upsert(connection, schema.turnover_vintages, values)
+
+
+def _write_digests(connection: Connection, digests: Mapping[date, str], retailer: str) -> None:
+    rows = [{"retailer": retailer, "week": week, "digest": digest} for week, digest in digests.items()]
+    upsert(connection, schema.turnover_digests, rows)
+
+
+def _find_news(connection: Connection, turnover: pd.DataFrame, retailer: str) -> TurnoverNews:
     delivered = week_digests(turnover)
     table = schema.turnover_digests
     known = select(table.c.week, table.c.digest).where(table.c.retailer == retailer)
     before = {row.week: row.digest for row in connection.execute(known)}
     weeks = sorted(week for week, digest in delivered.items() if before.get(week) != digest)
-    added = restated = 0
-    restated_weeks: set[date] = set()
+    found = [turnover.iloc[:0].assign(was_known=False)]
     for first in range(0, len(weeks), WEEKS_AT_A_TIME):
         some = weeks[first : first + WEEKS_AT_A_TIME]
-        news = _news(connection, turnover[turnover["week"].isin(some)], retailer)
-        restated += int(news["was_known"].sum())
-        restated_weeks.update(news.loc[news["was_known"], "week"])
-        added += int((~news["was_known"]).sum())
-        values = news[COLUMNS].assign(retailer=retailer)
-        upsert(connection, schema.weekly_turnover, records(values))
-        upsert(connection, schema.turnover_vintages, records(values.assign(recorded_at=now)))
-    upsert(connection, table, [{"retailer": retailer, "week": w, "digest": delivered[w]} for w in weeks])
-    if restated:
+        found.append(_differing(connection, turnover[turnover["week"].isin(some)], retailer))
+    rows = pd.concat(found).sort_values("week", kind="stable")
+    was_known = rows["was_known"].to_numpy(dtype=bool)
+    if restated := int(was_known.sum()):
+        added = len(rows) - restated
         logger.info("Turnover of %s earlier values was restated; %s are new.", f"{restated:,}", f"{added:,}")
-    new = tuple(week for week in weeks if week not in before)
-    return RecordedWeeks(new, tuple(sorted(restated_weeks)))
+    return TurnoverNews(
+        rows=rows[COLUMNS],
+        digests={week: delivered[week] for week in weeks},
+        new=tuple(week for week in weeks if week not in before),
+        restated=tuple(
+            sorted({*rows["week"][was_known], *(week for week in weeks if before.get(week) == RESTATED)})
+        ),
+    )
 
 
 def is_restated(delivered: pd.Series[float], known: pd.Series[float]) -> pd.Series[bool]:
@@ -103,7 +158,7 @@ def week_digests(turnover: pd.DataFrame) -> dict[Any, str]:
     return {week: f"{total:016x}-{count}" for week, total, count in sums.itertuples(name=None)}
 
 
-def _news(connection: Connection, delivered: pd.DataFrame, retailer: str) -> pd.DataFrame:
+def _differing(connection: Connection, delivered: pd.DataFrame, retailer: str) -> pd.DataFrame:
     """Rows of some weeks whose turnover is not the recorded one; ``was_known`` says whether there was one."""
     table = schema.weekly_turnover
     weeks = delivered["week"].unique().tolist()

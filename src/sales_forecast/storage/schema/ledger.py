@@ -140,5 +140,5 @@ realised_accuracy = Table(
 )
 """Sums of the errors of forecasts, once their weeks had come, by week, horizon, level and department.
 
-See ``storage.accuracy`` for what is scored, and ``storage.scores`` for the columns.
+See ``storage.scoring`` for what is scored, and ``storage.scores`` for the columns.
 """

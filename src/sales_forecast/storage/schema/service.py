@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Float, String, Table, Text
+from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table, Text, text
 
 from sales_forecast.storage.columns import UtcDateTime
 from sales_forecast.storage.schema.base import metadata
@@ -51,11 +51,33 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("scopes", JSON, nullable=False),
+    Column("stores", JSON(none_as_null=True), nullable=True),
+    Column("regions", JSON(none_as_null=True), nullable=True),
+    Column("login", Text, nullable=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=True),
     Column("revoked_at", UtcDateTime, nullable=True),
+    Index(
+        "ix_api_keys_login_not_revoked",
+        "login",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
 )
-"""API keys; of the secret only its SHA-256."""
+"""API keys; of the secret only its SHA-256.
+
+``stores, regions`` are those whose plan the owner may change, NULL for no limit; ``login`` is the name by
+which a trusted proxy announces the owner, of one key that is not revoked.
+"""
+
+write_probes = Table(
+    "write_probes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+"""One row, which the service writes to see whether it can."""
 
 audit_log = Table(
     "audit_log",
@@ -71,5 +93,47 @@ audit_log = Table(
     Column("output", JSON, nullable=False),
     Column("other_output", JSON(none_as_null=True), nullable=True),
     Column("latency_ms", Float(53), nullable=False),
+    Column("kind", String(20), nullable=False, server_default="answer"),
+    Column("writer", String(32), nullable=True),
+    Column("number", Integer, nullable=True),
+    Column("digest", String(64), nullable=True),
+    Column("bytes", Integer, nullable=True),
+    Index(
+        "ix_audit_log_writer_number",
+        "writer",
+        "number",
+        unique=True,
+        sqlite_where=text("writer IS NOT NULL"),
+        postgresql_where=text("writer IS NOT NULL"),
+    ),
 )
-"""What every request was answered, one row per request and arm; see ``storage.audit.AuditRecord``."""
+"""What every request was answered, one row per request and arm, and what else is on record.
+
+See ``storage.audit.AuditRecord``; ``writer, number, digest`` are the link of ``storage.audit_chain``, NULL in
+records from before the log was chained. ``bytes`` is the size of the contents as JSON, NULL where it was not
+counted yet.
+"""
+
+audit_writers = Table(
+    "audit_writers",
+    metadata,
+    Column("writer", String(32), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("key_mark", String(16), nullable=False),
+    Column("opened", String(64), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("seal", String(64), nullable=False),
+    Column("purged_number", Integer, nullable=False),
+    Column("purged_digest", String(64), nullable=False),
+    Column("purged_seal", String(64), nullable=False),
+    Column("purged_mark", String(16), nullable=False),
+    Index("ix_audit_writers_place", "place", unique=True),
+)
+"""Who has written to the audit log, one row per process; see ``storage.audit_chain``.
+
+``number, digest`` are those of the writer's newest record, ``purged_number, purged_digest`` those of the
+newest one that a purge has deleted.
+"""
