@@ -32,12 +32,17 @@ class Tab:
     def __init__(self, call: Callable[..., dict[str, Any]], events: list[dict[str, Any]]) -> None:
         self._call, self._events = call, events
 
-    def open(self, page: Path | str, width: int, *, height: int = 900, dark: bool = False) -> None:
-        """Load a file or an address as a screen of that width shows it; return when it is laid out."""
+    def open(
+        self, page: Path | str, width: int, *, height: int = 900, dark: bool = False, media: str = ""
+    ) -> None:
+        """Load a file or an address as a screen of that width shows it; return when it is laid out.
+
+        ``media="print"`` shows it as on paper of that width.
+        """
         address = page if isinstance(page, str) else page.absolute().as_uri()
         phone = width < 600
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._call("Emulation.setEmulatedMedia", features=[scheme])
+        self._call("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self._call(
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone},

@@ -91,7 +91,7 @@ def test_no_text_of_a_chart_ends_its_element_on_the_page_of_the_service() -> Non
     rates = rates.assign(wape=0.2, naive_wape=0.4, bias=0.1, coverage_80=0.8, forecast_value_added=0.5)
     figure = draw_accuracy(rates).update_xaxes(title_text="</script><script>alert(1)")
     section = Section("Title", "docs/service.md", blocks=(Chart(figure, "A chart."),))
-    page = render_live({"accuracy": section}, "As of now.", 300)
+    page = render_live({"accuracy": section}, "As of now.", 300, "token")
     assert page.count("<script") == page.count("</script>") == 3
     assert 'data-refresh-seconds="300"' in page
     assert 'href="../../docs' not in page  # files of the project are not served

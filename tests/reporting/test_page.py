@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from sales_forecast.reporting import (
+    PAGES,
     Chart,
     Section,
     Table,
@@ -17,6 +18,8 @@ from sales_forecast.reporting import (
     render_section,
     small_multiples,
 )
+
+MANAGERS = "report.html"
 
 
 def _section(title: str = "Turnover until now") -> Section:
@@ -36,7 +39,7 @@ def _section(title: str = "Turnover until now") -> Section:
 
 
 def test_a_page_with_one_section_is_complete_and_asks_the_network_for_nothing():
-    page = render_page({"turnover.eda": render_section(_section(), "turnover.eda")})
+    page = render_page({"turnover.eda": render_section(_section(), "turnover.eda")}, MANAGERS)
 
     assert page.startswith("<!DOCTYPE html>")
     assert page.count("<section") == 1
@@ -77,31 +80,55 @@ def test_the_title_is_the_pages_and_not_cut_off_inside_the_chart():
     assert section.blocks[1].figure.layout.title.text == "Sales <b>per</b> week"
 
 
-def test_what_comes_next_is_read_first_then_how_good_it_is_then_the_past():
-    names = [
+NAMES = [
+    *(
         f"{domain}.{stage}"
         for domain in ("marketing", "turnover")
         for stage in ("eda", "inference", "evaluation")
-    ]
-    names += ["turnover.registration", "turnover.deployment", "turnover.unheard_of"]
-    page = render_page({name: f'<section id="{name}"><h2>[{name}]</h2></section>' for name in names})
+    ),
+    *(f"turnover.{stage}" for stage in ("registration", "accuracy", "exceptions", "unheard_of", "drift")),
+]
 
-    reading_order = [
-        *("turnover.inference", "marketing.inference"),
-        *("turnover.evaluation", "turnover.deployment", "turnover.registration", "marketing.evaluation"),
-        *("turnover.eda", "turnover.unheard_of", "marketing.eda"),
-    ]
+
+@pytest.mark.parametrize(
+    ("file", "reading_order", "parts"),
+    [
+        (
+            "report.html",
+            [
+                *("turnover.inference", "turnover.exceptions", "marketing.inference"),
+                *("turnover.accuracy", "turnover.eda", "marketing.eda"),
+            ],
+            ["What comes next", "How right we were", "Until now"],
+        ),
+        (
+            "data_science.html",
+            [
+                *("turnover.evaluation", "marketing.evaluation", "turnover.registration"),
+                *("turnover.drift", "turnover.unheard_of"),
+            ],
+            ["How good the methods are", "Which model serves", "What changed in the data"],
+        ),
+    ],
+)
+def test_a_page_has_the_sections_of_its_readers_in_reading_order(file, reading_order, parts):
+    page = render_page({name: f'<section id="{name}"><h2>[{name}]</h2></section>' for name in NAMES}, file)
+
     assert re.findall(r"<h2>\[(.+?)\]</h2>", page) == reading_order
     assert re.findall(r'<a href="#\w+-\w+">\[(.+?)\]</a>', page) == reading_order
-    assert re.findall(r'<p class="part">(.+?)</p>', page) == [
-        "What comes next",
-        "How good it is",
-        "Until now",
-    ]
+    assert re.findall(r'<p class="part">(.+?)</p>', page) == parts
+    (other,) = set(PAGES) - {file}
+    assert page.count(f'href="{other}"') == 2  # at the top and at the foot
+
+
+def test_each_section_is_on_one_page():
+    for name in NAMES:
+        stage = name.partition(".")[2]
+        assert sum(page.shows(stage) for page in PAGES.values()) == 1
 
 
 def test_a_part_without_sections_is_not_there():
-    page = render_page({"turnover.eda": render_section(_section(), "turnover.eda")})
+    page = render_page({"turnover.eda": render_section(_section(), "turnover.eda")}, MANAGERS)
     assert re.findall(r'<p class="part">(.+?)</p>', page) == ["Until now"]
 
 
@@ -164,6 +191,8 @@ def test_small_multiples_grow_with_their_panels():
 def test_where_figures_came_from_stands_at_the_foot_of_the_page():
     stamped = Section(title="A", lead="b", stamp="Version 7 <of a model>.")
     fragments = {"turnover.inference": render_section(stamped, "turnover.inference")}
-    foot = render_page(fragments).partition("<footer>")[2]
+    foot = render_page(fragments, MANAGERS).partition("<footer>")[2]
     assert "Version 7 &lt;of a model&gt;." in foot
-    assert "<br>" not in render_page({}).partition("<footer>")[2]
+    assert "Version" not in render_page({}, MANAGERS).partition("<footer>")[2]
+    twice = fragments | {"turnover.changes": render_section(stamped, "turnover.changes")}
+    assert render_page(twice, MANAGERS).partition("<footer>")[2].count("Version 7") == 1

@@ -11,11 +11,12 @@ import pytest
 
 from browser import NEEDS_CHROMIUM, Tab, browser
 from projects import REPOSITORY, Project
-from sales_forecast.reporting import Section, Table, Text, render_page, render_section
+from sales_forecast.reporting import PAGES, Section, Table, Text, render_page, render_section
 
 pytestmark = [NEEDS_CHROMIUM, pytest.mark.xdist_group("finished")]
 
-PHONE, DESK = 390, 1400
+PHONE, DESK, PAPER = 390, 1400, 703
+"""The paper is A4 without its margins."""
 
 # Texts of a chart whose boxes overlap, but for tilted dates of one axis: their boxes do, the letters do not.
 COLLISIONS = """[...document.querySelectorAll(".js-plotly-plot")].flatMap((chart) => {
@@ -37,19 +38,44 @@ def tab() -> Iterator[Tab]:
         yield tab
 
 
-@pytest.mark.parametrize("width", [PHONE, DESK])
+def _open(tab: Tab, page: Path, width: int, media: str = "") -> None:
+    """Open a page of the report, and wait until its charts are drawn."""
+    tab.open(page, width, media=media)
+    tab.ask("drawn")
+    tab.wait()
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("width", "media"), [(PHONE, ""), (DESK, ""), (PAPER, "print")])
 def test_the_report_never_scrolls_sideways_and_no_text_of_a_chart_covers_another(
-    finished: Project, tab: Tab, width: int
+    finished: Project, tab: Tab, name: str, width: int, media: str
 ) -> None:
-    tab.open(finished.path("08_reporting/report.html"), width)
+    _open(tab, finished.path(f"08_reporting/{name}"), width, media)
 
     assert tab.ask("document.scrollingElement.scrollWidth") <= width
-    assert tab.ask("document.querySelectorAll('.js-plotly-plot .main-svg').length") > 0
+    charts = tab.ask("document.querySelectorAll('.plotly-graph-div').length")
+    assert tab.ask("document.querySelectorAll('.js-plotly-plot').length") == charts > 0
+    assert not tab.ask("document.getElementById('no-charts').checkVisibility()")
     assert tab.ask(COLLISIONS) == []
+    if media == "print":  # paper does not scroll
+        wide = (
+            "[...document.querySelectorAll('table')].filter((table) => table.offsetWidth > main.clientWidth)"
+        )
+        assert tab.ask(f"main = document.querySelector('main'), {wide}.map((table) => table.innerText)") == []
 
 
-def test_every_link_of_the_report_leads_to_something(finished: Project, tab: Tab) -> None:
-    tab.open(finished.path("08_reporting/report.html"), DESK)
+def test_charts_that_cannot_be_drawn_are_told_of(finished: Project, tab: Tab, tmp_path: Path) -> None:
+    page = finished.path("08_reporting/report.html").read_text()
+    broken = tmp_path / "report.html"
+    broken.write_text(page.replace("new DecompressionStream", "new NoSuchStream"))
+    tab.open(broken, PHONE)
+
+    assert tab.ask("drawn.catch(() => document.getElementById('no-charts').checkVisibility())") is True
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_the_report_leads_to_something(finished: Project, tab: Tab, name: str) -> None:
+    _open(tab, finished.path(f"08_reporting/{name}"), DESK)
 
     links = tab.ask("[...document.links].map((link) => link.href)")
     files = {unquote(urlparse(link).path) for link in links if "#" not in link}
@@ -60,11 +86,11 @@ def test_every_link_of_the_report_leads_to_something(finished: Project, tab: Tab
         if not Path(file.replace(str(finished.folder / "notebooks"), NOTEBOOKS)).exists()
     ]
     assert missing == []
-    assert {Path(file).name for file in files} >= {
-        "planner_sheet.xlsx",
-        "forecasts_by_level.parquet",
-        "answers.json",
+    expected = {
+        "report.html": {"planner_sheet.xlsx", "forecasts_by_level.parquet", "data_science.html"},
+        "data_science.html": {"report.html", "answers.json"},
     }
+    assert {Path(file).name for file in files} >= expected[name]
     anchors = [link.partition("#")[2] for link in links if "#" in link]
     assert tab.ask(f"{anchors}.filter((name) => !document.getElementById(name))") == []
 
@@ -81,7 +107,8 @@ def _page(folder: Path, *, columns: int) -> Path:
         "A title", "A lead.", (path,), (Text(path), Table(wide, path), Table(wide, "All", collapsed=True))
     )
     page = folder / "report.html"
-    page.write_text(render_page({"turnover.inference": render_section(section, "turnover.inference")}))
+    fragments = {"turnover.inference": render_section(section, "turnover.inference")}
+    page.write_text(render_page(fragments, page.name))
     return page
 
 

@@ -1,6 +1,7 @@
 """What a table must look like when it crosses a boundary; the validators that the catalog names."""
 
 from sales_forecast.contracts.raw import DataContractError, RawTable
+from sales_forecast.contracts.staffing import StaffingPlan, StaffingRules, Timesheets
 from sales_forecast.contracts.tables import (
     Attributions,
     Backtest,
@@ -35,6 +36,9 @@ __all__ = [
     "Panel",
     "RawTable",
     "Sales",
+    "StaffingPlan",
+    "StaffingRules",
     "Stores",
     "TargetChances",
+    "Timesheets",
 ]

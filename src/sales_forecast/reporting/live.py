@@ -1,4 +1,4 @@
-"""The page of the service: sections that the browser draws and refreshes, and the form to sign in.
+"""The pages of the service: scripts, what they may do, and the monitoring, which the browser refreshes.
 
 No script is inside the page, so that its Content-Security-Policy can refuse all that are: figures are data,
 which ``live.js`` draws.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from markupsafe import Markup, escape
@@ -25,19 +25,23 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-SCRIPTS = ("plotly.js", "page.js")
+SCRIPTS = {"plotly.js": None, "page.js": "live.js", "planner.js": "planner.js"}
+"""Name of a script -> its template; Plotly's own has none."""
+
+MONITORING, PLANNER = ("plotly.js", "page.js"), ("plotly.js", "planner.js")
+"""Scripts of the pages."""
 
 
-def render_live(sections: Mapping[str, Section], told: str, refresh_seconds: int) -> str:
+def render_live(sections: Mapping[str, Section], told: str, refresh_seconds: int, form_token: str) -> str:
     """Render the page.
 
     Args:
         sections: Name of the anchor -> section, in reading order.
         told: What the page is about and as of when, one or two sentences.
         refresh_seconds: How often the browser asks for a new one.
+        form_token: Token that the form to sign out carries; empty where a proxy signs people in and out.
     """
     template = environment().get_template("live.html.jinja")
-    plotly, script = (f"{name}?v={_digest(name)}" for name in SCRIPTS)
     return template.render(
         contents=[(name, section.title) for name, section in sections.items()],
         sections=[
@@ -46,31 +50,34 @@ def render_live(sections: Mapping[str, Section], told: str, refresh_seconds: int
         ],
         told=told,
         refresh_seconds=refresh_seconds,
-        plotly=plotly,
-        script=script,
+        form_token=form_token,
+        scripts=script_addresses(MONITORING),
     )
 
 
-def render_sign_in(hours: int, problem: str = "") -> str:
-    """Render the form that asks for an API key.
-
-    Args:
-        hours: How long the browser stays signed in.
-        problem: Why the last key was refused.
-    """
-    return environment().get_template("sign_in.html.jinja").render(hours=hours, problem=problem)
+def script_addresses(names: Iterable[str]) -> list[str]:
+    """Return where browsers find scripts; another content has another address."""
+    return [f"/monitoring/{name}?v={_digest(name)}" for name in names]
 
 
 @cache
 def compressed_script(name: str) -> bytes:
     """Return one of ``SCRIPTS``, compressed by gzip: Plotly has several megabytes."""
-    text = get_plotlyjs() if name == "plotly.js" else environment().get_template("live.js").render()
-    return gzip.compress(text.encode(), mtime=0)
+    return gzip.compress(script(name), mtime=0)
 
 
+@cache
+def script(name: str) -> bytes:
+    """Return one of ``SCRIPTS`` as it is: all requests share it, for it needs no key."""
+    template = SCRIPTS[name]
+    text: str = environment().get_template(template).render() if template else get_plotlyjs()
+    return text.encode()
+
+
+@cache
 def _digest(name: str) -> str:
     """Return what changes when a script does: the browser keeps each version."""
-    return hashlib.sha256(compressed_script(name)).hexdigest()[:12]
+    return hashlib.sha256(script(name)).hexdigest()[:12]
 
 
 def _figure_data(chart: Chart, name: str) -> Markup:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import re
 from collections.abc import Callable
 from functools import cache
@@ -14,16 +16,8 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
+from sales_forecast.reporting.pages import PAGES
 from sales_forecast.reporting.section import Chart, Section, Table
-
-# The page's reading order: what to do, how far to trust it, what it rests on. A stage that writes no section
-# simply is not there.
-PARTS = {
-    "What comes next": ("exceptions", "inference", "changes"),
-    "How good it is": ("monitoring", "accuracy", "evaluation", "deployment", "registration", "tuning"),
-    "Until now": ("eda", "drift"),
-}
-DOMAINS = ("turnover", "marketing")
 
 _FOLDER = "data/08_reporting"
 """Where the page lies in the project: links to files begin there."""
@@ -134,43 +128,44 @@ def render_section(
     return template.render(section=section, anchor=_anchor(name), draw=draw, links=links)
 
 
-def render_page(fragments: dict[str, str]) -> str:
-    """Put all fragments on one page that needs no network.
+def render_page(fragments: dict[str, str], file: str) -> str:
+    """Put the fragments of one page together, on a page that needs neither a network nor other files.
 
     Args:
-        fragments: ``domain.stage`` -> HTML, in any order; unknown names come last.
+        fragments: ``domain.stage`` -> HTML, in any order, of all pages.
+        file: Which of ``PAGES``.
     """
-    names = sorted(fragments, key=_place)
+    page = PAGES[file]
+    names = sorted((name for name in fragments if page.shows(name.partition(".")[2])), key=page.place)
     sections = [
         {
-            "part": _place(name)[0],
+            "part": page.place(name)[0],
             "anchor": _anchor(name),
             "title": Markup("".join(_TITLE.findall(fragments[name])[:1])),
             "html": Markup(fragments[name]),
         }
         for name in names
     ]
+    stamps = dict.fromkeys(Markup(stamp) for name in names for stamp in _STAMP.findall(fragments[name]))
     template = environment().get_template("page.html.jinja")
     return template.render(
+        page=page,
+        others={name: other for name, other in PAGES.items() if name != file},
         parts=[
             {"title": title, "anchor": f"part-{position}", "sections": inside}
-            for position, title in enumerate(PARTS)
+            for position, title in enumerate(page.parts)
             if (inside := [section for section in sections if section["part"] == position])
         ],
-        stamps=[Markup(stamp) for name in names for stamp in _STAMP.findall(fragments[name])],
-        plotly=Markup(get_plotlyjs()),
+        stamps=stamps,
+        plotly=_compressed_plotly(),
     )
+
+
+@cache
+def _compressed_plotly() -> str:
+    """Plotly's script, compressed, as text: a page would be three times as large with the script itself."""
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
 
 
 def _anchor(name: str) -> str:
     return name.replace(".", "-")
-
-
-def _place(name: str) -> tuple[int, int, int]:
-    """Part, domain and stage, in reading order."""
-    domain, _, stage = name.partition(".")
-    which_lane = DOMAINS.index(domain) if domain in DOMAINS else len(DOMAINS)
-    for part, stages in enumerate(PARTS.values()):
-        if stage in stages:
-            return part, which_lane, stages.index(stage)
-    return len(PARTS) - 1, which_lane, len(PARTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -42,6 +44,13 @@ _TEMPLATE = go.layout.Template(
         "hoverlabel": {"bgcolor": "white", "font": {"color": "#1f2933"}, "align": "left"},
     }
 )
+
+
+@cache
+def layout_template() -> dict[str, object]:
+    """Return the house style as JSON, for charts that are written without the classes of Plotly."""
+    template: dict[str, object] = _TEMPLATE.to_plotly_json()
+    return template
 
 
 def new_figure(title: str, x_title: str, y_title: str, height: int = 360) -> go.Figure:

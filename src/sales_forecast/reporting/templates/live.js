@@ -1,10 +1,7 @@
 {% include "tables.js" %}
 
-const drawCharts = () => document.querySelectorAll("script[data-chart]").forEach((block) => {
-  const { data, layout } = JSON.parse(block.textContent);
-  const config = { responsive: true, displaylogo: false, displayModeBar: false };
-  Plotly.newPlot(block.dataset.chart, data, layout, config);
-});
+{% include "charts.js" %}
+
 const show = () => {
   drawCharts();
   markTables();

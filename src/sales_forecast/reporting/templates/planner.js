@@ -1,0 +1,6 @@
+{% include "tables.js" %}
+
+{% include "charts.js" %}
+
+drawCharts();
+markTables();
