@@ -66,10 +66,17 @@ class Phase:
 
 PHASES = [
     Phase("stored forecasts, one series", 60, {"StoredForecasts": 200}, aim_ms=25),
+    Phase("stored forecasts, 1,000 a second", 30, {"StoredForecasts": 1000}, aim_ms=25),
     Phase("live, one series", 30, {"OneSeries": 10}, aim_ms=60),
     Phase("live, 100 series", 30, {"HundredSeries": 2}, aim_ms=300),
-    Phase(f"live, a new store with {WEEKS_OF_A_NEW_STORE} weeks", 30, {"NewStore": 0.5}),
+    Phase(f"live, a new store with {WEEKS_OF_A_NEW_STORE} weeks", 30, {"NewStore": 0.5}, aim_ms=400),
 ]
+WITH_WORKERS = 2
+"""Number of phases that are measured again with as many processes as the machine has cores."""
+
+KEYS = 4
+"""API keys of the callers: one alone may not ask as often as this."""
+
 MIXED = {"StoredForecasts": 50.0, "OneSeries": 4.0, "HundredSeries": 0.4, "NewStore": 0.1}
 
 
@@ -89,14 +96,21 @@ class RunningService:
     seconds: float
     status: str
 
+    def memory(self) -> float:
+        """Return the memory of the service, with that of its further processes, in MB."""
+        processes = [self.process, *self.process.children(recursive=True)]
+        return sum(process.memory_info().rss for process in processes) / MEGABYTE
+
 
 @contextmanager
-def serving(project: Path, work: Path, environment: dict[str, str]) -> Iterator[RunningService]:
+def serving(
+    project: Path, work: Path, environment: dict[str, str], workers: int = 1
+) -> Iterator[RunningService]:
     """Start the service, wait until it is ready, and stop it in the end."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*_command("serve"), "--host", "127.0.0.1", "--port", str(port)]
+    command = [*_command("serve"), "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
     start = monotonic()
     with (work / "service.log").open("w") as log:
         process = subprocess.Popen(command, cwd=project, env=environment, stdout=log, stderr=log)
@@ -209,7 +223,7 @@ def run_phase(phase: Phase, running: RunningService, plan: dict[str, Any], work:
         try:
             while locust.poll() is None:
                 seconds = monotonic() - start
-                memory[seconds] = running.process.memory_info().rss / MEGABYTE
+                memory[seconds] = running.memory()
                 progress.update(bar, completed=min(seconds, phase.seconds))
                 late += [_late() for _ in range(NAPS_BETWEEN_SAMPLES)]
         finally:
@@ -275,7 +289,8 @@ def main() -> None:
 
     url = _database(options.project, work)
     environment = os.environ | {DATABASE: url}
-    plan = {"key": _key(options.project, environment)} | _requestable(url)
+    keys = [_key(options.project, environment) for _ in range(KEYS)]
+    plan = {"keys": keys} | _requestable(url)
     print("Starting the service ...")
     with serving(options.project, work, environment) as running:
         print(f"Ready ({running.status}) after {running.seconds:.1f} s")
@@ -286,6 +301,13 @@ def main() -> None:
         mixed = Phase(f"all of these mixed, {minutes:g} minutes", minutes * 60, MIXED)
         measured = run_phase(mixed, running, plan, work)
         rows.append(response_times(mixed, measured))
+    workers = os.cpu_count() or 1
+    print(f"Starting {workers} processes ...")
+    with serving(options.project, work, environment, workers) as several:
+        for phase in PHASES[:WITH_WORKERS]:
+            title = f"{phase.title}, {workers} workers"
+            shorter = replace(phase, title=title, seconds=phase.seconds / shrink)
+            rows.append(response_times(shorter, run_phase(shorter, several, plan, work)))
     setting = f"{len(plan['series']):,} series, {url.partition(':')[0]}"
     ready = (running.seconds, running.status)
     section = service_section(

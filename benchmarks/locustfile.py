@@ -17,9 +17,7 @@ import gevent
 from locust import FastHttpUser, events, task
 
 PLAN: dict[str, Any] = json.loads(Path(os.environ["LOAD_PLAN"]).read_text())
-"""``key``, ``series`` and ``weeks`` of requests, ``pace`` by class of user, and a file for ``responses``."""
-
-HEADERS = {"Authorization": f"Bearer {PLAN['key']}"}
+"""``keys``, ``series`` and ``weeks`` of requests, ``pace`` by class of user, and a file for ``responses``."""
 
 responses: list[tuple[str, float, str | None]] = []
 """Class of user, milliseconds, and the error, if any."""
@@ -43,7 +41,8 @@ class ApiUser(FastHttpUser):
     abstract = True
 
     def on_start(self) -> None:
-        """Begin at a random moment."""
+        """Begin at a random moment, with one of the keys."""
+        self.key = {"Authorization": f"Bearer {random.choice(PLAN['keys'])}"}
         gevent.sleep(random.uniform(0, PLAN["pace"][type(self).__name__]))
         self._due = monotonic()
 
@@ -55,7 +54,7 @@ class ApiUser(FastHttpUser):
     def predict_series(self, series: list[dict[str, Any]]) -> None:
         """Request predictions of some series."""
         name = type(self).__name__
-        self.client.post("/v1/turnover/predict", json={"series": series}, headers=HEADERS, name=name)
+        self.client.post("/v1/turnover/predict", json={"series": series}, headers=self.key, name=name)
 
 
 def _some(count: int) -> list[dict[str, Any]]:
@@ -70,7 +69,7 @@ class StoredForecasts(ApiUser):
     def read(self) -> None:
         """Choose a series at random."""
         (one,) = _some(1)
-        self.client.get("/v1/turnover/forecasts", params=one, headers=HEADERS, name=type(self).__name__)
+        self.client.get("/v1/turnover/forecasts", params=one, headers=self.key, name=type(self).__name__)
 
 
 class OneSeries(ApiUser):

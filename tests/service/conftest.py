@@ -1,9 +1,11 @@
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import uvicorn
 
+from browser import CHROMIUM
 from projects import Project, copy_finished
 from sales_forecast.storage.database import open_database
 from servers import free_port
@@ -35,6 +37,18 @@ def new_database(
         return url
 
     return new
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser for a person's clicks; :mod:`browser` has a quicker one for looking at pages."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -139,7 +139,7 @@ def test_reading_needs_the_scope_read_and_is_in_the_audit_log(judged: Shop) -> N
     other = {"Authorization": f"Bearer {new_key(judged.engine, ['predict'])}"}
     assert judged.client.get(PATH, headers=other).status_code == 403
     answer = judged.get(PATH, department="117", since=FIRST)
-    (record,) = judged.audited(answer.json()["request_id"])
+    (record,) = judged.audited(answer.headers["X-Request-ID"])
     assert (record["arm"], record["endpoint"]) == ("stored", PATH)
     assert (record["model_name"], record["model_version"]) == ("sales_forecast.turnover", "1")
     wanted = {"level": "series", "department": "117", "horizon": None, "since": FIRST}

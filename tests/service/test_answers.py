@@ -147,7 +147,7 @@ def test_why_forecasts_changed_is_stored_with_them(shop: Shop) -> None:
     assert change == labels | {"before": 100.0, "after": 100.0 + (0.1 + 0.2) + 10.0}
     assert causes == dict.fromkeys(CAUSES, 0.0) | {"refit": 0.1 + 0.2, "new_weeks": 10.0}
     assert set(causes) == set(Causes.model_fields)
-    (record,) = shop.audited(body["request_id"])
+    (record,) = shop.audited(answer.headers["X-Request-ID"])
     assert (record["endpoint"], record["output"]["rows"]) == ("/v1/turnover/changes", 1)
     gone = shop.get("/v1/turnover/changes", **asked | {"store": "77"})
     assert gone.status_code == 404
@@ -387,8 +387,11 @@ def test_the_documentation_says_what_each_route_does(shop: Shop) -> None:
         path: operation["summary"] for path, methods in paths.items() for operation in methods.values()
     }
     assert summaries["/health"] == "Check whether the process runs"
-    assert len(summaries) == 16
-    assert all(summary.split()[0] in ("Read", "Predict", "Check") for summary in summaries.values())
+    assert len(summaries) == 32
+    assert all(
+        summary.split()[0] in ("Read", "Predict", "Check", "Submit", "Delete", "Withdraw", "Accept")
+        for summary in summaries.values()
+    )
     assert all(len(summary.split()) > 3 for summary in summaries.values()), summaries
 
 

@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import Engine, RowMapping, delete
 
 from publications import publication
-from sales_forecast.service.cache import NEWEST_SECONDS, Page, PageCache, Selection
+from sales_forecast.service.cache import NEWEST_SECONDS, Page, PageCache, Selection, View
 from sales_forecast.service.problems import ProblemError
-from sales_forecast.service.routes.stored import _to_forecast, _to_forecast_with_quantiles
+from sales_forecast.service.routes.stored import FORECASTS, FORECASTS_WITH_QUANTILES
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import writing
 from sales_forecast.storage.publications import publish
 from sales_forecast.storage.queries import Run
+from sales_forecast.storage.rows import RowFilter
 from sales_forecast.storage.withdrawals import withdraw
 
 MONDAY = datetime(2017, 10, 2, 8, tzinfo=UTC)
@@ -27,8 +28,15 @@ def _amount(row: RowMapping) -> dict[str, Any]:
     return {"store": row["store"], "forecast": row["forecast"]}
 
 
-def _of_store(store: str | None, limit: int = 100, offset: int = 0) -> Selection:
-    return Selection(schema.forecasts, _amount, (("store", store),), limit, offset)
+AMOUNTS = View("forecasts", schema.forecasts, _amount, {}, lambda run, _: {"publication": run.id})
+
+
+def _of_store(*stores: str, limit: int = 100, offset: int = 0, view: View = AMOUNTS) -> Selection:
+    return Selection(view, RowFilter((("store", stores),)), limit, offset)
+
+
+def _rows(page: Page) -> list[dict[str, Any]]:
+    return list(json.loads(page.document.body)["forecasts"])
 
 
 class _Reader:
@@ -42,7 +50,7 @@ class _Reader:
     def read(self, selection: Selection, as_of: datetime | None = None) -> tuple[Run, Page]:
         async def read() -> tuple[Run, Page]:
             await asyncio.sleep(0)  # what has expired by now is removed first
-            run = await self.cache.newest(selection.domain, as_of)
+            run = await self.cache.newest(selection.view.domain, as_of)
             return run, await self.cache.page(run, selection)
 
         return self._loop.run_until_complete(read())
@@ -50,7 +58,7 @@ class _Reader:
     def first(self, as_of: datetime | None = None) -> float:
         """The forecast of the first store."""
         _, page = self.read(_of_store("1"), as_of)
-        (row,) = json.loads(page.rows)
+        (row,) = _rows(page)
         return float(row["forecast"])
 
     def close(self) -> None:
@@ -81,19 +89,18 @@ def test_a_page_is_read_from_the_database_once(published: Engine, reader: _Reade
 
 def test_pages_of_other_stores_limits_and_offsets_are_others(published: Engine, reader: _Reader) -> None:
     stores = {
-        selection: [row["store"] for row in json.loads(reader.read(selection)[1].rows)]
-        for selection in (_of_store(None), _of_store("2"), _of_store(None, 2), _of_store(None, 2, 2))
+        selection: [row["store"] for row in _rows(reader.read(selection)[1])]
+        for selection in (_of_store(), _of_store("2"), _of_store(limit=2), _of_store(limit=2, offset=2))
     }
     assert list(stores.values()) == [["1", "2", "3", "4", "5", "6"], ["2"], ["1", "2"], ["3", "4"]]
-    _, last = reader.read(_of_store(None, 4, 4))
+    _, last = reader.read(_of_store(limit=4, offset=4))
     assert (last.count, last.total) == (2, 6)
 
 
 def test_pages_with_and_without_quantiles_are_two(published: Engine, reader: _Reader) -> None:
-    for to_response in (_to_forecast, _to_forecast_with_quantiles, _to_forecast):
-        selection = Selection(schema.forecasts, to_response, (("store", "1"),), 100, 0)
-        (row,) = json.loads(reader.read(selection)[1].rows)
-        assert ("quantiles" in row) is (to_response is _to_forecast_with_quantiles)
+    for view in (FORECASTS, FORECASTS_WITH_QUANTILES, FORECASTS):
+        (row,) = _rows(reader.read(_of_store("1", view=view))[1])
+        assert ("quantiles" in row) is (view is FORECASTS_WITH_QUANTILES)
     assert row["forecast"] == 100.0
 
 
@@ -131,3 +138,13 @@ def test_a_missing_publication_is_not_cached(engine: Engine, reader: _Reader) ->
         reader.first()
     publish(engine, publication(100.0), MONDAY)
     assert reader.first() == 100.0
+
+
+def test_labels_and_compressed_pages_count_as_memory_of_the_cache(published: Engine, reader: _Reader) -> None:
+    _, short = reader.read(_of_store("1"))
+    _, long = reader.read(_of_store("1", "x" * 150, "y" * 150))
+    assert long.document.body == short.document.body
+    assert long.size == short.size + 300
+    _, whole = reader.read(_of_store(view=FORECASTS_WITH_QUANTILES))
+    assert whole.document.compressed is not None
+    assert whole.size > len(whole.document.body) + len(whole.document.compressed)

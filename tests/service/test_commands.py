@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from typer.testing import CliRunner, Result
 
 from projects import Project
@@ -18,6 +18,7 @@ from sales_forecast.__main__ import app
 from sales_forecast.errors import InputError
 from sales_forecast.service.settings import read_budget_interval
 from sales_forecast.storage import audit
+from sales_forecast.storage.audit_chain import AuditChain, Signer
 from sales_forecast.storage.database import open_database, writing
 from sales_forecast.storage.keys import find_key, list_keys
 from sales_forecast.storage.schema import audit_log
@@ -54,7 +55,9 @@ def record(
     )
     engine = open_database(url)
     with writing(engine) as connection:
-        audit.record(connection, [young, replace(young, request_id="old", at=NOW - timedelta(days=1000))])
+        AuditChain(Signer(), "test").append(
+            connection, [replace(young, request_id="old", at=NOW - timedelta(days=1000)), young]
+        )
     return engine
 
 
@@ -91,7 +94,9 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(
     with record.connect() as connection:
         assert find_key(connection, key, NOW) is None
     assert f"no valid key with the id '{found.key_id}'" in refused("keys", "revoke", found.key_id)
-    assert "'write' is none of read, predict, admin" in refused("keys", "create", "x", "--scopes", "write")
+    assert "'write' is none of read, predict, plan, admin" in refused(
+        "keys", "create", "x", "--scopes", "write"
+    )
     assert "there is no environment conf/nowhere" in refused("keys", "list", "--env", "nowhere")
 
 
@@ -107,7 +112,9 @@ def test_the_audit_log_is_exported_to_the_last_digit(record: Engine, tmp_path: P
     invoke(
         "audit", "export", str(tmp_path / "some.parquet"), "--since", f"{NOW - timedelta(days=1):%Y-%m-%d}"
     )
-    assert pd.read_parquet(tmp_path / "some.parquet")["request_id"].tolist() == ["young"]
+    some = pd.read_parquet(tmp_path / "some.parquet")
+    assert some["request_id"].tolist()[:1] == ["young"]
+    assert some["kind"].tolist() == ["answer", "record_read"], "who has read the record is on it, too"
     invoke("audit", "export", str(tmp_path / "none.parquet"), "--until", "2001-01-01")
     assert pd.read_parquet(tmp_path / "none.parquet").empty
     assert sorted(os.listdir(tmp_path)) == ["all.parquet", "none.parquet", "some.parquet"]  # noqa: PTH208
@@ -122,13 +129,40 @@ def test_a_purge_deletes_old_records_and_keeps_new_ones(record: Engine) -> None:
     assert requests(record) == ["old", "young"]
     assert "1 records from before" in invoke("audit", "purge", "--yes").stdout
     assert requests(record) == ["young"]
+    proof = invoke("audit", "verify")
+    assert (proof.exit_code, proof.stdout.split(";")[0]) == (
+        0,
+        "3 of 3 record(s) of 2 writer(s) are as they were written",
+    )
     assert "No record is older than 730 days" in invoke("audit", "purge", "--yes").stdout
     assert "there is no environment conf/nowhere" in refused("audit", "purge", "--env", "nowhere")
 
 
+def test_keys_and_reads_are_on_record_and_a_change_of_it_is_named(record: Engine, tmp_path: Path) -> None:
+    key = invoke("keys", "create", "Lille office").stdout.strip().split("_")[1]
+    assert invoke("keys", "revoke", key).exit_code == 0
+    invoke("audit", "export", str(tmp_path / "all.parquet"))
+    with record.connect() as connection:
+        rows = connection.execute(select(audit_log).where(audit_log.c.kind != "answer")).mappings().all()
+    assert sorted((row["kind"], row["input"].get("action")) for row in rows) == [
+        ("key_change", "create"),
+        ("key_change", "revoke"),
+        ("record_read", None),
+    ]
+    assert {row["input"]["key_id"] for row in rows if row["kind"] == "key_change"} == {key}
+    assert invoke("audit", "verify").exit_code == 0
+    with writing(record) as connection:
+        connection.execute(update(audit_log).where(audit_log.c.request_id == "young").values(key_id="x"))
+    done = invoke("audit", "verify")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Broken: the record of request young (champion, ")
+    assert done.stderr.count("\n") == 1
+
+
 def requests(engine: Engine) -> list[str]:
+    answers = select(audit_log.c.request_id).where(audit_log.c.kind == "answer")
     with engine.connect() as connection:
-        return list(connection.execute(select(audit_log.c.request_id).order_by(audit_log.c.at)).scalars())
+        return list(connection.execute(answers.order_by(audit_log.c.at)).scalars())
 
 
 def test_production_refuses_the_default_salt(record: Engine) -> None:

@@ -15,6 +15,7 @@ from sales_forecast.errors import InputError
 from sales_forecast.service.experiment import Experiment, compare_arms, plan_experiment
 from sales_forecast.service.settings import ABSettings
 from sales_forecast.storage import audit
+from sales_forecast.storage.audit_chain import AuditChain, Signer
 from sales_forecast.storage.database import writing
 from sales_forecast.storage.schema import weekly_turnover
 
@@ -67,7 +68,7 @@ def shop(engine: Engine, records: list[audit.AuditRecord], weeks: int) -> None:
         for week in range(weeks)
     ]
     with writing(engine) as connection:
-        audit.record(connection, records)
+        AuditChain(Signer(), "test").append(connection, records)
         connection.execute(insert(weekly_turnover), sold)
 
 
@@ -122,7 +123,7 @@ def test_an_experiment_compares_the_arms_of_one_retailer(engine: Engine) -> None
     with pytest.raises(InputError, match="no turnover of the experiment's weeks has arrived"):
         compare_arms(engine, AB, None, "harbour")
     with writing(engine) as connection:
-        audit.record(connection, own)
+        AuditChain(Signer(), "test").append(connection, own)
     (look,) = compare_arms(engine, AB, None).looks
     assert look.stores == 6
 

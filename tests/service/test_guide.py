@@ -42,7 +42,7 @@ def guided(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Itera
     here["PATH"] = f"{folder}{os.pathsep}{WITH_TOOLS['PATH']}"
     address = f"http://127.0.0.1:{free_port()}"
     made = subprocess.run(
-        [*COMMAND, "keys", "create", "guide", "--scopes", "read,predict,admin"],
+        [*COMMAND, "keys", "create", "guide", "--scopes", "read,predict,plan,admin"],
         cwd=project.folder,
         env=os.environ | here,
         capture_output=True,

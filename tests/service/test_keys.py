@@ -97,13 +97,40 @@ def test_the_database_holds_no_secret(shop: Shop) -> None:
 def test_a_key_over_the_rate_limit_waits_and_others_do_not(
     shop_project: Project, new_database: Callable[[str], str]
 ) -> None:
-    with opened(shop_project, new_database("sqlite"), requests_per_minute=3) as strict:
+    with opened(shop_project, new_database("sqlite"), units_per_minute=3) as strict:
         answers = [strict.get("/v1/turnover/forecasts", limit=1) for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         wait = int(answers[-1].headers["Retry-After"])
         assert 1 <= wait <= 60
+        assert [answer.headers["RateLimit"].split(";")[1] for answer in answers] == [
+            "r=2",
+            "r=1",
+            "r=0",
+            "r=0",
+        ]
+        assert answers[0].headers["RateLimit-Policy"] == '"key";q=3;w=60'
         assert re.fullmatch(
-            rf"more than 3 requests in a minute; wait {wait} seconds", answers[-1].json()["detail"]
+            rf"more than 3 units in a minute; wait {wait} seconds", answers[-1].json()["detail"]
         )
         other = {"Authorization": f"Bearer {new_key(strict.engine)}"}
         assert strict.client.get("/v1/turnover/forecasts", headers=other).status_code == 200
+
+
+def test_a_request_costs_by_what_it_takes(shop_project: Project, new_database: Callable[[str], str]) -> None:
+    known, new = {"store": 105, "department": 117}, {"store": 900001, "department": 117, "place": {}}
+    with opened(shop_project, new_database("sqlite"), units_per_minute=300) as strict:
+        left: list[int] = []
+        for series in ([known], [new]):
+            answer = strict.post("/v1/turnover/predict", {"series": series})
+            left.append(int(answer.headers["RateLimit"].split(";")[1].removeprefix("r=")))
+        assert (answer.status_code, left) == (200, [296, 92])
+        answer = strict.post(
+            "/v1/turnover/predict", {"series": [new | {"store": 900000 + i} for i in range(30)]}
+        )
+        assert answer.status_code == 413
+        assert answer.json()["detail"] == "this costs 320 units, and a minute has 300; ask for less at once"
+        assert strict.get("/v1/turnover/forecasts", limit=1).status_code == 200
+        answer = strict.post("/v1/turnover/predict", {"series": [new]})
+        assert answer.status_code == 429
+        assert answer.headers["RateLimit"].split(";")[1] == "r=0"  # what is refused is counted
+        assert strict.get("/v1/turnover/forecasts", limit=1).status_code == 429

@@ -40,8 +40,8 @@ def address(live: Shop) -> str:
 
 
 def sign_in(tab: Tab, live: Shop, key: str) -> None:
-    tab.open(f"{address(live)}/sign-in", DESK)
-    tab.ask(f"document.getElementById('key').value = '{key}'; document.querySelector('button').click()")
+    tab.open(f"{live.client.base_url.join('/planner/sign-in')}?next=/monitoring", DESK)
+    tab.ask(f"document.getElementById('key').value = '{key}'; document.querySelector('form button').click()")
 
 
 def charts(tab: Tab) -> int:
@@ -109,8 +109,8 @@ def test_a_wrong_key_is_told_and_signing_out_ends_the_session(live: Shop) -> Non
         assert other.ask("document.cookie") == ""  # scripts do not see it
         wait_until(lambda: other.ask("!!document.querySelector('nav button')"))
         other.ask("document.querySelector('nav button').click()")
-        wait_until(lambda: other.ask("location.pathname") == "/monitoring/sign-in")
+        wait_until(lambda: other.ask("location.pathname") == "/planner/sign-in")
         time.sleep(0.2)
         other.ask(f"location.href = '{address(live)}'")
         wait_until(lambda: other.ask("document.readyState") == "complete")
-        wait_until(lambda: other.ask("location.pathname") == "/monitoring/sign-in")
+        wait_until(lambda: other.ask("location.pathname") == "/planner/sign-in")

@@ -23,11 +23,11 @@ from services import Shop, new_key, opened
 
 pytestmark = pytest.mark.xdist_group("service")
 
-PAGE, SIGN_IN, SIGN_OUT = "/monitoring", "/monitoring/sign-in", "/monitoring/sign-out"
+PAGE, SIGN_IN = "/monitoring", "/planner/sign-in"
 
 
 def sign_in(shop: Shop, key: str) -> httpx.Response:
-    answer = shop.client.post(SIGN_IN, data={"user": "monitoring", "key": key}, follow_redirects=False)
+    answer = shop.client.post(SIGN_IN, data={"key": key, "next": PAGE}, follow_redirects=False)
     shop.client.cookies.clear()  # the tests say themselves what the browser sends
     return answer
 
@@ -58,7 +58,7 @@ def page_of(shop: Shop) -> str:
 
 def test_a_browser_without_cookie_is_sent_to_the_form(shop: Shop) -> None:
     answer = look(shop, None)
-    assert (answer.status_code, answer.headers["Location"]) == (303, SIGN_IN)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{SIGN_IN}?next={PAGE}")
     form = shop.client.get(SIGN_IN)
     assert (form.status_code, 'type="password"' in form.text) == (200, True)
 
@@ -67,7 +67,7 @@ def test_a_key_becomes_a_cookie_that_scripts_and_other_sites_do_not_get(shop: Sh
     answer = sign_in(shop, shop.key)
     assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
     value, *flags = answer.headers["Set-Cookie"].split("; ")
-    assert {"HttpOnly", "SameSite=strict", "Path=/monitoring", "Max-Age=43200"} <= set(flags)
+    assert {"HttpOnly", "SameSite=strict", "Path=/", "Max-Age=43200"} <= set(flags)
     assert "Secure" not in flags  # tried out without TLS
     assert shop.key.split("_", 2)[2] not in value
 
@@ -115,18 +115,10 @@ def test_a_session_ends_by_itself_and_with_its_key(shop: Shop, monkeypatch: pyte
     assert look(shop, cookie_of(sign_in(shop, shop.key))).status_code == 303
 
 
-def test_signing_out_takes_the_cookie_away(shop: Shop) -> None:
-    answer = shop.client.post(SIGN_OUT, follow_redirects=False)
-    assert (answer.status_code, answer.headers["Location"]) == (303, SIGN_IN)
-    assert cookie_of(answer) == ""
-    assert "Max-Age=0" in answer.headers["Set-Cookie"]
-    assert shop.client.get(SIGN_OUT).status_code == 404  # a link on another page signs nobody out
-
-
 def test_views_count_for_the_rate_limit_and_are_in_the_audit_log(
     shop_project: Project, new_database: Callable[[str], str]
 ) -> None:
-    with opened(shop_project, new_database("sqlite"), requests_per_minute=2) as strict:
+    with opened(shop_project, new_database("sqlite"), units_per_minute=11) as strict:
         cookie = cookie_of(sign_in(strict, strict.key))
         assert [look(strict, cookie).status_code for _ in range(2)] == [200, 429]
         with strict.engine.connect() as connection:

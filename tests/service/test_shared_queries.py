@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import OperationalError
 
-from sales_forecast.service.cache import Page, PageCache, Selection
+from sales_forecast.service.cache import Page, PageCache, Selection, View
 from sales_forecast.storage import schema
 from sales_forecast.storage.database import open_database
 from sales_forecast.storage.queries import Run
+from sales_forecast.storage.rows import RowFilter
 
 RUN = Run(
     *(1, "default", "turnover", datetime(2017, 10, 2, tzinfo=UTC), "m", "1", "r", "d", "d"),
@@ -32,19 +33,20 @@ class _Queries:
     released: threading.Event = field(default_factory=threading.Event)
 
     def __call__(
-        self, connection: Connection, table: Table, run: Run, where: dict[str, Any], limit: int, offset: int
+        self, connection: Connection, table: Table, run: Run, chosen: RowFilter, limit: int, offset: int
     ) -> tuple[list[dict[str, Any]], int]:
         self.count += 1
         assert self.released.wait(60)
-        if where["store"] == "torn":
+        (store,) = chosen.given["store"]
+        if store == "torn":
             raise OperationalError("select", {}, Exception("torn"))
-        return [where], 1
+        return [{"store": store}], 1
 
 
 @pytest.fixture
 def queries(monkeypatch: pytest.MonkeyPatch) -> _Queries:
     made = _Queries()
-    monkeypatch.setattr("sales_forecast.service.cache.rows_of_run", made)
+    monkeypatch.setattr("sales_forecast.service.cache.filtered_rows", made)
     return made
 
 
@@ -55,12 +57,15 @@ def cache(tmp_path: Path) -> Iterator[PageCache]:
     engine.dispose()
 
 
+STORES = View("stores", schema.forecasts, dict, {}, lambda *_: {})
+
+
 def _of_store(store: str) -> Selection:
-    return Selection(schema.forecasts, dict, (("store", store),), 100, 0)
+    return Selection(STORES, RowFilter((("store", (store,)),)), 100, 0)
 
 
 def _store_of(page: Page) -> str:
-    (row,) = orjson.loads(page.rows)
+    (row,) = orjson.loads(page.document.body)["stores"]
     return str(row["store"])
 
 

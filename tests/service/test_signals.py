@@ -105,7 +105,7 @@ def test_reading_needs_the_scope_read_and_is_in_the_audit_log(watched: Shop, pat
     other = {"Authorization": f"Bearer {new_key(watched.engine, ['predict'])}"}
     assert watched.client.get(path, headers=other).status_code == 403
     answer = watched.get(path, limit=1, since="2030-01-05")
-    (record,) = watched.audited(answer.json()["request_id"])
+    (record,) = watched.audited(answer.headers["X-Request-ID"])
     assert (record["arm"], record["endpoint"]) == ("stored", path)
     assert (record["model_name"], record["model_version"]) == ("sales_forecast.turnover", "1")
     unusual = {"unusual": False} if path == SIGNALS else {}

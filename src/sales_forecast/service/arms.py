@@ -17,7 +17,9 @@ from sales_forecast.forecasting.features.context import weeks_ahead
 from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.models.marketing import BudgetForecaster, BudgetPackage
 from sales_forecast.models.turnover import TurnoverForecaster, TurnoverPackage
+from sales_forecast.planning.effects import EffectErrors, learn_effect_errors
 from sales_forecast.registry.packages import open_package
+from sales_forecast.registry.trust import Trust
 from sales_forecast.service.schemas.responses import QUANTILE_KEYS, ArmName
 
 if TYPE_CHECKING:
@@ -102,17 +104,18 @@ class TurnoverArm(Arm):
     forecaster: TurnoverForecaster
 
     @classmethod
-    def load(cls, name: ArmName, found: ModelVersion) -> TurnoverArm:
+    def load(cls, name: ArmName, found: ModelVersion, trust: Trust) -> TurnoverArm:
         """Load a version from the registry.
 
         Args:
             name: Arm that the version is loaded for.
             found: Version in the registry.
+            trust: What the version must prove before it is loaded.
 
         Raises:
-            InputError: This code cannot read the version's package.
+            InputError: It is not what was registered, or this code cannot read its package.
         """
-        package: TurnoverPackage = open_package(found, TurnoverPackage)
+        package: TurnoverPackage = open_package(found, TurnoverPackage, trust)
         return cls(name, found.name, str(found.version), package, TurnoverForecaster(package))
 
     def warm_up(self) -> None:
@@ -132,6 +135,11 @@ class TurnoverArm(Arm):
             for series, weeks in self.predict(rows).items()
             if [week.row["horizon"] for week in weeks] == every_week
         }
+
+    @cached_property
+    def effect_errors(self) -> EffectErrors:
+        """How far predicted effects of plans were off in the past; the first scenario waits for it."""
+        return learn_effect_errors(self.package.model, self.package.data)
 
     def predict(
         self, rows: pd.DataFrame, forecaster: TurnoverForecaster | None = None
@@ -181,17 +189,18 @@ class BudgetArm(Arm):
     forecaster: BudgetForecaster
 
     @classmethod
-    def load(cls, name: ArmName, found: ModelVersion) -> BudgetArm:
+    def load(cls, name: ArmName, found: ModelVersion, trust: Trust) -> BudgetArm:
         """Load a version from the registry.
 
         Args:
             name: Arm that the version is loaded for.
             found: Version in the registry.
+            trust: What the version must prove before it is loaded.
 
         Raises:
-            InputError: This code cannot read the version's package.
+            InputError: It is not what was registered, or this code cannot read its package.
         """
-        package: BudgetPackage = open_package(found, BudgetPackage)
+        package: BudgetPackage = open_package(found, BudgetPackage, trust)
         return cls(name, found.name, str(found.version), package, BudgetForecaster(package))
 
     def warm_up(self) -> None:

@@ -6,6 +6,7 @@ import json
 import shlex
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -14,12 +15,15 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, select
 
+from sales_forecast.atomic import whole_file
 from sales_forecast.configuration import load_configuration
 from sales_forecast.errors import InputError
 from sales_forecast.memory import limit_heaps
 from sales_forecast.retailers import DEFAULT_RETAILER
+from sales_forecast.storage.audit_chain import AuditChain, Signer
 from sales_forecast.storage.database import open_database, upgrade, writing
-from sales_forecast.storage.keys import create_key, list_keys
+from sales_forecast.storage.key_changes import create_on_record
+from sales_forecast.storage.keys import find_key, list_keys
 from sales_forecast.storage.queries import newest_run
 from sales_forecast.storage.schema import forecasts
 
@@ -29,10 +33,8 @@ Environment = Annotated[
     str, typer.Option("--env", help="Folder in conf/ with service.yml and the databases.")
 ]
 
-CONNECTIONS = 20
-
-KEEP_ALIVE_SECONDS = 75
-"""Seconds until an idle connection is closed; longer than clients and proxies keep it (usually a minute)."""
+TRIAL_KEY = Path("conf/local/trial_key")
+"""File of the key for trying the service; of conf/local nothing gets into git."""
 
 
 def serve(
@@ -45,46 +47,33 @@ def serve(
     production: Annotated[
         bool | None, typer.Option("--production", help="Create no key, and refuse default secrets.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes; each holds the models in memory.")
+    ] = 1,
     env: Environment = "local",
 ) -> None:
     """Serve the HTTP API until stopped; its documentation is at /docs."""
     limit_heaps()
-    import uvicorn
-
-    from sales_forecast.registry.cli import open_tracking
-    from sales_forecast.registry.store import registry_of
-    from sales_forecast.service.app import create_app
     from sales_forecast.service.logs import log_as_json
-    from sales_forecast.service.settings import read_budget_interval, read_settings, served_retailer
+    from sales_forecast.service.settings import served_retailer
+    from sales_forecast.service.start import Start
 
     try:
-        configuration = load_configuration(env)
-        settings = read_settings(configuration["service"], host=host, port=port, production=production)
-        budget_interval = read_budget_interval(configuration["parameters"]["marketing"]["curve"])
+        start = Start(env, host, port, production, workers)
+        settings = start.settings
         _check_address(settings.host, settings.port)
-        engine = open_database(configuration["globals"]["database_url"], pool_size=CONNECTIONS)
-        upgrade(engine)
-        retailer = served_retailer(settings, engine)
-        key = _create_key(engine, production=settings.production)
-        client = open_tracking(configuration)
+        retailer = served_retailer(settings, start.engine)
+        if settings.production:
+            _check_keys(start.engine)
+        else:
+            _make_trial_key(start.engine, settings.audit.signer)
+            _print_examples(start.engine, f"http://{settings.host}:{settings.port}", retailer)
+        app = start.make_app()
     except InputError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
-    app = create_app(settings, engine, client, budget_interval)
-    if key is not None:
-        has_champion = registry_of(client, "sales_forecast.turnover", retailer).champion() is not None
-        address = f"http://{settings.host}:{settings.port}"
-        _print_examples(engine, address, key, retailer, has_champion=has_champion)
     log_as_json("production" if settings.production else env)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
+    start.run(app)
 
 
 def _check_address(host: str, port: int) -> None:
@@ -103,27 +92,35 @@ def _check_address(host: str, port: int) -> None:
         ) from error
 
 
-def _create_key(engine: Engine, *, production: bool) -> str | None:
-    """Create a key that is valid for a day; in production there must be a valid one already.
+def _check_keys(engine: Engine) -> None:
+    """Check that there is a valid key.
 
     Raises:
-        InputError: There is no valid key in production.
+        InputError: There is none.
     """
     now = datetime.now(UTC)
-    if production:
-        with engine.connect() as connection:
-            has_valid_key = any(key.is_valid(now) for key in list_keys(connection))
-        if not has_valid_key:
+    with engine.connect() as connection:
+        if not any(key.is_valid(now) for key in list_keys(connection)):
             raise InputError("there is no valid API key; make one: sales-forecast keys create NAME")
-        return None
+
+
+def _make_trial_key(engine: Engine, signer: Signer) -> None:
+    """Write a key for trying the service to a file that nobody else may read; one that is valid is kept."""
+    now = datetime.now(UTC)
+    if TRIAL_KEY.is_file():
+        with engine.connect() as connection:
+            if find_key(connection, TRIAL_KEY.read_text().strip(), now + timedelta(hours=1)) is not None:
+                return
     with writing(engine) as connection:
-        return create_key(
-            connection, "created by serve, for a day", ["read", "predict"], now, now + timedelta(days=1)
-        )
+        chain, name, expires = AuditChain(signer, "serve"), "for trying, of serve", now + timedelta(days=1)
+        key = create_on_record(connection, chain, "serve", name, ["read", "predict", "plan"], now, expires)
+    with whole_file(TRIAL_KEY) as part:
+        part.touch(mode=0o600)
+        part.write_text(key + "\n")
 
 
-def _print_examples(engine: Engine, address: str, key: str, retailer: str, *, has_champion: bool) -> None:
-    """Print whose forecasts are served, and calls that work with the key."""
+def _print_examples(engine: Engine, address: str, retailer: str) -> None:
+    """Print whose forecasts are served, and calls that work with the key, which no log is to get."""
     if retailer != DEFAULT_RETAILER:
         typer.echo(f"The forecasts and models are those of retailer '{retailer}'.", err=True)
     with engine.connect() as connection:
@@ -134,14 +131,11 @@ def _print_examples(engine: Engine, address: str, key: str, retailer: str, *, ha
     if row is None:
         typer.echo(f"Open {address}/docs. No forecasts are stored yet; make some: kedro run", err=True)
         return
-    pages = f"{address}/docs, sign in at {address}/monitoring"
-    typer.echo(f"Open {pages}, or try (the key is valid for a day):", err=True)
+    pages = f"{address}/docs, sign in at {address}/planner"
+    typer.echo(f"Open {pages}, or try (the key in {TRIAL_KEY} is valid for a day):", err=True)
     series = {"store": row.store, "department": row.department}
-    curl = f'  curl -s -H "Authorization: Bearer {key}"'
+    curl = f'  curl -s -H "Authorization: Bearer $(cat {TRIAL_KEY})"'
     typer.echo(f'{curl} "{address}/v1/turnover/forecasts?{urlencode(series)}"', err=True)
-    if not has_champion:
-        typer.echo("No model is in the registry yet, only stored forecasts; make one: kedro run", err=True)
-        return
     body = shlex.quote(json.dumps({"series": [series]}))
     typer.echo(
         f"{curl} -H 'Content-Type: application/json' {address}/v1/turnover/predict -d {body}", err=True
@@ -155,6 +149,7 @@ def plan(env: Environment = "local") -> None:
     from sales_forecast.registry.cli import open_tracking
     from sales_forecast.registry.packages import open_package
     from sales_forecast.registry.store import registry_of
+    from sales_forecast.registry.trust import read_trust
     from sales_forecast.service.experiment import plan_experiment
     from sales_forecast.service.settings import read_settings, served_retailer
 
@@ -171,7 +166,8 @@ def plan(env: Environment = "local") -> None:
             raise InputError(
                 f"{registry.name} has no {missing}, so there is nothing to compare. Make one: kedro run"
             )
-        packages = [open_package(version, TurnoverPackage) for version in (champion, challenger)]
+        trust = read_trust(configuration["globals"]["models"])
+        packages = [open_package(version, TurnoverPackage, trust) for version in (champion, challenger)]
         typer.echo(plan_experiment(packages[0], packages[1], settings.ab))
     except InputError as error:
         typer.echo(f"Error: {error}", err=True)

@@ -22,7 +22,8 @@ from sales_forecast.storage import schema
 from sales_forecast.storage.accuracy import accuracy
 from sales_forecast.storage.deliveries import newest_decision
 from sales_forecast.storage.monitoring import read_decisions, read_signals
-from sales_forecast.storage.queries import Run, newest_run, rows_of_run
+from sales_forecast.storage.queries import Run, newest_run
+from sales_forecast.storage.rows import RowFilter, filtered_rows
 from sales_forecast.storage.scores import SERIES, SUMS, rates
 
 SHOWN = 5
@@ -159,7 +160,7 @@ def _model_row(connection: Connection, run: Run, now: datetime) -> dict[str, obj
 
 
 def _exceptions(connection: Connection, run: Run) -> Section:
-    rows, total = rows_of_run(connection, schema.planner_exceptions, run, {}, SHOWN, 0)
+    rows, total = filtered_rows(connection, schema.planner_exceptions, run, RowFilter(), SHOWN, 0)
     title, lead = "For planners", f"The most urgent of {total} series that deserve a planner's eye."
     if not rows:
         return Section(title, "No series of this publication deserves a planner's eye.")

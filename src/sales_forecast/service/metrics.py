@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from time import monotonic
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 KEPT_SECONDS = 10.0
 """How long an answer of the database is used; several Prometheus servers cost no more than one."""
 
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable that prometheus_client reads when it is imported."""
+
 STATES = {"calm": 0.0, "warning": 1.0, "alarm": 2.0}
 DELIVERY_STATES = ("accepted", "held", "refused")
 
@@ -31,7 +36,7 @@ Row = tuple[tuple[str, ...], float]
 
 
 class ForecastMetrics:
-    """Metrics of one retailer's forecasts, in the format of Prometheus.
+    """Metrics of one retailer's forecasts, in the format of Prometheus; see ``render_process`` for others.
 
     Args:
         engine: SQLAlchemy engine of the database.
@@ -43,9 +48,22 @@ class ForecastMetrics:
         self._registry = CollectorRegistry()
         self._registry.register(_StateCollector(engine, retailer, model_manager))
 
+    def families(self) -> Iterable[Metric]:
+        """Return the metrics as they are now, those with the same name together."""
+        return self._registry.collect()
+
     def render(self) -> bytes:
-        """Return the metrics as they are now."""
+        """Return the metrics as they are now, as text."""
         return generate_latest(self._registry)
+
+
+def render_process() -> bytes:
+    """Return the metrics of requests, and of this process; of several processes, those of all together."""
+    if MULTIPROCESS not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()  # what it collects is in files of all processes
+    MultiProcessCollector(registry)
+    return generate_latest(registry)
 
 
 class _StateCollector(Collector):

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import MutableMapping
 from time import perf_counter_ns
+from typing import Any
 from uuid import uuid4
 
 from prometheus_client import Counter, Histogram
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sales_forecast.ecs import current_fields
-from sales_forecast.service.problems import ProblemError, render, unavailable
+from sales_forecast.service.bodies import BodyReader
+from sales_forecast.service.planner.browsers import PAGES
+from sales_forecast.service.planner.frame import problem_page
+from sales_forecast.service.problems import METHODS, ProblemError, problem_of_database, render, unavailable
 from sales_forecast.service.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
@@ -32,7 +40,7 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class RequestMiddleware:
-    """ASGI middleware; the outermost one, so that every response has an id and a log line.
+    """ASGI middleware around all others but that of proxies: every response has an id and a log line.
 
     Args:
         app: Application that handles the requests.
@@ -41,18 +49,21 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
         self._app, self._settings = app, settings
+        self._bodies = BodyReader(settings.max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, response = perf_counter_ns(), _Response(send)
-        scope.setdefault("state", {}).update(request_id=response.request_id, start=start)
+        start, response = perf_counter_ns(), _Response(send, scope.setdefault("state", {}))
+        scope["state"].update(request_id=response.request_id, start=start)
         trace = TRACEPARENT.match(Headers(scope=scope).get("traceparent", ""))
         current_fields.set({"http.request.id": response.request_id, "trace.id": trace and trace[1]})
         task = asyncio.create_task(self._handle(scope, receive, response.send))
         done, _ = await asyncio.wait({task}, timeout=self._settings.max_seconds)
+        if not done and response.started:  # a client that reads nothing more loses its connection
+            done, _ = await asyncio.wait({task})
         problem = None
         if not done:
             task.cancel()  # a thread runs to its end; its result is discarded
@@ -69,9 +80,15 @@ class RequestMiddleware:
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await self._read_body(receive)
+            body = await self._bodies.read(scope, receive)
+            scope["state"]["body_bytes"] = len(body)
         except ProblemError as problem:
-            await render(scope, problem)(scope, receive, send)
+            is_page = scope["path"].startswith(f"{PAGES}/")
+            refused = problem_page(Request(scope), None, problem) if is_page else render(scope, problem)
+            await refused(scope, receive, send)
+            return
+        except (DBAPIError, PoolTimeout) as error:
+            await render(scope, problem_of_database(error))(scope, receive, send)
             return
         bodies = iter([body])
 
@@ -81,19 +98,10 @@ class RequestMiddleware:
 
         await self._app(scope, replay, send)
 
-    async def _read_body(self, receive: Receive) -> bytes:
-        body, limit = bytearray(), self._settings.max_body_bytes
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if len(body) > limit:
-                raise ProblemError(413, f"the body has more than {limit:,} bytes; send less at once")
-            if message["type"] == "http.disconnect" or not message.get("more_body"):
-                return bytes(body)
-
     def _log(self, scope: Scope, status: int, nanoseconds: int) -> None:
         route = getattr(scope.get("route"), "path", "none")
-        LATENCY.labels(scope["method"], route, status).observe(nanoseconds / 1e9)
+        LATENCY.labels(_counted(scope["method"], status), route, status).observe(nanoseconds / 1e9)
+        scope["app"].state.service.refusals.note(scope, status)
         state = scope["state"]
         access.info(
             "%s %s %s",
@@ -112,11 +120,16 @@ class RequestMiddleware:
         )
 
 
+def _counted(method: str, status: int) -> str:
+    """Return the method that a request counts as: anybody may send dozens of them to any route."""
+    return method if method in (*METHODS, "HEAD") and status != 405 else "other"
+
+
 class _Response:
     """What was sent so far, and whether more may be sent."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, state: MutableMapping[str, Any]) -> None:
+        self._send, self._state = send, state
         self.request_id = str(uuid4())
         self.started = self.given_up = False
         self.status = 500
@@ -128,5 +141,7 @@ class _Response:
     async def send_always(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
-            MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._state["request_id"]
+            headers.update(self._state.get("response_headers", {}))
         await self._send(message)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING, Literal, get_args
 
 import skops.io  # noqa: F401 - its import walks over all loaded modules: fast only before MLflow's thousands
 from prometheus_client import Gauge
 
-from sales_forecast.registry.records import Records, records_of
-from sales_forecast.registry.store import Registry
+from sales_forecast.registry.records import Records, records_of, served_before
+from sales_forecast.registry.store import Event, Registry
+from sales_forecast.registry.trust import NO_KEY, Trust
 from sales_forecast.service.arms import Arm, BudgetArm, TurnoverArm
+from sales_forecast.service.experiment_stores import is_challengers
 from sales_forecast.service.schemas.responses import ArmName
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 Domain = Literal["turnover", "marketing"]
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
 
-LOADERS: dict[Domain, Callable[[ArmName, ModelVersion], Arm]] = {
+LOADERS: dict[Domain, Callable[[ArmName, ModelVersion, Trust], Arm]] = {
     "turnover": TurnoverArm.load,
     "marketing": BudgetArm.load,
 }
@@ -35,7 +37,12 @@ LOADERS: dict[Domain, Callable[[ArmName, ModelVersion], Arm]] = {
 LOADING = "models"
 """Key of ``ModelManager.problems`` until the registry was read for the first time."""
 
-SERVING = Gauge("sales_forecast_serving_version", "Version that serves.", ["model", "arm"])
+SERVING = Gauge(
+    "sales_forecast_serving_version",
+    "Version that serves.",
+    ["model", "arm"],
+    multiprocess_mode="livemostrecent",
+)
 
 Arms = dict[tuple[Domain, ArmName], Arm]
 
@@ -62,10 +69,17 @@ class ModelManager:
         registries: Registered model of each domain.
         challenger_share: Share of stores that the challenger predicts.
         salt: Secret that decides which stores these are.
+        trust: What a version must prove before it is loaded.
     """
 
-    def __init__(self, registries: dict[Domain, Registry], challenger_share: float, salt: str) -> None:
-        self._registries, self._share, self._salt = registries, challenger_share, salt
+    def __init__(
+        self,
+        registries: dict[Domain, Registry],
+        challenger_share: float,
+        salt: str,
+        trust: Trust = NO_KEY,
+    ) -> None:
+        self._registries, self._share, self._salt, self._trust = registries, challenger_share, salt, trust
         self._arms: Arms = {}
         self.aliases: tuple[Alias, ...] = ()
         self.records: dict[Domain, Records] = {}
@@ -93,8 +107,7 @@ class ModelManager:
 
     def is_challengers(self, store: str) -> bool:
         """Return whether the challenger predicts a store: always the same stores, for every department."""
-        digest = hashlib.sha256(f"{self._salt}\n{store}".encode()).digest()
-        return int.from_bytes(digest[:8]) < self._share * 2**64
+        return is_challengers(store, self._share, self._salt)
 
     def watch(self, seconds: float) -> threading.Thread:
         """Refresh the models in a thread, beginning now.
@@ -103,10 +116,16 @@ class ModelManager:
             seconds: Seconds between two refreshes.
         """
 
-        def watch() -> None:
-            self.refresh()
-            while not self._stopped.wait(seconds):
+        def refresh() -> None:
+            try:
                 self.refresh()
+            except Exception:  # the thread must go on, or no other version would ever be loaded
+                logger.exception("The models cannot be refreshed; the next try is in %g seconds", seconds)
+
+        def watch() -> None:
+            refresh()
+            while not self._stopped.wait(seconds):
+                refresh()
 
         thread = threading.Thread(target=watch, name="registry", daemon=True)
         thread.start()
@@ -137,25 +156,46 @@ class ModelManager:
             aliases += [
                 Alias(registry.name, alias, str(found.version)) for alias, found in named.items() if found
             ]
-            problems |= self._load(arms, domain, named)
+            problems |= self._load(arms, domain, named, events)
         changed = arms != self._arms
         self._arms, self.aliases, self.records, self.problems = arms, tuple(aliases), records, problems
         if changed:
             _freeze_garbage_collector()
 
-    def _load(self, arms: Arms, domain: Domain, named: dict[ArmName, ModelVersion | None]) -> dict[str, str]:
+    def _load(
+        self,
+        arms: Arms,
+        domain: Domain,
+        named: dict[ArmName, ModelVersion | None],
+        events: Sequence[Event],
+    ) -> dict[str, str]:
         """Load a domain's versions into the arms, and return what could not be loaded, by its name."""
         if not self._has_experiment(domain, named):
             named = named | {"challenger": None}
         problems: dict[str, str] = {}
         for alias, found in named.items():
             try:
-                _replace(arms, domain, alias, found)
+                _replace(arms, domain, alias, found, self._trust)
             except Exception as error:  # a model may fail in any way
                 name = self._registries[domain].name
                 logger.exception("%s@%s cannot be loaded", name, alias)
                 problems[f"{domain} {alias}"] = f"{name}@{alias} cannot be loaded: {_reason(error)}"
+                if alias == "champion":
+                    problems[f"{domain} {alias}"] += self._fall_back(arms, domain, events)
         return problems
+
+    def _fall_back(self, arms: Arms, domain: Domain, events: Sequence[Event]) -> str:
+        """Load the newest version that served before, unless one serves still; say which one serves."""
+        registry = self._registries[domain]
+        for number in served_before(events):
+            if (domain, "champion") in arms:
+                break
+            try:
+                _replace(arms, domain, "champion", registry.version(number), self._trust)
+            except Exception:  # a model may fail in any way
+                logger.exception("Version %s of %s cannot be loaded either", number, registry.name)
+        arm = arms.get((domain, "champion"))
+        return f"; version {arm.version} serves" if arm else "; no version serves"
 
     def _has_experiment(self, domain: Domain, named: dict[ArmName, ModelVersion | None]) -> bool:
         """Return whether the challenger predicts: while it is being promoted, both aliases name it."""
@@ -165,16 +205,17 @@ class ModelManager:
         return champion is None or str(challenger.version) != str(champion.version)
 
 
-def _replace(arms: Arms, domain: Domain, alias: ArmName, found: ModelVersion | None) -> None:
+def _replace(arms: Arms, domain: Domain, alias: ArmName, found: ModelVersion | None, trust: Trust) -> None:
     """Load a version unless it is loaded; a champion without its alias goes on serving."""
     present = arms.get((domain, alias))
     if found is None:
         if alias == "challenger" and present is not None:
-            SERVING.remove(arms.pop((domain, alias)).model_name, alias)
+            # several processes keep their metrics in files, from which no label can be removed
+            SERVING.labels(arms.pop((domain, alias)).model_name, alias).set(nan)
         return
     if present is not None and present.version == str(found.version):
         return
-    arm = LOADERS[domain](alias, found)
+    arm = LOADERS[domain](alias, found, trust)
     arm.warm_up()
     arms[domain, alias] = arm
     SERVING.labels(found.name, alias).set(float(found.version))

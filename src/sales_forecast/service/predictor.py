@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from datetime import date
-from threading import BoundedSemaphore
 
 import numpy as np
 import pandas as pd
@@ -15,12 +13,8 @@ from sales_forecast.errors import InputError
 from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.models.turnover import TurnoverForecaster
 from sales_forecast.service.arms import PredictedWeek, Predictions, SeriesKey, TurnoverArm
-from sales_forecast.service.problems import ProblemError, unavailable
+from sales_forecast.service.problems import ProblemError
 from sales_forecast.service.schemas.requests import Series
-
-MAX_COMPUTATIONS = 8
-
-_computations = BoundedSemaphore(MAX_COMPUTATIONS)
 
 
 def predict_series(
@@ -54,7 +48,7 @@ def predict_series(
     plain: list[Series] = []
     with_own_data: list[Series] = []
     for one in series:
-        if _has_own_data(arm, one):
+        if has_own_data(arm, one):
             with_own_data.append(one)
         elif (precomputed := arm.precomputed.get((one.store, one.department))) is not None:
             found[one.store, one.department] = [precomputed[horizon - 1] for horizon in horizons]
@@ -64,9 +58,8 @@ def predict_series(
         if plain:
             found |= arm.predict(_rows(arm, plain, horizons))
         if with_own_data:
-            with _limited_computations():
-                rows = _rows(arm, with_own_data, horizons)
-                found |= arm.predict(rows, _forecaster_with(arm, with_own_data))
+            rows = _rows(arm, with_own_data, horizons)
+            found |= arm.predict(rows, _forecaster_with(arm, with_own_data))
     except InputError as error:
         raise ProblemError(409, f"{error}", "body.series") from error
     return [
@@ -74,27 +67,9 @@ def predict_series(
     ]
 
 
-def _has_own_data(arm: TurnoverArm, one: Series) -> bool:
+def has_own_data(arm: TurnoverArm, one: Series) -> bool:
     """Return whether the request brings data that the model does not have, so nothing is precomputed."""
     return bool(one.recent_weeks or one.future_covariates) or one.store not in arm.forecaster.labels["store"]
-
-
-@contextmanager
-def _limited_computations() -> Iterator[None]:
-    """Limit the computations at the same time, so that threads are left for other requests.
-
-    Raises:
-        ProblemError: The limit is reached.
-    """
-    if not _computations.acquire(blocking=False):
-        raise unavailable(
-            "too many requests with new stores, recent weeks or future covariates at once; try again in "
-            "some seconds"
-        )
-    try:
-        yield
-    finally:
-        _computations.release()
 
 
 def _refuse_unknown(arm: TurnoverArm, one: Series, position: int) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from sales_forecast.service.schemas.requests import RENAMED_FIELDS
 
@@ -24,10 +26,17 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
 MAX_ERRORS = 100
 """Number of errors that are listed; a body could contain thousands."""
 
-RFC_9110_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+RFC_9110_TITLES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 """Titles that ``http.HTTPStatus`` has under older names before Python 3.13."""
 
 
@@ -70,6 +79,10 @@ class ProblemError(Exception):
         self.status, self.detail, self.field, self.headers = status, detail, field, headers or {}
 
 
+MissingPage = Callable[[Request, ProblemError], Awaitable[Response | None]]
+"""Tells a person that an address of the pages is wrong; None for other addresses, which programs ask for."""
+
+
 def unavailable(detail: str) -> ProblemError:
     """Make the problem that something is temporarily unavailable, with the time to wait."""
     return ProblemError(503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -100,8 +113,13 @@ def render(scope: Scope, problem: ProblemError, errors: list[FieldError] | None 
     return JSONResponse(details.model_dump(), problem.status, problem.headers, MEDIA_TYPE)
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Answer every error of an application with problem details."""
+def add_error_handlers(app: FastAPI, missing_page: MissingPage | None = None) -> None:
+    """Answer every error of an application with problem details.
+
+    Args:
+        app: The application.
+        missing_page: Answers wrong addresses of pages for people; None where there are no such pages.
+    """
 
     @app.exception_handler(ProblemError)
     async def handle_problem(request: Request, error: ProblemError) -> JSONResponse:
@@ -116,21 +134,50 @@ def add_error_handlers(app: FastAPI) -> None:
         return render(request.scope, ProblemError(422, detail), errors)
 
     @app.exception_handler(HTTPException)
-    async def handle_http(request: Request, error: HTTPException) -> JSONResponse:
+    async def handle_http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404 and (address := _address_with_other_end(request)):
+            return RedirectResponse(address, 307)
         if error.status_code == 400:  # FastAPI's status for bytes that are no text, and for infinite numbers
             return render(request.scope, ProblemError(422, "the body is not valid JSON", "body"))
-        return render(
-            request.scope,
-            ProblemError(error.status_code, f"{error.detail}. See /docs", headers=dict(error.headers or {})),
-        )
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed_methods(request))
+        problem = ProblemError(error.status_code, f"{error.detail}. See /docs", headers=headers)
+        page = await missing_page(request, problem) if missing_page is not None else None
+        return page or render(request.scope, problem)
 
     @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeout)
     async def handle_database(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, DBAPIError) and not _is_unavailable(error):
-            raise error
-        logger.error("The database does not answer: %s", getattr(error, "orig", error))
-        return render(request.scope, unavailable("the database does not answer; try again in some seconds"))
+        return render(request.scope, problem_of_database(error))
+
+
+def _address_with_other_end(request: Request) -> str | None:
+    """Return the address with or without a slash at its end, if there is such a route.
+
+    It has no host: the one that Starlette would name is the client's word.
+    """
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+    if _has_route(request, path) or not _has_route(request, other):
+        return None
+    return f"{other}?{query}" if query else other
+
+
+def _has_route(request: Request, path: str) -> bool:
+    scope = {**request.scope, "path": path}
+    return any(route.matches(scope)[0] is not Match.NONE for route in request.app.routes)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes of a path; Starlette names those of the first one only."""
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    found = [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
+    return [*found, "HEAD"] if "GET" in found else found
 
 
 def _field_error(details: ErrorDetails) -> FieldError:
@@ -151,19 +198,21 @@ def _describe(details: ErrorDetails) -> str:
     return details["msg"].removeprefix("Value error, ")
 
 
+def problem_of_database(error: Exception) -> ProblemError:
+    """Return the problem that the database does not answer; any other error of it is raised again.
+
+    Args:
+        error: Error of SQLAlchemy.
+    """
+    if isinstance(error, DBAPIError) and not _is_unavailable(error):
+        raise error
+    logger.error("The database does not answer: %s", getattr(error, "orig", error))
+    return unavailable("the database does not answer; try again in some seconds")
+
+
 def _is_unavailable(error: DBAPIError) -> bool:
     """Return whether the database is to blame; other errors are those of this project."""
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-
-
-def document_errors(app: FastAPI) -> None:
-    """Set the media type of problem details in the OpenAPI schema, where FastAPI writes plain JSON."""
-    plain, details = "application/json", {"$ref": "#/components/schemas/ProblemDetails"}
-    operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]
-    for response in [found for operation in operations for found in operation["responses"].values()]:
-        content = response.get("content", {})
-        if content.get(plain) == {"schema": details}:
-            content[MEDIA_TYPE] = content.pop(plain)
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

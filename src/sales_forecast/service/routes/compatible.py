@@ -15,7 +15,8 @@ router = APIRouter()
 WEEKS = 8
 
 
-@router.post("/predict/", responses=error_responses(404, 409))
+@router.post("/predict", include_in_schema=False)
+@router.post("/predict/", deprecated=True, responses=error_responses(404, 409))
 async def predict_week(
     request: Request, key: PredictKey, service: ServiceDep, body: CompatibleRequest
 ) -> CompatibleResponse:
@@ -24,7 +25,8 @@ async def predict_week(
     return CompatibleResponse(prediction=row["forecast"])
 
 
-@router.post("/predict_8_weeks/", responses=error_responses(404, 409))
+@router.post("/predict_8_weeks", include_in_schema=False)
+@router.post("/predict_8_weeks/", deprecated=True, responses=error_responses(404, 409))
 async def predict_8_weeks(
     request: Request, key: PredictKey, service: ServiceDep, body: CompatibleSeriesRequest
 ) -> CompatibleWeeksResponse:

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge
+from starlette.concurrency import run_in_threadpool
 
 from sales_forecast.registry.store import CHALLENGER, CHAMPION
-from sales_forecast.service.dependencies import AdminKey, ReadKey, Service, ServiceDep
+from sales_forecast.service.dependencies import AdminKey, OptionalKey, ReadKey, Service, ServiceDep
+from sales_forecast.service.metrics import render_process
 from sales_forecast.service.model_manager import DOMAINS, LOADING, Domain
 from sales_forecast.service.problems import ProblemError, error_responses
-from sales_forecast.service.schemas.responses import (
+from sales_forecast.service.readiness import VALUES
+from sales_forecast.service.recording import UNRECORDED, record_event
+from sales_forecast.service.schemas.operations import (
     AuditEntry,
     AuditResponse,
     ChampionChange,
-    Check,
-    CheckStatus,
     Health,
     Models,
     ModelVersion,
     Readiness,
 )
 from sales_forecast.storage import audit
-from sales_forecast.storage.queries import newest_run
+from sales_forecast.storage.keys import ApiKey
 
 router = APIRouter()
 
 VERSION = version("sales_forecast")
 
-READY = Gauge("sales_forecast_ready", "1 for green, 0.5 for yellow, 0 for red.")
-FORECAST_AGE = Gauge(
-    "sales_forecast_forecast_age_seconds", "Seconds since the stored forecasts were made.", ["domain"]
+READY = Gauge(
+    "sales_forecast_ready", "1 for green, 0.5 for yellow, 0 for red.", multiprocess_mode="livemostrecent"
 )
-
-READY_VALUES: dict[CheckStatus, float] = {"green": 1.0, "yellow": 0.5, "red": 0.0}
 
 
 @router.get("/v1/models", responses=error_responses())
@@ -66,22 +62,37 @@ def read_models(request: Request, key: ReadKey, service: ServiceDep) -> Models:
             for records in known
             for row in records.models
         ],
-        champion_changes=[ChampionChange(**row) for records in known for row in records.champion_changes],
+        champion_changes=[
+            ChampionChange(**row if "admin" in key.scopes else row | {"who": None})
+            for records in known
+            for row in records.champion_changes
+        ],
     )
 
 
 @router.get("/v1/audit/{request_id}", responses=error_responses(404))
-def read_audit(
+async def read_audit(
+    request: Request,
     key: AdminKey,
     service: ServiceDep,
-    request_id: Annotated[str, Path(max_length=36, description="Id of the request to look up.")],
+    request_id: Annotated[str, Path(max_length=50, description="Id of the request to look up.")],
 ) -> AuditResponse:
-    """Read what a request was answered, and by which model."""
-    with service.engine.connect() as connection:
-        records = audit.records_of_request(connection, request_id)
+    """Read what a request was answered, and by which model; that it was read is on record, too."""
+    if request_id.endswith(UNRECORDED):
+        raise ProblemError(
+            404, "this read of stored forecasts is not on record: audit.share_of_stored_reads in service.yml"
+        )
+    records = await run_in_threadpool(_records, service, request_id)
+    content, result = {"request_id": request_id}, {"records": len(records)}
+    await record_event(request, key, audit.RECORD_READ, content, result)
     if not records:
         raise ProblemError(404, f"the audit log has no request with the id '{request_id}'", "path.request_id")
     return AuditResponse(answers=[AuditEntry.model_validate(record) for record in records])
+
+
+def _records(service: Service, request_id: str) -> list[audit.AuditRecord]:
+    with service.engine.connect() as connection:
+        return audit.records_of_request(connection, request_id)
 
 
 @router.get("/health")
@@ -90,74 +101,48 @@ async def read_health() -> Health:
     return Health(status="ok", version=VERSION)
 
 
-@router.get(
-    "/ready", responses={503: {"model": Readiness, "description": "Red: requests cannot be answered."}}
-)
-def read_readiness(service: ServiceDep, response: Response) -> Readiness:
-    """Check whether requests can be answered, and whether database, models or forecasts need attention."""
-    checks = _checks(service)
-    worst = _worst(checks)
-    if worst == "red":
+@router.get("/startup", responses={503: {"model": Health, "description": "Models are still being loaded."}})
+async def read_startup(service: ServiceDep, response: Response) -> Health:
+    """Check whether the process has started: whether it has tried to load the models."""
+    if LOADING in service.model_manager.problems:
         response.status_code = 503
-    return Readiness(status=worst, checks=checks)
+        return Health(status="starting", version=VERSION)
+    return Health(status="ok", version=VERSION)
+
+
+RED: dict[int | str, dict[str, Any]] = {
+    503: {"model": Readiness, "description": "Red: requests cannot be answered."}
+}
+
+
+@router.get("/ready", responses=RED)
+async def read_readiness(key: OptionalKey, service: ServiceDep, response: Response) -> Readiness:
+    """Check whether requests can be answered, and whether anything needs attention; details need a key."""
+    return _answer(key, response, await service.readiness())
+
+
+@router.get("/ready/{domain}", responses=RED | {422: error_responses()[422]})
+async def read_readiness_of_domain(
+    key: OptionalKey, service: ServiceDep, response: Response, domain: Domain
+) -> Readiness:
+    """Check whether requests of one domain can be answered; details need a key."""
+    found = await service.readiness()
+    checks = {name: one for name, one in found.checks.items() if name.split()[0] not in {*DOMAINS} - {domain}}
+    of_domain = Readiness(
+        status=found.domains[domain], domains={domain: found.domains[domain]}, checks=checks
+    )
+    return _answer(key, response, of_domain)
+
+
+def _answer(key: ApiKey | None, response: Response, found: Readiness) -> Readiness:
+    if found.status == "red":
+        response.status_code = 503
+    return found if key else found.without_details()
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def read_metrics(service: ServiceDep) -> Response:
+async def read_metrics(service: ServiceDep) -> Response:
     """Read metrics in the format of Prometheus."""
-    READY.set(READY_VALUES[_worst(_checks(service))])
-    content = generate_latest() + service.forecast_metrics.render()
+    READY.set(VALUES[(await service.readiness()).status])
+    content = await run_in_threadpool(lambda: render_process() + service.forecast_metrics.render())
     return Response(content, media_type=CONTENT_TYPE_LATEST)
-
-
-def _worst(checks: dict[str, Check]) -> CheckStatus:
-    return min((check.status for check in checks.values()), key=READY_VALUES.__getitem__)
-
-
-def _checks(service: Service) -> dict[str, Check]:
-    manager = service.model_manager
-    checks = {f"{domain} {CHAMPION}": _check_champion(service, domain) for domain in DOMAINS}
-    for name, reason in manager.problems.items():
-        checks[name] = Check(status="yellow", detail=reason)
-    if not any(manager.champion(domain) for domain in DOMAINS):
-        checks["models"] = Check(status="red", detail=manager.problems.get(LOADING, "none is loaded"))
-    try:
-        with service.engine.connect() as connection:
-            stored = {
-                f"{domain} forecasts": _check_forecasts(service, connection, domain) for domain in DOMAINS
-            }
-    except SQLAlchemyError:
-        return checks | {"database": Check(status="red", detail="it does not answer")}
-    return checks | stored | {"database": Check(status="green", detail="it answers")}
-
-
-def _check_champion(service: Service, domain: Domain) -> Check:
-    """Check that a champion is loaded; without one is yellow, since a retailer may use one domain only."""
-    arm = service.model_manager.champion(domain)
-    if arm is None:
-        return Check(status="yellow", detail="no version serves yet; make one: kedro run")
-    return Check(status="green", detail=f"version {arm.version} of {arm.model_name}")
-
-
-def _check_forecasts(service: Service, connection: Connection, domain: Domain) -> Check:
-    """Check that the stored forecasts are recent, and made by the version that serves."""
-    run = newest_run(connection, domain, retailer=service.retailer)
-    if run is None:
-        return Check(status="yellow", detail="none are stored; make some: kedro run")
-    age: timedelta = datetime.now(UTC) - run.made_at
-    FORECAST_AGE.labels(domain).set(age.total_seconds())
-    if age > timedelta(days=(allowed := service.settings.forecasts_older_than_days)):
-        return Check(
-            status="yellow",
-            detail=f"made {age.days} days ago, more than {allowed:g}; add newer files, then: kedro run",
-        )
-    arm = service.model_manager.champion(domain)
-    if arm is not None and arm.version != run.model_version:
-        return Check(
-            status="yellow",
-            detail=f"made by version {run.model_version}, while version {arm.version} serves; make new ones: "
-            "kedro run --pipelines inference",
-        )
-    return Check(
-        status="green", detail=f"made {run.made_at:%Y-%m-%d %H:%M} UTC by version {run.model_version}"
-    )

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import RowMapping
 
-from sales_forecast.service.cache import Page, Selection
-from sales_forecast.service.dependencies import ReadKey, audit_record, service_of
+from sales_forecast.service.cache import Selection, View
+from sales_forecast.service.dependencies import ReadKey
+from sales_forecast.service.negotiation import NegotiatedFormat, table_responses
 from sales_forecast.service.problems import error_responses
-from sales_forecast.service.schemas.requests import (
-    MAX_ROWS,
-    CurveQuery,
-    LevelName,
-    LevelQuery,
-    StoredQuery,
-)
+from sales_forecast.service.routes.pages import about_run, read_page, selection_of
+from sales_forecast.service.schemas.queries import CurveQuery, LevelQuery, StoredQuery
+from sales_forecast.service.schemas.requests import MAX_ROWS, LevelName
 from sales_forecast.service.schemas.responses import (
     QUANTILE_KEYS,
     BudgetCurve,
@@ -30,9 +24,10 @@ from sales_forecast.service.schemas.responses import (
     StoredForecast,
     StoredForecasts,
 )
+from sales_forecast.service.tables import columns_of
 from sales_forecast.storage import schema
-from sales_forecast.storage.keys import ApiKey
 from sales_forecast.storage.queries import Run
+from sales_forecast.storage.rows import RowFilter
 
 router = APIRouter()
 
@@ -42,42 +37,42 @@ LEVEL_FIELDS = list(LevelForecast.model_fields)
 CURVE_FIELDS = list(CurvePoint.model_fields)
 
 
-@router.get("/v1/turnover/forecasts", response_model=StoredForecasts, responses=error_responses(404))
+@router.get(
+    "/v1/turnover/forecasts",
+    response_model=StoredForecasts,
+    responses=table_responses() | error_responses(404, 406),
+)
 async def read_forecasts(
-    request: Request,
-    key: ReadKey,
-    query: Annotated[StoredQuery, Query()],
+    request: Request, key: ReadKey, form: NegotiatedFormat, query: Annotated[StoredQuery, Query()]
 ) -> Response:
     """Read forecasts of stores and departments, with prediction intervals and explanations."""
-    where = {"store": query.store, "department": query.department}
-    to_response = _to_forecast_with_quantiles if query.quantiles else _to_forecast
-    selection = Selection(schema.forecasts, to_response, tuple(where.items()), query.limit, query.offset)
-    run, page = await read_page(request, key, selection, query.as_of, quantiles=query.quantiles)
-    return as_json(header(request, run) | paging(page, query.offset), forecasts=page)
+    view = FORECASTS_WITH_QUANTILES if query.quantiles else FORECASTS
+    selection = selection_of(view, query, ("store", "department"), query.sort, form)
+    return await read_page(request, key, selection, query)
 
 
 @router.get(
-    "/v1/turnover/forecasts/levels/{level}", response_model=LevelForecasts, responses=error_responses(404)
+    "/v1/turnover/forecasts/levels/{level}",
+    response_model=LevelForecasts,
+    responses=table_responses() | error_responses(404, 406),
 )
 async def read_level(
     request: Request,
     key: ReadKey,
+    form: NegotiatedFormat,
     level: Annotated[LevelName, Path(description="What is summed over.")],
     query: Annotated[LevelQuery, Query()],
 ) -> Response:
     """Read forecasts of sums over departments, regions, zones or all, with their own prediction intervals."""
-    where = {"level": level.replace("_", " "), "key": query.key, "department": query.department}
-    selection = Selection(schema.level_forecasts, _to_level, tuple(where.items()), query.limit, query.offset)
-    run, page = await read_page(request, key, selection, query.as_of)
-    return as_json(header(request, run) | paging(page, query.offset) | {"level": level}, forecasts=page)
+    where = {"level": (level.replace("_", " "),)}
+    selection = selection_of(LEVELS, query, ("key", "department"), query.sort, form, where)
+    return await read_page(request, key, selection, query)
 
 
 @router.get("/v1/marketing/curve", response_model=BudgetCurve, responses=error_responses(404))
 async def read_curve(request: Request, key: ReadKey, query: Annotated[CurveQuery, Query()]) -> Response:
     """Read predicted sales against TV budget, with marginal sales and the recommended budget."""
-    selection = Selection(schema.budget_curves, _to_point, (), MAX_ROWS, 0)
-    run, page = await read_page(request, key, selection, query.as_of)
-    return as_json(header(request, run) | {"recommendation": run.summary}, curve=page)
+    return await read_page(request, key, Selection(CURVE, RowFilter(), MAX_ROWS, 0), query)
 
 
 def _to_forecast(row: RowMapping) -> dict[str, object]:
@@ -99,43 +94,22 @@ def _to_point(row: RowMapping) -> dict[str, object]:
     return {name: row[name] for name in CURVE_FIELDS}
 
 
-async def read_page(
-    request: Request, key: ApiKey, selection: Selection, as_of: datetime | None, **options: object
-) -> tuple[Run, Page]:
-    """Read the newest run and a page of its rows, and write both to the audit log, with further options."""
-    service = service_of(request)
-    run = await service.cache.newest(selection.domain, as_of)
-    page = await service.cache.page(run, selection)
-    content: dict[str, object] = {"as_of": as_of and as_of.isoformat()}
-    content |= {"limit": selection.limit, "offset": selection.offset} | dict(selection.where) | options
-    output = {"run": run.id, "rows": page.count}
-    model = (run.model_name, run.model_version)
-    record = audit_record(request, key, "stored", model, content, output)
-    await service.audit_writer.record([record])
-    return run, page
+def _about_level(run: Run, chosen: RowFilter) -> dict[str, object]:
+    (level,) = chosen.given["level"]
+    return about_run(run, chosen) | {"level": level.replace(" ", "_")}
 
 
-def header(request: Request, run: Run) -> dict[str, object]:
-    """Say which publication a response is from, and what made it."""
-    model = {"name": run.model_name, "version": run.model_version}
-    model |= {"run_id": run.run_id, "data_version": run.model_data_version}
-    return {
-        "request_id": request.state.request_id,
-        "made_at": run.made_at,
-        "publication": run.id,
-        "cutoff": run.cutoff,
-        "data_version": run.data_version,
-        "model": model,
-    }
+def _about_curve(run: Run, chosen: RowFilter) -> dict[str, object]:
+    return about_run(run, chosen) | {"recommendation": run.summary}
 
 
-def paging(page: Page, offset: int) -> dict[str, object]:
-    """Say how many rows there are, and where the next page begins."""
-    end = offset + page.count
-    return {"total": page.total, "next_offset": end if end < page.total else None}
-
-
-def as_json(content: Mapping[str, object], **pages: Page) -> Response:
-    """Make a response without validating it: the tables have types, and validating would be slow."""
-    rows = {name: orjson.Fragment(page.rows) for name, page in pages.items()}
-    return Response(orjson.dumps({**content, **rows}, option=orjson.OPT_UTC_Z), media_type="application/json")
+FORECASTS = View("forecasts", schema.forecasts, _to_forecast, columns_of(StoredForecast), about_run)
+FORECASTS_WITH_QUANTILES = View(
+    "forecasts",
+    schema.forecasts,
+    _to_forecast_with_quantiles,
+    columns_of(StoredForecast, {"quantiles": QUANTILE_KEYS.values()}),
+    about_run,
+)
+LEVELS = View("forecasts", schema.level_forecasts, _to_level, columns_of(LevelForecast), _about_level)
+CURVE = View("curve", schema.budget_curves, _to_point, columns_of(CurvePoint), _about_curve)

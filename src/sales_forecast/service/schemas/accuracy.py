@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sales_forecast.service.schemas.requests import MAX_ROWS, MAX_WEEKS, Day, Filter
+from sales_forecast.service.schemas.queries import Filter
+from sales_forecast.service.schemas.requests import MAX_ROWS, MAX_WEEKS, Day
 
 ScoredLevel = Literal["series", "department", "total"]
 
@@ -59,7 +60,6 @@ class WeekAccuracy(BaseModel):
 class Accuracy(BaseModel):
     """Realised accuracy, oldest week first."""
 
-    request_id: str = Field(description="Id of the request.")
     level: ScoredLevel = Field(description="Whose errors these are.")
     total: int = Field(description="Number of rows without limit and offset.")
     next_offset: int | None = Field(description="Offset of the next page; null on the last page.")

@@ -59,7 +59,6 @@ class Signal(BaseModel):
 class Signals(BaseModel):
     """Signals, oldest week first."""
 
-    request_id: str = Field(description="Id of the request.")
     total: int = Field(description="Number of rows without limit and offset.")
     next_offset: int | None = Field(description="Offset of the next page; null on the last page.")
     signals: list[Signal]
@@ -80,7 +79,6 @@ class RetrainingDecision(BaseModel):
 class RetrainingDecisions(BaseModel):
     """Decisions, newest first."""
 
-    request_id: str = Field(description="Id of the request.")
     total: int = Field(description="Number of rows without limit and offset.")
     next_offset: int | None = Field(description="Offset of the next page; null on the last page.")
     decisions: list[RetrainingDecision]

@@ -6,10 +6,25 @@ import re
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
 MAX_SERIES = 1000
+MAX_JOB_SERIES = 50_000
+"""Largest number of series of a job; with 8 weeks each, a result has some 60 MB as JSON."""
+
 MAX_WEEKS = 520
+MAX_UNKNOWN_FIELDS = 20
+MAX_COLUMNS = 50
 MAX_ROWS = 10_000
 """Largest number of rows in one response."""
 
@@ -74,67 +89,48 @@ Moment = Annotated[
 LevelName = Literal["department", "region", "region_and_department", "zone", "zone_and_department", "total"]
 
 
-class _Request(BaseModel):
+def _refuse_many_columns(value: object) -> object:
+    """Refuse them before each of them is checked."""
+    if isinstance(value, dict) and len(value) > MAX_COLUMNS:
+        raise ValueError(f"there are {len(value):,} columns here; at most {MAX_COLUMNS} are possible")
+    return value
+
+
+class StrictRequest(BaseModel):
+    """A body in which a field of an unknown name is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-Filter = Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class CurveQuery(_Request):
-    """Which of the stored forecasts to return."""
-
-    as_of: Moment | None = Field(
-        default=None,
-        description="Return what was known at this time; a date is the end of that day. Default: now.",
-    )
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_many_unknown_fields(cls, content: object) -> object:
+        """Refuse them all at once: an error for each of thousands would keep all other requests waiting."""
+        if isinstance(content, dict) and len(content) > len(cls.model_fields) + MAX_UNKNOWN_FIELDS:
+            known = ", ".join(cls.model_fields)
+            raise ValueError(f"there are {len(content):,} fields here; those that are known: {known}")
+        return content
 
 
-class _ListQuery(CurveQuery):
-    department: Filter | None = Field(
-        default=None, description="Department to return. Default: all.", examples=["117"]
-    )
-    limit: int = Field(default=1000, ge=1, le=MAX_ROWS, description="Largest number of rows to return.")
-    offset: int = Field(default=0, ge=0, le=1_000_000_000, description="Number of rows to skip.")
-
-
-class SeriesQuery(_ListQuery):
-    """Which rows of stores and departments to return."""
-
-    store: Filter | None = Field(default=None, description="Store to return. Default: all.", examples=["105"])
-
-
-class StoredQuery(SeriesQuery):
-    """Which forecasts of stores and departments to return."""
-
-    quantiles: Flag = Field(default=False, description=WITH_QUANTILES)
-
-
-class LevelQuery(_ListQuery):
-    """Which sums to return."""
-
-    key: Filter | None = Field(
-        default=None, description="Region or zone to return. Default: all.", examples=["11"]
-    )
-
-
-class RecentWeek(_Request):
+class RecentWeek(StrictRequest):
     """Turnover of a series in a past week."""
 
     week: Day = Field(description="First day of the week.")
     turnover: Amount = Field(description="Turnover in currency units.")
 
 
-class CovariateWeek(_Request):
+class CovariateWeek(StrictRequest):
     """Values of future covariates in a week ahead."""
 
     week: Day = Field(description="First day of the week.")
-    values: dict[Annotated[str, Field(max_length=200)], Amount] = Field(
-        max_length=50, description="Column -> value, for future covariates of the model, such as promotions."
+    values: Annotated[
+        dict[Annotated[str, Field(max_length=200)], Amount], BeforeValidator(_refuse_many_columns)
+    ] = Field(
+        max_length=MAX_COLUMNS,
+        description="Column -> value, for future covariates of the model, such as promotions.",
     )
 
 
-class Place(_Request):
+class Place(StrictRequest):
     """Location of a new store; what is left out counts as unknown."""
 
     postcode: Annotated[str, Field(max_length=20)] | None = Field(default=None, description="Postcode.")
@@ -144,7 +140,7 @@ class Place(_Request):
     zone: Label | None = Field(default=None, description="Zone, as the retailer calls it.")
 
 
-class Series(_Request):
+class Series(StrictRequest):
     """A department of a store. A store that the model does not know needs a place."""
 
     store: Label = Field(description="Store, as the retailer calls it.", examples=["105"])
@@ -166,7 +162,21 @@ class Series(_Request):
     )
 
 
-class TurnoverRequest(_Request):
+def _leave_items(most: int) -> WrapValidator:
+    """Validate the length of a list only: its items are validated one by one, beside other requests."""
+
+    def leave(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+        if not isinstance(value, list) or not value:
+            return validate(value)
+        if len(value) > most:
+            found = {"field_type": "List", "max_length": most, "actual_length": len(value)}
+            raise PydanticKnownError("too_long", found)
+        return value
+
+    return WrapValidator(leave)
+
+
+class TurnoverRequest(StrictRequest):
     """Series to predict, for every week ahead."""
 
     model_config = ConfigDict(
@@ -188,11 +198,30 @@ class TurnoverRequest(_Request):
         }
     )
 
-    series: list[Series] = Field(min_length=1, max_length=MAX_SERIES, description="Series to predict.")
+    series: Annotated[list[Series], _leave_items(MAX_SERIES)] = Field(
+        min_length=1, max_length=MAX_SERIES, description="Series to predict."
+    )
+    """Not validated yet: see ``validation``."""
+
     quantiles: bool = Field(default=False, strict=True, description=WITH_QUANTILES)
 
 
-class BudgetRequest(_Request):
+class BulkRequest(StrictRequest):
+    """Series to predict as a job, for every week ahead."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"series": [{"store": 105, "department": 117}]}]}
+    )
+
+    series: Annotated[list[Series], _leave_items(MAX_JOB_SERIES)] = Field(
+        min_length=1, max_length=MAX_JOB_SERIES, description="Series to predict."
+    )
+    """Not validated yet: see ``validation``."""
+
+    quantiles: bool = Field(default=False, strict=True, description=WITH_QUANTILES)
+
+
+class BudgetRequest(StrictRequest):
     """TV budgets to predict sales for."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"budgets": [100, 500]}]})

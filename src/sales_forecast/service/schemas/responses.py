@@ -1,18 +1,17 @@
-"""Schemas of responses, for validation and the OpenAPI documentation."""
+"""Schemas of forecasts and predictions, for validation and the OpenAPI documentation."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.intervals.conformal import QUANTILES
 from sales_forecast.service.schemas.requests import LevelName
 
 ArmName = Literal["champion", "challenger"]
-CheckStatus = Literal["green", "yellow", "red"]
 
 QUANTILE_KEYS = {column: f"{probability:g}" for column, probability in QUANTILES.items()}
 """Column of a table -> key in ``quantiles`` of a response, such as 0.7."""
@@ -96,7 +95,6 @@ class LevelForecast(_WithIntervals):
 
 
 class _Stored(BaseModel):
-    request_id: str = Field(description="Id of the request.")
     made_at: datetime = Field(description="Time at which the forecasts were made.")
     publication: int = Field(description="Number of the publication in the ledger.")
     cutoff: date | None = Field(
@@ -177,84 +175,3 @@ class BudgetCurve(_Stored):
 
     recommendation: dict[str, JsonValue] = Field(description="Recommended budget, and how it was found.")
     curve: list[CurvePoint]
-
-
-class ModelVersion(BaseModel):
-    """Version of a model in the registry."""
-
-    name: str = Field(description="Name of the model.")
-    version: str = Field(description="Version of the model.")
-    aliases: list[str] = Field(description="champion, challenger, both or neither.")
-    run_id: str = Field(description="Id of the tracked run that made it.")
-    data_version: str = Field(description="Version of the raw files that it was made from.")
-    made_at: datetime | None = Field(description="Time at which it was registered.")
-    decision: str = Field(description="Decision of the deployment gate, with its reason.")
-    metrics: dict[str, dict[str, float]] = Field(
-        description="Window (its cutoff, or test) -> metric -> value."
-    )
-
-
-class ChampionChange(BaseModel):
-    """Change of a champion."""
-
-    name: str = Field(description="Name of the model.")
-    happened_at: datetime = Field(description="Time of the change.")
-    action: str = Field(description="promote or rollback.")
-    version: str = Field(description="Version that became champion.")
-    previous: str | None = Field(description="Version that was champion before; null for the first one.")
-    who: str = Field(description="Account that made the change, or kedro run.")
-    why: str = Field(description="Reason of the change.")
-
-
-class Models(BaseModel):
-    """Registered models, and how stores are split between champion and challenger."""
-
-    request_id: str = Field(description="Id of the request.")
-    split: dict[str, float] = Field(description="Arm -> share of stores.")
-    versions: list[ModelVersion]
-    champion_changes: list[ChampionChange]
-
-
-class Health(BaseModel):
-    """The process runs."""
-
-    status: Literal["ok"]
-    version: str = Field(description="Version of the service.")
-
-
-class Check(BaseModel):
-    """Result of one check."""
-
-    status: CheckStatus
-    detail: str = Field(description="What was found, and what to do.")
-
-
-class Readiness(BaseModel):
-    """Readiness: green is fine, yellow answers requests but needs attention, red cannot answer requests."""
-
-    status: CheckStatus = Field(description="Worst status of the checks.")
-    checks: dict[str, Check]
-
-
-class AuditEntry(BaseModel):
-    """What one arm answered to a request."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    request_id: str = Field(description="Id of the request.")
-    arm: str = Field(description="champion or challenger; stored for forecasts from the database.")
-    at: datetime = Field(description="Time of the answer.")
-    key_id: str = Field(description="Id of the API key that was used.")
-    endpoint: str = Field(description="Route of the request.")
-    model_name: str = Field(description="Name of the model in the registry.")
-    model_version: str = Field(description="Version of the model in the registry.")
-    input: JsonValue = Field(description="Content of the request.")
-    output: JsonValue = Field(description="Content of the response.")
-    other_output: JsonValue = Field(description="What the other arm predicts; null without an experiment.")
-    latency_ms: float = Field(description="Milliseconds from the arrival of the request to this record.")
-
-
-class AuditResponse(BaseModel):
-    """Audit log of one request."""
-
-    answers: list[AuditEntry] = Field(description="One entry per arm.")
