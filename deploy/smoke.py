@@ -33,6 +33,10 @@ class WrongError(Exception):
     """What is wrong, in one sentence."""
 
 
+class RefusedError(WrongError):
+    """The key is refused, which waiting does not change."""
+
+
 def asking(address: str, key: str) -> Ask:
     """Return what sends requests to a service.
 
@@ -52,7 +56,8 @@ def asking(address: str, key: str) -> Ask:
                 return found
         except HTTPError as error:
             said = error.read(2000).decode(errors="replace")
-            raise WrongError(f"{path} answers {error.code}: {said}") from error
+            kind = RefusedError if error.code in (401, 403) else WrongError
+            raise kind(f"{path} answers {error.code}: {said}") from error
         except (URLError, TimeoutError, ConnectionError) as error:
             raise WrongError(f"{path} cannot be reached: {error}") from error
         except ValueError as error:
@@ -68,6 +73,8 @@ def wait_until_ready(ask: Ask, seconds: float) -> str:
         try:
             ask("/health")
             return str(ask("/ready")["status"])
+        except RefusedError:
+            raise
         except WrongError as error:
             if time.monotonic() > end:
                 raise WrongError(f"it is not ready after {seconds:g} s: {error}") from error

@@ -63,12 +63,16 @@ make_secrets() {
     make_secret SALES_FORECAST_DATABASE_URL "postgresql://sales_forecast:$password@postgres/sales_forecast"
     make_secret MLFLOW_BACKEND_STORE_URI "postgresql+psycopg://sales_forecast:$password@postgres/mlflow"
     make_secret SALES_FORECAST_AB_SALT "$(random)"
+    if [[ -e secrets/api_key && ! -e secrets/SALES_FORECAST_SIGNING_KEY ]]; then
+        say "Versions that are registered already are not signed with the new key. Sign those that you vouch for: deploy/stack.sh run sales-forecast models sign turnover 1 --env postgres --why ..."
+    fi
+    make_secret SALES_FORECAST_SIGNING_KEY "$(random)"
     make_secret grafana_password "$(random)"
 }
 
 check_secrets() {
     local name
-    for name in postgres_password SALES_FORECAST_DATABASE_URL MLFLOW_BACKEND_STORE_URI SALES_FORECAST_AB_SALT api_key; do
+    for name in postgres_password SALES_FORECAST_DATABASE_URL MLFLOW_BACKEND_STORE_URI SALES_FORECAST_AB_SALT SALES_FORECAST_SIGNING_KEY api_key; do
         [[ -s secrets/$name ]] || fail "deploy/secrets/$name is missing. Bring it back, or make what was never there: deploy/stack.sh up"
     done
 }

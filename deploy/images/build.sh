@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the images that are named, or all but that of Airflow, with Docker or Podman:
-# deploy/images/build.sh [processor trainer api tracking airflow].
+# Builds the images that are named, or processor, trainer, api and tracking, with Docker or Podman:
+# deploy/images/build.sh [processor trainer api tracking airflow sagemaker lambda].
 # They are tagged with the commit, with '-dirty' behind it if files differ from it, and 'latest'.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,10 +15,10 @@ dirty=false
 tag=${commit:0:12}
 [[ $dirty == false ]] || tag=$tag-dirty
 
-declare -A LOCKS=([processor]=pipeline [trainer]=pipeline [api]=api [tracking]=tracking [airflow]=pipeline)
+declare -A LOCKS=([processor]=pipeline [trainer]=pipeline [api]=api [tracking]=tracking [airflow]=pipeline [sagemaker]=pipeline [lambda]=pipeline)
 for target in "${@:-processor}" $( (($#)) || echo trainer api tracking); do
     lock=${LOCKS[$target]:-}
-    [[ -n $lock ]] || { echo "There is no image '$target'; there are processor, trainer, api, tracking and airflow." >&2; exit 1; }
+    [[ -n $lock ]] || { echo "There is no image '$target'; there are ${!LOCKS[*]}." >&2; exit 1; }
     began=$SECONDS
     BUILDAH_FORMAT=docker $ENGINE build ${BUILD_OPTIONS:-} --file deploy/images/Dockerfile --target "$target" \
         --build-arg "COMMIT=$commit" --build-arg "DIRTY=$dirty" \

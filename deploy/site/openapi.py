@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from sqlalchemy import create_engine
 
 from sales_forecast.configuration import load_configuration
+from sales_forecast.registry.trust import NO_KEY
 from sales_forecast.retailers import DEFAULT_RETAILER
 from sales_forecast.service.app import create_app
 from sales_forecast.service.settings import read_budget_interval, read_settings
@@ -28,7 +29,7 @@ def document() -> dict[str, Any]:
     interval = read_budget_interval(configuration["parameters"]["marketing"]["curve"])
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
-    app = create_app(settings, engine, cast(MlflowClient, None), interval)
+    app = create_app(settings, engine, cast(MlflowClient, None), interval, NO_KEY)
     return app.openapi()
 
 

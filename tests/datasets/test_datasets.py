@@ -5,7 +5,9 @@ import multiprocessing
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
+import fsspec
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -24,7 +26,7 @@ from sales_forecast.datasets import (
 )
 from sales_forecast.datasets.files import write_whole
 from sales_forecast.errors import InputError
-from sales_forecast.reporting import Chart, Section
+from sales_forecast.reporting import PAGES, Chart, Section
 
 
 def _names(folder: Path) -> list[str]:
@@ -173,6 +175,20 @@ def test_a_domain_completes_the_page_and_leaves_the_sections_of_the_other(report
     assert "Old facts" not in page.load()
 
 
+def test_a_section_is_on_the_page_of_its_readers_only(report, tmp_path):
+    report("turnover", "eda").save(_section("Facts"))
+    report("turnover", "evaluation").save(_section("Errors"))
+
+    managers, data_scientists = ((tmp_path / name).read_text("utf-8") for name in PAGES)
+    assert ("Facts</strong> is" in managers, "Errors</strong> is" in managers) == (True, False)
+    assert ("Facts</strong> is" in data_scientists, "Errors</strong> is" in data_scientists) == (False, True)
+
+
+def test_a_page_of_another_name_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="Its pages are report"):
+        ReportDataset(filepath=str(tmp_path / "page.html"), domain="turnover")
+
+
 def test_a_section_that_no_run_has_written_is_empty(report):
     assert report("turnover", "eda").load() == ""
 
@@ -201,8 +217,10 @@ def test_sections_written_at_the_same_time_are_all_on_the_page(report, tmp_path)
     ]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda part: report(*part).save(_section(" ".join(part))), parts))
-    page = (tmp_path / "report.html").read_text("utf-8")
-    assert all(" ".join(part) in page for part in parts)
+    managers, data_scientists = ((tmp_path / name).read_text("utf-8") for name in PAGES)
+    for domain, stage in parts:
+        page = data_scientists if stage == "evaluation" else managers
+        assert f"<h2>{domain} {stage}</h2>" in page
 
 
 # --- models ----------------------------------------------------------------------------------------
@@ -286,6 +304,51 @@ def test_a_table_of_spark_takes_the_place_of_the_old_one_only_when_complete(tmp_
     assert dataset.load()["n"].tolist() == [2]
     assert str(dataset.load()["week"].dtype) == "datetime64[ns]"
     assert [path.name for path in tmp_path.iterdir()] == ["panel"]
+
+
+class _TableInStorage(_Table):
+    """The same in object storage: Spark writes over the old files, and says last that it is complete."""
+
+    def parquet(self, uri: str) -> None:
+        files, folder = fsspec.core.url_to_fs(uri)
+        if files.exists(folder):
+            files.rm(folder, recursive=True)
+        files.makedirs(folder, exist_ok=True)
+        self._rows.to_parquet(f"{uri}/part-{len(self._rows)}.parquet")
+        if self._breaks:
+            raise RuntimeError("the cluster went away")
+        files.touch(f"{folder}/_SUCCESS")
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_a_table_of_spark_in_object_storage_is_there_once_it_is_complete(tmp_path, monkeypatch, scheme):
+    monkeypatch.chdir(tmp_path)
+    url = f"{scheme}://{tmp_path}/shop/panel"
+    dataset = SparkParquetDataset(filepath=url, load_as="pandas")
+    weeks = pd.DataFrame({"week": pd.to_datetime(["2017-08-05"]), "n": [1]})
+    assert not dataset.exists()
+    dataset.save(_TableInStorage(weeks))
+    assert dataset.load()["n"].tolist() == [1]
+    dataset.save(_TableInStorage(pd.concat([weeks, weeks]).assign(n=2)))
+    assert dataset.load()["n"].tolist() == [2, 2]
+    with pytest.raises(DatasetError, match="the cluster went away"):
+        dataset.save(_TableInStorage(weeks, breaks=True))
+    assert not dataset.exists()
+    with pytest.raises(DatasetError, match=f"No such folder: {url}"):
+        dataset.load()
+    assert {path.name for path in tmp_path.iterdir()} <= {"shop"}, "a URL is no path"
+
+
+def test_a_bucket_is_written_to_by_its_url():
+    pytest.importorskip("s3fs", reason="s3fs is not installed: make s3")
+    written: list[str] = []
+    table = SimpleNamespace(parquet=written.append)
+    table.write, table.mode = table, lambda _: table
+    url = "s3://shop/data/02_intermediate/turnover/spark/sales"
+    dataset = SparkParquetDataset(filepath=url)
+    dataset.save(table)
+    assert written == [url]
+    assert dataset._describe()["filepath"] == url
 
 
 # --- tables of CSV files ---------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from sqlalchemy import Connection, Engine, text
 
 from projects import REPOSITORY
+from sales_forecast.registry.trust import NO_KEY
 from sales_forecast.service.app import create_app
 from sales_forecast.service.settings import BudgetIntervalSettings, read_settings
 from sales_forecast.storage.database import open_database, upgrade
@@ -97,7 +98,8 @@ def service_url(watched_database: Engine, tmp_path_factory: pytest.TempPathFacto
     client.set_registered_model_alias("sales_forecast.turnover", "champion", "1")
     content = yaml.safe_load((REPOSITORY / "conf" / "base" / "service.yml").read_text())
     settings = read_settings(content | {"retailer": None})
-    app = create_app(settings, watched_database, client, BudgetIntervalSettings(interval_share=0.8, folds=5))
+    interval = BudgetIntervalSettings(interval_share=0.8, folds=5)
+    app = create_app(settings, watched_database, client, interval, NO_KEY)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)

@@ -355,7 +355,7 @@ def test_both_domains_and_then_a_new_week_run_from_end_to_end(
             finish()
         has_one_run(turnover, "turnover")
         assert turnover.project.path("07_model_output/turnover/forecasts.parquet").exists()
-        report = turnover.project.path("08_reporting/report.html").read_text()
+        report = turnover.project.path("08_reporting/data_science.html").read_text()
         assert 'id="turnover-drift"' in report
         with turnover.started("refresh", "--conf", json.dumps({"folder": str(inbox)})) as finish:
             assert "accepted" in finish()

@@ -138,10 +138,12 @@ def test_secrets_are_files_and_not_variables(resource: dict[str, Any]) -> None:
     assert {"name": "secrets", "mountPath": "/run/secrets", "readOnly": True} in container["volumeMounts"]
     (secrets,) = [volume["secret"] for volume in spec["volumes"] if volume["name"] == "secrets"]
     salt = ["SALES_FORECAST_AB_SALT"] if resource["kind"] == "Deployment" else []
-    assert [item["path"] for item in secrets["items"]] == ["SALES_FORECAST_DATABASE_URL", *salt]
+    wanted = ["SALES_FORECAST_DATABASE_URL", "SALES_FORECAST_SIGNING_KEY", *salt]
+    assert [item["path"] for item in secrets["items"]] == wanted
     configuration = "".join(file.read_text() for file in (REPOSITORY / "conf").rglob("*.yml"))
     assert all(f"${{secret:{item['path']}" in configuration for item in secrets["items"])
-    assert [each["name"] for each in container["env"]] == ["MLFLOW_TRACKING_URI"]
+    proxies = ["SALES_FORECAST_TRUSTED_PROXIES"] if resource["kind"] == "Deployment" else []
+    assert [each["name"] for each in container["env"]] == ["MLFLOW_TRACKING_URI", *proxies]
     assert "secretKeyRef" not in str(container["env"])
     kinds = {each["kind"] for each in base()}
     assert "Secret" not in kinds, "no secret is in the repository"
@@ -154,7 +156,7 @@ def test_the_service_is_asked_whether_it_runs_and_whether_it_can_answer() -> Non
         probe: container[probe]["httpGet"]["path"]
         for probe in ("startupProbe", "livenessProbe", "readinessProbe")
     }
-    assert paths == {"startupProbe": "/health", "livenessProbe": "/health", "readinessProbe": "/ready"}
+    assert paths == {"startupProbe": "/startup", "livenessProbe": "/health", "readinessProbe": "/ready"}
     settings = yaml.safe_load((REPOSITORY / "conf/base/service.yml").read_text())
     assert pod(deployment)["terminationGracePeriodSeconds"] > settings["max_seconds"] + 5
     assert container["ports"][0]["containerPort"] == settings["port"]

@@ -180,6 +180,14 @@ def test_a_failure_is_told_with_its_last_lines(tmp_path, context):
         AUTOGLUON.model_copy(update={"environment": failing}).fit(context)
 
 
+def test_forecasts_of_an_interpreter_that_aborts_while_it_ends_are_taken(
+    tmp_path, method, context, fitted, kept
+):
+    program = f"import os\n{LAST_WEEK.format(kept=str(kept))}\nos.abort()"
+    aborting = method.model_copy(update={"environment": environment(tmp_path, program)})
+    assert aborting.fit(context)["quantiles"] == fitted["quantiles"]
+
+
 def test_forecasts_without_a_quantile_are_refused(tmp_path, context):
     program = "import sys, pandas as pd\npd.DataFrame({'series': [0], '0.5': [1.0]}).to_parquet(sys.argv[2] + '/forecasts.parquet')"
     lacking = environment(tmp_path, program)

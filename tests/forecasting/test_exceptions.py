@@ -93,9 +93,14 @@ TOO_HIGH = [90.0, 85.0, 95.0, 88.0, 91.0, 90.0, 93.0, 89.0]
             "biased",
             "forecasts of the last 8 weeks were 80 too low in sum",
         ),
-        (ahead(100, 10), recent([0.0] * 3), "large", "nothing unusual; 400 are forecast"),
-        (ahead(100, 10), recent([99.0, 101.0] * 4), "large", "nothing unusual"),
-        (ahead(0.0, 1.0), recent([0.0] * 8, forecast=0.0), "large", "nothing unusual; 0 are forecast"),
+        (
+            ahead(100, 10),
+            recent([0.0] * 3),
+            "large",
+            "among the largest sums: 400 are forecast for the 4 weeks from 2017-10-07",
+        ),
+        (ahead(100, 10), recent([99.0, 101.0] * 4), "large", "among the largest sums"),
+        (ahead(0.0, 1.0), recent([0.0] * 8, forecast=0.0), "large", "among the largest sums: 0 are forecast"),
     ],
 )
 def test_each_exception_says_why(forecasts: pd.DataFrame, past: pd.DataFrame, kind: str, reason: str) -> None:
@@ -110,7 +115,7 @@ def test_each_exception_says_why(forecasts: pd.DataFrame, past: pd.DataFrame, ki
     [
         (70.0, "changed", "the forecast of the same weeks moved by +120 (+43%)"),
         (0.0, "changed", "the forecast of the same weeks moved by +400 (from nothing)"),
-        (90.0, "large", "nothing unusual"),
+        (90.0, "large", "among the largest sums"),
     ],
 )
 def test_a_forecast_that_moved_far_is_told(before: float, kind: str, reason: str) -> None:

@@ -11,7 +11,7 @@ from benchmarks.methods.quantiles import add_details
 from contexts import small_context
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.methods.base import Method, Requirements, forecast_all
-from sales_forecast.forecasting.methods.declare import Methods
+from sales_forecast.forecasting.methods.declare import Methods, OwnMethodsParams
 
 DECLARED = {
     "type": "benchmarks.methods.foundation.FoundationModel",
@@ -31,6 +31,15 @@ def stub(turnover, horizon_weeks):
 
 def method(**options: object) -> Method:
     return Methods({"foundation": DECLARED | options}).root["foundation"]
+
+
+def test_the_module_of_the_loader_has_to_be_named_as_well_before_a_model_is_registered_with_it():
+    methods = Methods({"foundation": DECLARED})
+    named = OwnMethodsParams(modules=("benchmarks.methods.foundation",))
+    with pytest.raises(InputError, match=r"methods\.foundation\.loader: .* does not name the module"):
+        methods.refuse_unnamed_modules(named)
+    loader = str(DECLARED["loader"]).rpartition(".")[0]
+    methods.refuse_unnamed_modules(OwnMethodsParams(modules=(*named.modules, loader)))
 
 
 @pytest.fixture(autouse=True)

@@ -45,10 +45,11 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         monkeypatch.setattr(commands, "open_configured", opened)
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setattr(ledger_cli, "_champion", lambda model, env: "1")
+    monkeypatch.setattr(ledger_cli, "_root", lambda env: f"{tmp_path}/data")
     monkeypatch.chdir(tmp_path)
     for number in (1, 2):
         publish(engine, publication(100.0 * number, code={"git_commit": "c"}), MONDAY.replace(day=number + 1))
-        kept = kept_folder(number) / FILE
+        kept = tmp_path / kept_folder("data", number) / FILE
         kept.parent.mkdir(parents=True)
         kept.write_text(f"publication {number}")
     FILE.write_text("publication 2")
@@ -141,7 +142,7 @@ def test_a_reason_is_not_blank(shop: Engine, command: tuple[str, ...]) -> None:
 
 
 def test_a_full_disk_is_not_blamed_on_the_database(shop: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(number: int) -> int:
+    def full(number: int, root: str) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(ledger_cli, "bring_back_files", full)

@@ -8,6 +8,7 @@ from sales_forecast.datasets.optional_csv import OptionalCSVDataset
 from sales_forecast.datasets.report import ReportDataset, ReportSectionDataset
 from sales_forecast.datasets.skops import SkopsDataset
 from sales_forecast.datasets.spark import SparkParquetDataset
+from sales_forecast.datasets.workbook import WorkbookDataset
 
 __all__ = [
     "CSVTablesDataset",
@@ -20,4 +21,5 @@ __all__ = [
     "SharedJSONDataset",
     "SkopsDataset",
     "SparkParquetDataset",
+    "WorkbookDataset",
 ]

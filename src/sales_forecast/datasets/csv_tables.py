@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from sales_forecast.errors import InputError
+from sales_forecast.places import exists, join
 
 
 class CSVTablesDataset(AbstractDataset[None, dict[str, pd.DataFrame]]):
     """CSV files that are read alike, each checked for its columns.
 
     Args:
-        folder: Where the files lie.
+        folder: Where the files lie: a folder, or a URL of fsspec.
         tables: Name -> ``file``, the path within the folder, and ``columns``: name inside the project -> name
             in the file, None for what it does not have.
         reading: Where ``globals.yml`` says how files are read, such as ``turnover.read_csv``.
@@ -32,7 +32,7 @@ class CSVTablesDataset(AbstractDataset[None, dict[str, pd.DataFrame]]):
         load_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._folder = Path(folder)
+        self._folder = folder
         self._tables = tables
         self._reading = reading
         self._load_args = load_args or {}
@@ -50,16 +50,16 @@ class CSVTablesDataset(AbstractDataset[None, dict[str, pd.DataFrame]]):
         from sales_forecast.contracts import DataContractError, RawTable  # pandera: only when it is needed
         from sales_forecast.contracts.headers import why_unreadable
 
-        path = self._folder / table["file"]
+        path = join(self._folder, table["file"])
         try:
             rows: pd.DataFrame = pd.read_csv(path, **self._load_args)
         except (OSError, EOFError, ValueError) as error:
-            if reason := why_unreadable(error, path.as_posix(), self._load_args, self._reading):
-                raise DataContractError(f"{path.as_posix()}: {reason}") from error
+            if reason := why_unreadable(error, path, self._load_args, self._reading):
+                raise DataContractError(f"{path}: {reason}") from error
             place = f"{self._reading.split('.', maxsplit=1)[0]}.covariate_tables.{name}.file"
             kind = InputError if isinstance(error, FileNotFoundError) else DataContractError
             raise kind(
-                f"{path.as_posix()} cannot be read: {error}. Put it there as a CSV file in UTF-8, compressed "
+                f"{path} cannot be read: {error}. Put it there as a CSV file in UTF-8, compressed "
                 f"if its name ends in .gz, or name another one as {place} in globals.yml."
             ) from error
         RawTable(table["file"], table["columns"], self._reading).validate(rows)
@@ -70,7 +70,7 @@ class CSVTablesDataset(AbstractDataset[None, dict[str, pd.DataFrame]]):
         raise DatasetError("raw files are only read")
 
     def _exists(self) -> bool:
-        return all((self._folder / table["file"]).exists() for table in self._tables.values())
+        return all(exists(join(self._folder, table["file"])) for table in self._tables.values())
 
     def _describe(self) -> dict[str, Any]:
         return {name: table.get("file") for name, table in self._tables.items()}

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 from pydantic import TypeAdapter, ValidationError
 
 from sales_forecast.datasets.files import locked, write_whole
+from sales_forecast.places import exists, read_text
 
 
 class SharedJSONDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
     """One top-level key of a JSON file that several nodes fill, each its own key.
 
     Args:
-        filepath: The shared file, local.
+        filepath: The shared file: a path, or a URL of fsspec.
         key: The part that this dataset reads and replaces; all other keys stay as they are.
         metadata: For kedro-viz.
     """
 
     def __init__(self, *, filepath: str, key: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = filepath
         self._key = key
         self.metadata = metadata
 
     def _read(self) -> dict[str, Any]:
-        if not self._filepath.exists():
+        if not exists(self._filepath):
             return {}
-        content: dict[str, Any] = json.loads(self._filepath.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(read_text(self._filepath))
         return content
 
     def load(self) -> dict[str, Any]:
@@ -52,14 +52,14 @@ class SharedJSONDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         return self._key in self._read()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath.as_posix(), "key": self._key}
+        return {"filepath": self._filepath, "key": self._key}
 
 
 class ModelJSONDataset(AbstractDataset[Any, Any]):
     """One pydantic model, or models in a mapping, as a JSON file.
 
     Args:
-        filepath: The file, local.
+        filepath: The file: a path, or a URL of fsspec.
         model: Dotted path of the model's class, or of a type such as ``dict[str, SomeModel]``.
         indent: Spaces by which nested values are indented.
         metadata: For kedro-viz.
@@ -68,7 +68,7 @@ class ModelJSONDataset(AbstractDataset[Any, Any]):
     def __init__(
         self, *, filepath: str, model: str, indent: int = 2, metadata: dict[str, object] | None = None
     ) -> None:
-        self._filepath, self._model, self._indent = Path(filepath), model, indent
+        self._filepath, self._model, self._indent = filepath, model, indent
         self.metadata = metadata
 
     def _type(self) -> TypeAdapter[Any]:
@@ -81,7 +81,7 @@ class ModelJSONDataset(AbstractDataset[Any, Any]):
         Raises:
             DatasetError: The file holds something else, such as what another version of this code wrote.
         """
-        content = json.loads(self._filepath.read_text(encoding="utf-8"))
+        content = json.loads(read_text(self._filepath))
         try:
             return self._type().validate_python(content)
         except ValidationError as error:
@@ -106,7 +106,7 @@ class ModelJSONDataset(AbstractDataset[Any, Any]):
         write_whole(self._filepath, text)
 
     def _exists(self) -> bool:
-        return self._filepath.exists()
+        return exists(self._filepath)
 
     def _describe(self) -> dict[str, str]:
-        return {"filepath": self._filepath.as_posix(), "model": self._model}
+        return {"filepath": self._filepath, "model": self._model}

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
 from sales_forecast.atomic import whole_folder
 from sales_forecast.forecasting.panel.model_input import ModelInput
+from sales_forecast.places import exists, local_folder, packed
 
 
 class ModelInputDataset(AbstractDataset[ModelInput, ModelInput]):
     """The tables of ``ModelInput`` as a folder of Parquet files, which is replaced as a whole.
 
     Args:
-        folder: Where the files lie, local.
+        folder: Where the files lie: a folder, or a URL of fsspec, where they become one object (``places``).
         metadata: For kedro-viz.
     """
 
     def __init__(self, *, folder: str, metadata: dict[str, Any] | None = None) -> None:
-        self._folder = Path(folder)
+        self._folder = folder
         self.metadata = metadata
 
     def load(self) -> ModelInput:
         """Read all tables."""
-        return ModelInput.read(self._folder)
+        with local_folder(self._folder) as folder:
+            return ModelInput.read(folder)
 
     def save(self, data: ModelInput) -> None:
         """Write all tables beside the old ones, then take their place."""
@@ -34,7 +35,7 @@ class ModelInputDataset(AbstractDataset[ModelInput, ModelInput]):
             data.write(part)
 
     def _exists(self) -> bool:
-        return self._folder.is_dir()
+        return exists(packed(self._folder))
 
     def _describe(self) -> dict[str, Any]:
-        return {"folder": self._folder.as_posix()}
+        return {"folder": self._folder}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+
+from sales_forecast.places import exists
 
 
 class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame | None]):
@@ -14,7 +15,7 @@ class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame | None]):
 
     Args:
         file: Its name in the configuration; None where there is none.
-        filepath: Where it lies.
+        filepath: Where it lies: a path, or a URL of fsspec.
         load_args: Options of pandas' ``read_csv``.
         metadata: For kedro-viz.
     """
@@ -27,7 +28,7 @@ class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame | None]):
         load_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._file, self._path = file, Path(filepath)
+        self._file, self._path = file, filepath
         self._load_args = load_args or {}
         self.metadata = metadata
 
@@ -40,7 +41,7 @@ class OptionalCSVDataset(AbstractDataset[None, pd.DataFrame | None]):
         raise DatasetError("raw files are only read")
 
     def _exists(self) -> bool:
-        return self._file is None or self._path.exists()
+        return self._file is None or exists(self._path)
 
     def _describe(self) -> dict[str, Any]:
-        return {"file": self._file, "filepath": self._path.as_posix()}
+        return {"file": self._file, "filepath": self._path}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
 from sales_forecast.atomic import whole_file
+from sales_forecast.places import exists, local_file
 
 
 class SkopsDataset(AbstractDataset[Any, Any]):
     """A fitted scikit-learn model as a skops file: loading it runs no code of the file's.
 
     Args:
-        filepath: Path of the ``.skops`` file, local.
+        filepath: The ``.skops`` file: a path, or a URL of fsspec.
         trusted: Types beyond scikit-learn's own that may be loaded.
         metadata: For kedro-viz.
     """
@@ -26,7 +26,7 @@ class SkopsDataset(AbstractDataset[Any, Any]):
         trusted: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = filepath
         self._trusted = trusted or []
         self.metadata = metadata
 
@@ -34,7 +34,8 @@ class SkopsDataset(AbstractDataset[Any, Any]):
         """Return the model; refuse a file that holds a type that is not trusted."""
         import skops.io
 
-        return skops.io.load(self._filepath, trusted=self._trusted)
+        with local_file(self._filepath) as file:
+            return skops.io.load(file, trusted=self._trusted)
 
     def save(self, data: Any) -> None:
         """Write the model."""
@@ -44,7 +45,7 @@ class SkopsDataset(AbstractDataset[Any, Any]):
             skops.io.dump(data, part)
 
     def _exists(self) -> bool:
-        return self._filepath.exists()
+        return exists(self._filepath)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath.as_posix()}
+        return {"filepath": self._filepath}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import fsspec
-from fsspec import AbstractFileSystem
-
+from sales_forecast.atomic import whole_file
 from sales_forecast.deliveries.delivery import DeliveredFile
 from sales_forecast.errors import InputError
+from sales_forecast.places import exists, join, local_file
 
 
 def archived(archive: str, file: DeliveredFile) -> str:
@@ -20,24 +19,8 @@ def archived(archive: str, file: DeliveredFile) -> str:
     return f"{archive.rstrip('/')}/{file.sha256[:2]}/{file.sha256}{end}"
 
 
-def open_place(place: str) -> tuple[AbstractFileSystem, str]:
-    """Open the file system that a path or URL in the archive is on; return it with the path there.
-
-    Raises:
-        InputError: A package for this kind of URL is missing, or there is no such kind.
-    """
-    try:
-        found: tuple[AbstractFileSystem, str] = fsspec.core.url_to_fs(place)
-    except (ImportError, ValueError) as error:  # such as: Install s3fs to access S3
-        raise InputError(
-            f"archive_folder in globals.yml: {place} cannot be opened: {error}. A folder needs no further "
-            "package, s3:// needs s3fs, gs:// gcsfs, abfs:// adlfs"
-        ) from error
-    return found
-
-
-def _digest(files: AbstractFileSystem, path: str) -> str:
-    with files.open(path, "rb") as content:
+def _digest(place: str) -> str:
+    with local_file(place) as path, path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
@@ -46,7 +29,7 @@ def archive_files(archive: str, folder: str, files: Mapping[str, DeliveredFile])
 
     Args:
         archive: Folder or URL of fsspec, such as ``s3://bucket/archive``.
-        folder: Folder of the delivery.
+        folder: Folder or URL of the delivery.
         files: Name -> file of the delivery.
 
     Returns:
@@ -54,17 +37,11 @@ def archive_files(archive: str, folder: str, files: Mapping[str, DeliveredFile])
     """
     new = 0
     for file in files.values():
-        there, path = open_place(archived(archive, file))
-        if there.exists(path) and _digest(there, path) == file.sha256:
+        place = archived(archive, file)
+        if exists(place) and _digest(place) == file.sha256:
             continue
-        there.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH120 - a URL is no local path
-        part = f"{path}.{os.getpid()}.part"
-        try:
-            there.put_file(str(Path(folder) / file.path), part)
-            there.mv(part, path)
-        finally:
-            if there.exists(part):
-                there.rm(part)
+        with local_file(join(folder, file.path)) as delivered, whole_file(place) as part:
+            shutil.copyfile(delivered, part)
         new += 1
     return new
 
@@ -82,15 +59,15 @@ def restore_files(archive: str, files: Mapping[str, DeliveredFile], folder: Path
     """
     for name, file in files.items():
         place = archived(archive, file)
-        there, path = open_place(place)
-        if not there.exists(path):
+        if not exists(place):
             raise InputError(
                 f"the archive lacks {name} of that delivery ({place}): it was removed, or the archive is "
                 "elsewhere (archive_folder in globals.yml)"
             )
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        there.get_file(path, str(target))
+        with local_file(place) as kept:
+            shutil.copyfile(kept, target)
         with target.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != file.sha256:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from kedro.io import AbstractDataset, DatasetError
 from sqlalchemy import make_url
@@ -15,6 +14,7 @@ from sales_forecast.deliveries.archive import archive_files
 from sales_forecast.deliveries.delivery import Delivery
 from sales_forecast.deliveries.recorded import Recorded
 from sales_forecast.errors import InputError
+from sales_forecast.places import exists, read_text
 from sales_forecast.storage.database import database_errors, ready_database, writing
 from sales_forecast.storage.deliveries import record_delivery
 
@@ -51,14 +51,14 @@ class DeliveryDataset(AbstractDataset[Delivery, Delivery]):
     Args:
         url: ``sqlite:///file`` or ``postgresql://user:password@host/name``.
         archive: Folder or URL of fsspec that keeps every raw file.
-        filepath: JSON file that says which delivery ``data/`` holds.
+        filepath: JSON file that says which delivery ``data/`` holds: a path, or a URL of fsspec.
         metadata: Metadata of the dataset for plugins such as Kedro-Viz.
     """
 
     def __init__(
         self, *, url: str, archive: str, filepath: str, metadata: Mapping[str, object] | None = None
     ) -> None:
-        self._url, self._archive, self._filepath = url, archive, Path(filepath)
+        self._url, self._archive, self._filepath = url, archive, filepath
         self.metadata = metadata
 
     def record(self, delivery: Delivery) -> None:
@@ -84,10 +84,10 @@ class DeliveryDataset(AbstractDataset[Delivery, Delivery]):
 
     def load(self) -> Delivery:
         """Return the delivery that the tables in ``data/`` are made from."""
-        return Delivery.model_validate_json(self._filepath.read_text(encoding="utf-8"))
+        return Delivery.model_validate_json(read_text(self._filepath))
 
     def _exists(self) -> bool:
-        return self._filepath.exists()
+        return exists(self._filepath)
 
     def _describe(self) -> dict[str, str]:
-        return {"archive": self._archive, "filepath": self._filepath.as_posix()}
+        return {"archive": self._archive, "filepath": self._filepath}

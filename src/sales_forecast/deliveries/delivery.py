@@ -69,6 +69,19 @@ class DeliveredFile(BaseModel, frozen=True, extra="forbid"):
     sha256: str
 
 
+class HeldError(InputError):
+    """A person must look at a delivery before anything uses it.
+
+    Args:
+        message: What was found, and what to do.
+        delivery: The delivery.
+    """
+
+    def __init__(self, message: str, delivery: Delivery) -> None:
+        super().__init__(message)
+        self.delivery = delivery
+
+
 class Delivery(BaseModel, frozen=True, extra="forbid"):
     """Files that came together, and what was found in them."""
 
@@ -86,15 +99,16 @@ class Delivery(BaseModel, frozen=True, extra="forbid"):
         """Stop what would use it.
 
         Raises:
-            InputError: It is held.
+            HeldError: It is held.
         """
         if self.state == "accepted":
             return
         found = "; ".join(finding.text for finding in self.findings if finding.severity != "note")
-        raise InputError(
+        raise HeldError(
             f"delivery {self.id} is {self.state}, and what serves goes on as it was: {found}. Nothing is "
             "fitted or published. Mend the files and deliver them again; or, if they are right: "
-            f"sales-forecast deliveries accept {self.id} --why ..."
+            f"sales-forecast deliveries accept {self.id} --why ...",
+            self,
         )
 
 

@@ -28,7 +28,7 @@ STEADINESS = "earlier_forecast"
 
 PARTS = {
     "average_week": "an average week of the last year",
-    "level_shift": "the level has shifted since",
+    "level_shift": "sales have moved to another level since then",
     "same_week": "the same week of past years",
     "recent": "recent weeks and growth",
     "season": "season and holidays",

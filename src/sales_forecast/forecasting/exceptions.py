@@ -20,7 +20,7 @@ KINDS = {
     "intervals_missed": "fell outside its intervals more often than it should",
     "biased": "forecasts were always too high, or always too low",
     "changed": "the forecast moved far since the last publication",
-    "large": "nothing unusual, but much is at stake",
+    "large": "among the largest sums at stake, and nothing unusual beside that",
 }
 """Kind of an exception -> what it means; the first one that is true of a series is told."""
 
@@ -70,7 +70,7 @@ def find_exceptions(
     outside = series["outside"].where(series["weeks"] >= FEWEST_WEEKS, 0.0)
     series["urgency"] = series["money_at_risk"] * (1 + outside)
     listed = series.sort_values("urgency", ascending=False, kind="stable").head(params.most)
-    told = [_tell(row, params) for _, row in listed.iterrows()]
+    told = [_tell(row, weeks, params) for _, row in listed.iterrows()]
     found = listed.reset_index()[[*SERIES_KEYS, "money_at_risk"]]
     return found.assign(kind=[kind for kind, _ in told], reason=[reason for _, reason in told])[
         EXCEPTION_COLUMNS
@@ -108,7 +108,7 @@ FEWEST_WEEKS = 4
 """With fewer weeks nothing is said about them."""
 
 
-def _tell(row: pd.Series, params: ExceptionParams) -> tuple[str, str]:
+def _tell(row: pd.Series, ahead: list[pd.Timestamp], params: ExceptionParams) -> tuple[str, str]:
     """Kind and reason of one series."""
     weeks = int(row["weeks"]) if pd.notna(row["weeks"]) else 0
     if weeks >= FEWEST_WEEKS and not row["sold"] and row["forecast"] > 0:
@@ -126,7 +126,9 @@ def _tell(row: pd.Series, params: ExceptionParams) -> tuple[str, str]:
         )
     if pd.notna(row["before"]) and abs(row["moved"]) > params.changed_above * max(row["before"], 1.0):
         return "changed", f"the forecast of the same weeks moved by {row['moved']:+,.0f} ({_share(row)})"
-    return "large", f"nothing unusual; {row['forecast']:,.0f} are forecast"
+    span = f"the {len(ahead)} weeks" if len(ahead) > 1 else "the week"
+    told = f"{row['forecast']:,.0f} are forecast for {span} from {ahead[0]:%Y-%m-%d}"
+    return "large", f"among the largest sums: {told}"
 
 
 def _share(row: pd.Series) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import pandas as pd
@@ -55,13 +56,23 @@ class TurnoverModel(BaseModel, frozen=True, extra="forbid"):
         """Return the context of the panel's last week, with level shifts as this model finds them."""
         return ForecastContext.latest(data, self.level_shifts)
 
-    def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame) -> pd.DataFrame:
+    def forecast(
+        self,
+        context: ForecastContext,
+        forecast_index: pd.DataFrame,
+        peers: Callable[[], pd.DataFrame] | None = None,
+    ) -> pd.DataFrame:
         """Forecast every row, with intervals and quantiles.
+
+        Args:
+            context: What is known at the cutoff.
+            forecast_index: ``store, department, week``, weeks after the cutoff.
+            peers: Gives further rows that cold starts may be forecast from, see ``base.forecast_all``.
 
         Returns:
             The columns of ``base.forecast_all``, ``conformal.add_intervals`` and ``conformal.quantiles``.
         """
-        forecasts = forecast_all(self.method, context, forecast_index, self.fitted)
+        forecasts = forecast_all(self.method, context, forecast_index, self.fitted, peers)
         errors = mean_weeks(forecasts, context), self.half_widths, self.cold_start_half_widths
         return add_intervals(forecasts, *errors).join(quantiles(forecasts, *errors))
 

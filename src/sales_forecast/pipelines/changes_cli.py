@@ -141,12 +141,14 @@ def _show_orders(run: Run, env: str) -> None:
     from sales_forecast.forecasting.repredictions import shapley_at_total
     from sales_forecast.pipelines.publications import open_publication
     from sales_forecast.registry.cli import open_tracking
+    from sales_forecast.registry.trust import read_trust
     from sales_forecast.registry.versions import RegisteredVersions
 
     with told():
         configuration = load_configuration(env)
         open_tracking(configuration)
-        recorded, versions = Recorded(configuration["globals"]["database_url"]), RegisteredVersions()
+        recorded = Recorded(configuration["globals"]["database_url"])
+        versions = RegisteredVersions(trust=read_trust(configuration["globals"]["models"]))
         earlier = run.cutoff and recorded.earlier_publication(run.cutoff, run.retailer, run.made_at)
         if not earlier:
             raise InputError(f"nothing that was published before publication {run.id} serves any more")

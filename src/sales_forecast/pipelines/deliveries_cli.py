@@ -7,12 +7,12 @@ import logging
 import shlex
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 
+from sales_forecast.places import on_disk
 from sales_forecast.storage.cli import Environment, Why, open_configured, print_table
 
 if TYPE_CHECKING:
@@ -27,18 +27,19 @@ deliveries = typer.Typer(no_args_is_help=True, help="Look at deliveries, and acc
 Id = Annotated[str, typer.Argument(help="Id of the delivery, as 'list' shows it.")]
 
 
-def _without_comma(folder: Path) -> Path:
-    if "," in str(folder):
+def _checked(folder: str) -> str:
+    if "," in folder:
         raise typer.BadParameter(f"'{folder}' has a comma, at which 'kedro run --params' ends: rename it")
+    path = on_disk(folder)
+    if path is not None and not path.is_dir():
+        raise typer.BadParameter(f"there is no folder '{folder}'")
     return folder
 
 
 def deliver(
     folder: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder of the raw files.", exists=True, file_okay=False, callback=_without_comma
-        ),
+        str,
+        typer.Argument(help="Folder of the raw files, or a URL: s3://bucket/inbox.", callback=_checked),
     ],
     params: Annotated[
         str, typer.Option("--params", help="As for kedro run: NAME=VALUE,..., such as retailer=default.")
@@ -65,7 +66,7 @@ def deliver(
         )
     if found.state == "accepted":
         console.print(
-            f"Next: {_refresh(str(folder), env, params)}",
+            f"Next: {_refresh(folder, env, params)}",
             soft_wrap=True,
             highlight=False,
         )
@@ -87,7 +88,7 @@ def _refresh(folder: str, env: str, params: str = "") -> str:
     return f"kedro run{where} --pipelines refresh --params {shlex.quote(given)}"
 
 
-def _receive(folder: Path, env: str, params: str) -> Delivery:
+def _receive(folder: str, env: str, params: str) -> Delivery:
     """Read and check a delivery as the first step of a run does."""
     from kedro.framework.project import pipelines
 

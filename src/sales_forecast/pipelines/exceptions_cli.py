@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sales_forecast.errors import InputError
-from sales_forecast.storage.cli import Environment, open_configured
+from sales_forecast.storage.cli import Environment, open_configured, printable
 
 
 def exceptions(
@@ -19,8 +20,7 @@ def exceptions(
     env: Environment = "local",
 ) -> None:
     """List the series that deserve a planner's eye, most urgent first: unusual ones, and the largest."""
-    from sales_forecast.storage import schema
-    from sales_forecast.storage.ledger import read_rows
+    from sales_forecast.storage.exception_answers import answered_exceptions
     from sales_forecast.storage.queries import newest_run
     from sales_forecast.storage.withdrawals import why_nothing_serves
 
@@ -28,10 +28,24 @@ def exceptions(
         run = newest_run(connection, "turnover", retailer=retailer)
         if run is None:
             raise InputError(why_nothing_serves(connection, "turnover", retailer))
-        rows = read_rows(connection, schema.planner_exceptions, run.id).sort_values("place")
+        rows = answered_exceptions(connection, run)
     title = f"Publication {run.id} of {run.made_at:%Y-%m-%d %H:%M} UTC, data up to {run.cutoff}"
-    table = Table("", "store", "department", "money at risk", "kind", "why", title=title)
+    table = Table("", "store", "department", "money at risk", "kind", "why", "answer", title=title)
     for row in rows.to_dict("records"):
         labels = (str(row["place"]), row["store"], row["department"])
-        table.add_row(*labels, f"{row['money_at_risk']:,.0f}", row["kind"].replace("_", " "), row["reason"])
+        words = (row["kind"].replace("_", " "), row["reason"], printable(_answer(row)))
+        table.add_row(*labels, f"{row['money_at_risk']:,.0f}", *words)
     Console().print(table)
+
+
+def _answer(row: Mapping[Hashable, object]) -> str:
+    """What a planner did about an exception, in words; empty if nobody has answered."""
+    if row["answer"] is None:
+        return ""
+    details = {
+        "accept": "",
+        "correct": f" with override {row['override']}",
+        "assign": f" to {row['assigned_to']}",
+    }
+    note = f": {row['note']}" if row["note"] else ""
+    return f"{row['answer']}{details[str(row['answer'])]}, {row['answered_by']}{note}"

@@ -96,12 +96,12 @@ def show(
 ) -> None:
     """Show what was said about a store and department: by the clock, or by the last week that was known."""
     from sales_forecast.storage import schema
-    from sales_forecast.storage.queries import rows_of_run
+    from sales_forecast.storage.rows import RowFilter, filtered_rows
 
     with open_configured(env) as engine, engine.connect() as connection:
         run = _find(connection, as_of, cutoff.date() if cutoff else None, retailer)
-        where = {"store": store, "department": department}
-        rows, total = rows_of_run(connection, schema.forecasts, run, where, 1000, 0)
+        series = RowFilter((("store", (store,)), ("department", (department,))))
+        rows, total = filtered_rows(connection, schema.forecasts, run, series, 1000, 0)
         if not total:
             raise InputError(
                 f"publication {run.id} has no forecast of store {store}, department {department}"
@@ -147,7 +147,7 @@ def withdraw(publication: Number, why: Why, env: Environment = "local") -> None:
         gone = records.publication(connection, publication)
     done = f"is withdrawn already ({already}; that reason stays)" if already else "is withdrawn"
     with told():
-        _tell(f"Publication {publication} {done}.", serves)
+        _tell(f"Publication {publication} {done}.", serves, env)
         if serves is None or serves.model_version != gone.model_version:
             _warn_of_live_answers(gone, env)
 
@@ -183,10 +183,17 @@ def restore(publication: Number, why: Why, env: Environment = "local") -> None:
     with open_configured(env) as engine, writing(engine) as connection:
         serves = withdrawals.restore(connection, publication, datetime.now(UTC), getpass.getuser(), why)
     with told():
-        _tell(f"Publication {publication} is restored.", serves)
+        _tell(f"Publication {publication} is restored.", serves, env)
 
 
-def _tell(done: str, serves: Run | None) -> None:
+def _root(env: str) -> str:
+    from sales_forecast.configuration import load_configuration
+    from sales_forecast.data_root import reachable_root
+
+    return reachable_root(load_configuration(env)["globals"])
+
+
+def _tell(done: str, serves: Run | None, env: str) -> None:
     """Bring back the files of what serves, and say so.
 
     Raises:
@@ -197,8 +204,8 @@ def _tell(done: str, serves: Run | None) -> None:
         return
     served = f"Publication {serves.id} of {serves.made_at:%Y-%m-%d %H:%M} UTC serves"
     try:
-        files = bring_back_files(serves.id)
-    except OSError as error:
+        files = bring_back_files(serves.id, _root(env))
+    except (OSError, InputError) as error:
         raise InputError(
             f"{done} {served}, but its files could not be written to data/: {error}. Run this command again"
         ) from error

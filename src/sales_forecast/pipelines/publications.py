@@ -8,7 +8,7 @@ from sales_forecast.forecasting.panel.labels import labelled, with_panel
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 from sales_forecast.forecasting.repredictions import Published
 from sales_forecast.models.turnover import TurnoverPackage
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.registry.versions import RegisteredVersions
 from sales_forecast.storage.queries import Run
 

@@ -27,6 +27,7 @@ from sales_forecast.pipelines.handovers import DataVersion
 from sales_forecast.project_root import project_root
 from sales_forecast.registry.packages import open_package
 from sales_forecast.registry.store import Registry
+from sales_forecast.registry.trust import read_trust
 from sales_forecast.retailers import Retailer
 from sales_forecast.storage import ledger, schema
 from sales_forecast.storage.database import ready_database
@@ -74,7 +75,7 @@ def replay_publication(number: int, env: str) -> Replayed:
             made from.
     """
     with tempfile.TemporaryDirectory() as folder:
-        catalog, configured = open_project(env, Path(folder))
+        catalog, configured = open_project(env, folder)
         return _replay(number, catalog, configured, Path(folder))
 
 
@@ -94,7 +95,9 @@ def _replay(number: int, catalog: DataCatalog, configured: Mapping[str, Any], fo
     from mlflow import MlflowClient
 
     package = open_package(
-        Registry(MlflowClient(), run.model_name).version(run.model_version), TurnoverPackage
+        Registry(MlflowClient(), run.model_name).version(run.model_version),
+        TurnoverPackage,
+        read_trust(configured["models"]),
     )
     again = _forecast(package, model_input, made["turnover.forecast_index"], catalog, run.made_from_its_data)
     params = SteadinessParams.model_validate(catalog.load("params:turnover.steadiness"))

@@ -5,33 +5,33 @@ Never removed: the models that serve or challenge, what serves, and headers and 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection, Table, delete, func, select, update
+from sqlalchemy import Connection, Engine, Table, func, select, update
 
-from sales_forecast.deliveries.archive import archived, open_place
+from sales_forecast.deliveries.archive import archived
 from sales_forecast.deliveries.delivery import DeliveredFile
+from sales_forecast.places import exists, folder_size, on_disk, open_place, packed, remove_folder
 from sales_forecast.published_files import kept_folder
 from sales_forecast.registry.packages import delete_artifacts
-from sales_forecast.registry.store import Registry, registries
+from sales_forecast.registry.store import REMOVED, Registry, registries
 from sales_forecast.storage import ledger, schema
-from sales_forecast.storage.queries import newest_run
+from sales_forecast.storage.chunks import delete_rows
+from sales_forecast.storage.database import writing
+from sales_forecast.storage.queries import DRAFT, newest_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-REMOVED = "artifacts_removed"
-"""Tag of a version or run whose artefacts were removed."""
-
 MOST_RUNS = 1000
+
+PUBLISHED = schema.forecast_runs.c.domain != DRAFT
 
 Days = int | None
 
@@ -79,16 +79,20 @@ class Kept:
     """Where things are, and until when they are kept.
 
     Args:
-        connection: Connection to the database, in a transaction that writes.
+        engine: SQLAlchemy engine of the database.
+        connection: Connection that reads it.
         client: Client of the tracking server.
         archive: Folder or URL of the raw files.
+        root: Folder or URL of the data.
         params: Days that things are kept.
         now: The present.
     """
 
+    engine: Engine
     connection: Connection
     client: MlflowClient
     archive: str
+    root: str
     params: RetentionParams
     now: datetime
 
@@ -100,7 +104,9 @@ class Kept:
     def serving(self) -> set[int]:
         """Publications that serve, of each retailer and domain."""
         runs = schema.forecast_runs
-        pairs = self.connection.execute(select(runs.c.domain, runs.c.retailer).distinct()).all()
+        pairs = self.connection.execute(
+            select(runs.c.domain, runs.c.retailer).where(PUBLISHED).distinct()
+        ).all()
         found = [newest_run(self.connection, domain, retailer=retailer) for domain, retailer in pairs]
         return {run.id for run in found if run is not None}
 
@@ -116,18 +122,19 @@ def find_removals(kept: Kept) -> Iterator[Removal]:
 
 def _publication_files(kept: Kept) -> Iterator[Removal]:
     runs, before = schema.forecast_runs, kept.before(kept.params.publication_files_days)
-    old = kept.connection.execute(select(runs.c.id, runs.c.made_at).where(runs.c.made_at < before)).all()
+    query = select(runs.c.id, runs.c.made_at).where(PUBLISHED, runs.c.made_at < before)
+    old = kept.connection.execute(query).all()
     for number, made_at in old:
-        folder = kept_folder(number)
-        if number not in kept.serving and folder.exists():
-            remove = partial(shutil.rmtree, folder)
-            yield Removal("files of a publication", str(number), made_at, _size(folder), remove)
+        folder = kept_folder(kept.root, number)
+        if number not in kept.serving and exists(packed(folder)):
+            remove = partial(remove_folder, folder)
+            yield Removal("files of a publication", str(number), made_at, folder_size(folder), remove)
 
 
 def _models(kept: Kept) -> Iterator[Removal]:
     """Artefacts of versions that nothing refers to any more."""
     runs = schema.forecast_runs
-    newest = select(runs.c.model_name, runs.c.model_version, func.max(runs.c.made_at))
+    newest = select(runs.c.model_name, runs.c.model_version, func.max(runs.c.made_at)).where(PUBLISHED)
     rows = kept.connection.execute(newest.group_by(runs.c.model_name, runs.c.model_version)).all()
     published = {(name, version): at for name, version, at in rows}
     for domain in ledger.TABLES:
@@ -184,7 +191,9 @@ def _raw_files(kept: Kept) -> Iterator[Removal]:
     used = {
         delivery: kept.now if last in kept.serving else made_at
         for delivery, made_at, last in kept.connection.execute(
-            select(runs.c.delivery, func.max(runs.c.made_at), func.max(runs.c.id)).group_by(runs.c.delivery)
+            select(runs.c.delivery, func.max(runs.c.made_at), func.max(runs.c.id))
+            .where(PUBLISHED)
+            .group_by(runs.c.delivery)
         )
     }
     seen: dict[str, datetime] = {}
@@ -205,7 +214,7 @@ def _raw_files(kept: Kept) -> Iterator[Removal]:
 
 def _numbers(kept: Kept) -> Iterator[Removal]:
     runs, before = schema.forecast_runs, kept.before(kept.params.ledger_days)
-    for run in kept.connection.execute(select(runs).where(runs.c.made_at < before)).mappings():
+    for run in kept.connection.execute(select(runs).where(PUBLISHED, runs.c.made_at < before)).mappings():
         tables = (*ledger.TABLES[run["domain"]], schema.forecast_changes, schema.planner_exceptions)
         counts = [select(func.count()).select_from(table).where(table.c.run == run["id"]) for table in tables]
         rows = sum(kept.connection.execute(count).scalar_one() for count in counts)
@@ -215,18 +224,17 @@ def _numbers(kept: Kept) -> Iterator[Removal]:
 
 
 def _remove_numbers(kept: Kept, tables: Iterable[Table], run: int) -> None:
-    """Remove them, and say so in the ledger: ``verify`` objects to numbers that are gone without a word."""
-    for table in tables:
-        kept.connection.execute(delete(table).where(table.c.run == run))
+    """Say so in the ledger, and remove them: ``verify`` objects to numbers that are gone without a word.
+
+    From the first transaction on they are not read any more; the others let writers of other rows go between.
+    """
     runs = schema.forecast_runs
-    kept.connection.execute(update(runs).where(runs.c.id == run).values(numbers_removed_at=kept.now))
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    with writing(kept.engine) as connection:
+        connection.execute(update(runs).where(runs.c.id == run).values(numbers_removed_at=kept.now))
+    for table in tables:
+        delete_rows(kept.engine, table, table.c.run == run)
 
 
 def _size_of(uri: str) -> int | None:
     """Bytes of artefacts in a local folder."""
-    place = uri.removeprefix("file://")
-    return _size(Path(place)) if "://" not in place else None
+    return folder_size(uri) if on_disk(uri) is not None else None

@@ -26,18 +26,24 @@ def retention(
     Models that serve or challenge, what serves, and headers and digests of the ledger always stay.
     """
     from sales_forecast.configuration import load_configuration
+    from sales_forecast.data_root import reachable_root
     from sales_forecast.pipelines.retention import Kept, RetentionParams, find_removals
     from sales_forecast.registry.cli import open_tracking
-    from sales_forecast.storage.database import writing
+    from sales_forecast.storage.chunks import free_space
 
     with open_configured(env) as engine:
         configuration = load_configuration(env)
-        params = RetentionParams.model_validate(configuration["globals"]["retention"])
-        client, archive = open_tracking(configuration), configuration["globals"]["archive_folder"]
-        with writing(engine) as connection:
-            removals = list(find_removals(Kept(connection, client, archive, params, datetime.now(UTC))))
-            for removal in [] if dry_run else removals:
+        configured = configuration["globals"]
+        params = RetentionParams.model_validate(configured["retention"])
+        client = open_tracking(configuration)
+        places = configured["archive_folder"], reachable_root(configured)
+        with engine.connect() as connection:
+            kept = Kept(engine, connection, client, *places, params, datetime.now(UTC))
+            removals = list(find_removals(kept))
+        if not dry_run:
+            for removal in removals:
                 removal.remove()
+            free_space(engine)
     if not removals:
         typer.echo("Nothing is older than it is kept.")
         return

@@ -13,6 +13,7 @@ from sales_forecast.forecasting.intervals.hierarchy import (
     measure_level_coverage,
     sum_forecasts,
     sum_to_level,
+    sum_to_stores,
 )
 from sales_forecast.forecasting.intervals.windows import IntervalParams
 
@@ -94,6 +95,27 @@ def test_intervals_of_sums_have_about_their_nominal_coverage():
     assert list(found.index) == AGGREGATE_LEVELS
     assert found["coverage_80"].between(0.76, 0.85).all()
     assert found["coverage_95"].between(0.93, 0.985).all()
+
+
+def test_intervals_of_stores_hold_what_comes_and_are_narrower_than_the_sum_of_their_departments():
+    """Errors of 30 % in each of two departments that have nothing in common; a new window is drawn to judge."""
+    many = pd.concat([_rows(seed, f"20{seed}-08-05") for seed in range(10, 40)], ignore_index=True)
+    came = _rows(99)
+    table = sum_to_stores(came.drop(columns="turnover"), PANEL, many, INTERVALS)
+    keys = ["store", "week"]
+    found = table.merge(came.groupby(keys, as_index=False)["turnover"].sum(), on=keys)
+    assert len(found) == 20 * len(WEEKS)
+    np.testing.assert_allclose(found["forecast"], came.groupby(keys)["forecast"].sum())
+    for coverage, least, most in ((80, 0.7, 0.9), (95, 0.9, 1.0)):
+        inside = found["turnover"].between(found[f"lo_{coverage}"], found[f"hi_{coverage}"])
+        assert least < inside.mean() < most
+    series = learn_level_half_widths(
+        many, PANEL, STORES.assign(region=STORES["store"].astype(str)), INTERVALS
+    )
+    both = sum_forecasts(came, PANEL, STORES.assign(region=STORES["store"].astype(str)), series)
+    apart = both[both["level"] == "region and department"].groupby(["key", "week"])[["lo_80", "hi_80"]].sum()
+    widths = (found["hi_80"] - found["lo_80"]).mean(), (apart["hi_80"] - apart["lo_80"]).mean()
+    assert widths[0] < 0.85 * widths[1]  # independent errors: 1 / sqrt(2)
 
 
 def test_one_window_has_no_other_windows_to_learn_from():

@@ -37,6 +37,8 @@ OPTIONS = (
     CalendarParams(country="FR"),
 )
 FILES = {"sales": "a.csv", "forecast_index": "b.csv", "stores": "c.csv"}
+VERSION_WITHOUT_TIMESHEETS = "443b630fe188"
+"""As it was before there were timesheets: the same files stay the same version."""
 
 
 @pytest.fixture
@@ -60,6 +62,18 @@ def test_a_further_table_belongs_to_the_version(tmp_path, hashes):
     )
     assert described.version != _version(hashes)
     assert described.files["events"].rows == 2
+
+
+def test_timesheets_make_no_other_forecasts_and_no_other_version(hashes):
+    read, repair, calendar = OPTIONS
+    given = read.model_dump()
+    given["files"]["timesheets"] = "hours.csv"
+    given["columns"]["timesheets"] = {"store": "s", "week": "w", "hours": "h"}
+    with_hours = ReadTurnoverParams(**given), repair, calendar
+    described = describe_turnover_files(
+        hashes.load() | {"timesheets": "abc"}, SALES, SALES.head(1), STORES, *with_hours
+    )
+    assert described.version == _version(hashes) == VERSION_WITHOUT_TIMESHEETS
 
 
 def test_the_same_bytes_are_the_same_version_and_one_byte_more_is_another(hashes, tmp_path):

@@ -15,7 +15,7 @@ from sales_forecast.pipelines.inference.marketing import (
     write_recommendation,
 )
 from sales_forecast.pipelines.inference.params import CurveParams
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 
 CURVE = CurveParams(points=5, interval_share=0.8, folds=5)
 

@@ -15,7 +15,8 @@ from sales_forecast.forecasting.exceptions import EXCEPTION_COLUMNS
 from sales_forecast.pipelines.handovers import DataVersion
 from sales_forecast.pipelines.inference.marketing import recommend_budget
 from sales_forecast.pipelines.inference.publication import publish_curve, publish_forecasts
-from sales_forecast.registry.dataset import UNTRACKED, ServingModel, Submission
+from sales_forecast.planning.staffing import StaffingRule
+from sales_forecast.registry.serving import UNTRACKED, ServingModel, Submission
 from sales_forecast.registry.store import Event
 from sales_forecast.storage import schema
 from sales_forecast.storage.publications import Publication
@@ -50,6 +51,9 @@ def exceptions() -> pd.DataFrame:
 
 
 DATA = DataVersion(version="data 3", files={})
+STORES = pd.DataFrame({"store": [1], "region": ["11"], "latitude": [43.3], "school_zone": ["B"]})
+RULE = {"department": 88, **StaffingRule().model_dump(), "source": "configured"}
+RULES = pd.DataFrame([RULE])
 DELIVERY = Delivery(id="abc", folder="", files={}, state="accepted")
 
 
@@ -60,9 +64,8 @@ def published(serving: ServingModel) -> Publication:
     by_level = pd.concat([sums(), sums().assign(level="series")])
     stamped = whole.drop(columns=list(PARTS)).assign(**serving.stamp("data 3"))
     panel = sold(1.0, 2.0).assign(promotion=0)
-    return publish_forecasts(
-        serving, stamped, by_level, attributions, changes(), exceptions(), panel, DATA, DELIVERY
-    )
+    found = attributions, changes(), exceptions(), panel, STORES, RULES
+    return publish_forecasts(serving, stamped, by_level, *found, DATA, DELIVERY)
 
 
 def test_forecasts_come_with_their_attributions() -> None:
@@ -75,7 +78,7 @@ def test_forecasts_of_another_model_or_of_other_data_are_not_published_as_those_
     for stale in (REGISTERED.stamp("data 2"), UNREGISTERED.stamp("data 3")):
         given = whole.assign(**stale), sums(), forecasts()[[*KEYS, *PARTS]], changes(), exceptions()
         with pytest.raises(InputError, match=r"make them again \(kedro run --pipelines inference\)"):
-            publish_forecasts(REGISTERED, *given, sold(1.0, 2.0), DATA, DELIVERY)
+            publish_forecasts(REGISTERED, *given, sold(1.0, 2.0), STORES, RULES, DATA, DELIVERY)
 
 
 def test_sums_are_published_and_single_series_only_once() -> None:
@@ -102,6 +105,14 @@ def test_why_forecasts_changed_goes_along_outside_the_digest() -> None:
     assert replace(publication, changes=changes(refit=5.0)).digest == publication.digest
 
 
+def test_staffing_rules_go_along_outside_the_digest_and_have_what_the_database_wants() -> None:
+    publication = published(REGISTERED)
+    assert publication.staffing_rules is not None
+    wanted = {column.name for column in schema.staffing_rules.c} - {"retailer"}
+    assert set(publication.staffing_rules) == wanted
+    assert replace(publication, staffing_rules=RULES.assign(productivity=1.0)).digest == publication.digest
+
+
 def test_exceptions_go_along_and_the_table_has_what_the_database_wants() -> None:
     publication = published(REGISTERED)
     assert publication.exceptions is not None
@@ -121,6 +132,8 @@ def test_a_forecast_whose_attributions_are_there_twice_is_refused() -> None:
             changes(),
             exceptions(),
             sold(),
+            STORES,
+            RULES,
             DATA,
             DELIVERY,
         )

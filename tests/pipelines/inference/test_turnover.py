@@ -1,17 +1,23 @@
 """The weeks that are wanted: as forecasts, as the planners' sheet and as a section of the report."""
 
 import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
 from contexts import NO_CACHE, NO_CALENDAR, NO_SHIFTS, NOTHING_AHEAD
 from handovers import half_widths, selected
 from sales_forecast.contracts import Forecasts, TargetChances
+from sales_forecast.datasets import WorkbookDataset
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
+from sales_forecast.forecasting.exceptions import ExceptionParams
+from sales_forecast.forecasting.intervals import hierarchy
 from sales_forecast.forecasting.intervals.hierarchy import AGGREGATE_LEVELS
 from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
@@ -21,22 +27,36 @@ from sales_forecast.forecasting.model import TurnoverModel
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import DataVersion
-from sales_forecast.pipelines.inference import turnover as outlook
+from sales_forecast.pipelines.inference import turnover_last_year
+from sales_forecast.pipelines.inference import turnover_outlook as outlook
 from sales_forecast.pipelines.inference.params import TargetParams
 from sales_forecast.pipelines.inference.turnover import (
     RECENT_WEEKS,
     chart_forecasts,
-    lay_out_for_planners,
     make_forecasts,
     sum_forecasts,
-    write_outlook,
 )
-from sales_forecast.pipelines.inference.turnover_attributions import chart_attributions, explain_forecasts
+from sales_forecast.pipelines.inference.turnover_attributions import (
+    chart_attributions,
+    explain_forecasts,
+    report_attributions,
+)
+from sales_forecast.pipelines.inference.turnover_last_year import compare_with_last_year
+from sales_forecast.pipelines.inference.turnover_map import chart_stores
+from sales_forecast.pipelines.inference.turnover_outlook import write_outlook
+from sales_forecast.pipelines.inference.turnover_read_me import read_me
+from sales_forecast.pipelines.inference.turnover_sheet import lay_out_for_planners
 from sales_forecast.pipelines.inference.turnover_sums import chart_total
 from sales_forecast.pipelines.inference.turnover_targets import compare_with_targets, tabulate_chances
 from sales_forecast.pipelines.registration.turnover_submission import fit_selected
-from sales_forecast.registry.dataset import ServingModel
-from sales_forecast.reporting import Table, render_section
+from sales_forecast.planning.override_sheet import SHEET_COLUMNS
+from sales_forecast.planning.overrides import Correction, Override, Scope
+from sales_forecast.planning.planned import planned_rows
+from sales_forecast.planning.staffing import StaffingRule
+from sales_forecast.planning.staffing_plan import plan_hours
+from sales_forecast.registry.serving import ServingModel
+from sales_forecast.reporting import Chart, Table, Text, render_section
+from sales_forecast.reporting.workbook import Sheet
 
 WEEKS = pd.date_range("2015-01-03", periods=60, freq="7D")
 LAST = WEEKS[-1]
@@ -156,38 +176,210 @@ def test_a_wanted_week_that_is_not_ahead_is_refused(panel, forecast_index):
 # --- for planners ------------------------------------------------------------------------------------
 
 
-def test_planners_get_a_row_a_store_and_department_and_a_column_a_week(forecasts):
-    sheet = lay_out_for_planners(forecasts)["forecast"]
-    first, second = (f"{week:%Y-%m-%d}" for week in _ahead(1, 2))
-    assert list(sheet.columns) == ["store", "department", first, second, "total"]
-    assert sheet.to_numpy().tolist() == [
-        [1, 88, 8, 9, 17],
-        [1, 117, 80, 90, 170],
-        [2, 88, 8, 9, 17],
-        [2, 117, 80, 90, 170],
-    ]
+@dataclass(frozen=True)
+class Recorded:
+    """A database that has, or has not, published the first week before; labels as text."""
 
-
-def test_planners_get_whole_units_that_add_up_and_a_blank_where_nothing_was_wanted(forecasts):
-    forecasts["forecast"] += 0.4
-    sheet = lay_out_for_planners(forecasts.iloc[1:])[
-        "forecast"
-    ]  # without store 2, department 117, second week
-    assert sheet.iloc[0].tolist() == [1, 88, 8, 9, 17]
-    assert np.isnan(sheet.iloc[3, 3])
-    assert sheet.iloc[3]["total"] == 80
-
-
-def test_planners_get_the_ends_of_the_interval_on_sheets_of_their_own(forecasts):
-    sheets = lay_out_for_planners(forecasts)
-    assert list(sheets) == ["forecast", "low end of 80 % range", "high end of 80 % range"]
-    week = f"{_ahead(1)[0]:%Y-%m-%d}"
-    low, middle, high = (
-        sheets[name][week] for name in ("low end of 80 % range", "forecast", "high end of 80 % range")
+    forecasts: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["store", "department", "week", "forecast"])
     )
-    assert (low <= middle).all()
-    assert (middle < high).all()
-    assert "total" not in sheets["low end of 80 % range"], "ends of intervals do not add up"
+
+    def earlier_forecasts(self, cutoff, retailer):
+        assert (cutoff, retailer) == (LAST.date(), "default")
+        return self.forecasts
+
+
+def _last_year(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
+    return compare_with_last_year(forecasts, panel, NO_SHIFTS)
+
+
+def _override(store: str, department: str, value: float) -> Override:
+    """A planner's per cent for the first week ahead."""
+    first = _ahead(1)[0].date()
+    asked = Correction(Scope(store, department), first, first, "percent", value, "event")
+    return Override(7, asked, frozenset({store}), 1, "k", "Ann", datetime(2017, 1, 2, tzinfo=UTC))
+
+
+RULE = StaffingRule(minimum_cover_hours=4, fixed_hours=2, productivity=10, cost_missing=1, shift_hours=2)
+"""A missing hour costs what an idle one costs, so that hours are for the forecast itself, the median."""
+
+
+def _staffing(forecasts: pd.DataFrame, *overrides: Override) -> pd.DataFrame:
+    rules = dict.fromkeys(forecasts["department"].astype(str), RULE)
+    return plan_hours(planned_rows(forecasts, overrides), rules)
+
+
+def _sheets(
+    forecasts: pd.DataFrame,
+    panel: pd.DataFrame,
+    stores: pd.DataFrame = STORES,
+    recorded: object = Recorded(),
+    overrides: tuple[Override, ...] = (),
+) -> dict[str, Sheet]:
+    serving = _serving(panel, forecasts, "last_year")
+    levels = hierarchy.sum_forecasts(forecasts, panel, stores, serving.package.model.level_half_widths)
+    sheets = lay_out_for_planners(
+        *(forecasts, levels, _last_year(forecasts, panel), panel, stores, serving, recorded),
+        _staffing(forecasts, *overrides),
+        ExceptionParams(changed_above=0.3),
+    )
+    return {sheet.name: sheet for sheet in sheets}
+
+
+def test_planners_get_a_row_a_week_with_what_to_compare_it_with(panel, forecasts):
+    earlier = pd.DataFrame(
+        {"store": ["1", "9"], "department": ["88", "88"], "week": _ahead(1)[0], "forecast": [10.0, 1.0]}
+    )
+    sheet = _sheets(forecasts, panel, recorded=Recorded(earlier))["weeks"]
+    assert sheet.frame[["store", "department", "week"]].equals(
+        forecasts[["store", "department", "week"]].sort_values(
+            ["store", "department", "week"], ignore_index=True
+        )
+    )
+    first = sheet.frame.loc[0]
+    assert np.isnan(first["planned"])
+    assert first.drop(["80 % from", "80 % to", "planned"]).to_dict() == {
+        **{"store": 1, "region": "north", "department": 88, "week": _ahead(1)[0], "forecast": 8.0},
+        **{"last year, as sold": 8.0, "same week last year": 8.0, "against last year": 0.0},
+        **{"last forecast": 10.0, "change": -2.0, "change %": pytest.approx(-0.2), "hours": 4.0},
+    }
+    assert first["80 % from"] < 8.0 < first["80 % to"]
+    assert sheet.frame.loc[1:, ["last forecast", "change", "change %"]].isna().all(axis=None)
+    assert (sheet.frozen, sheet.coloured, sheet.large) == (4, ("against last year", "change %"), 0.3)
+    assert {sheet.kind(name) for name in ("store", "region", "department")} == {"label"}
+
+
+def test_last_year_is_brought_to_todays_level_and_the_sheet_says_by_how_much(panel, forecasts):
+    table = _last_year(forecasts, panel)
+    table["last_year"] = table["last_year"].where(table["department"] == 88, table["last_year"] * 2)
+    serving = _serving(panel, forecasts, "last_year")
+    words = read_me(serving, panel, table, pd.DataFrame(), 0.25).frame.set_index("about")["what to know"]
+    assert "jumped since: department 117 (times 2.00). 'last year, as sold'" in words["same week last year"]
+    assert "A change of 25% or more" in words["colours"]
+    assert words["from which data"].startswith(
+        f"Turnover up to the week of {LAST:%Y-%m-%d}. Model: last_year, version 7 of sales_forecast.turnover,"
+    )
+    plain = read_me(serving, panel, _last_year(forecasts, panel), pd.DataFrame(), 0.25).frame
+    assert "What was sold 52 weeks before. It is blank" in plain["what to know"].str.cat()
+
+
+def test_a_series_that_was_not_there_last_year_has_blanks_and_does_not_count_as_growth(panel, forecasts):
+    young = panel[(panel["store"] == 1) | (panel["week"] > WEEKS[30])]
+    sheets = _sheets(forecasts, young)
+    weeks = sheets["weeks"].frame
+    assert weeks.loc[weeks["store"] == 2, ["same week last year", "against last year"]].isna().all(axis=None)
+    chain = sheets["all stores"].frame
+    assert chain["same week last year"].tolist() == [88, 99]
+    assert chain["against last year"].tolist() == [0, 0]
+    assert chain["forecast"].tolist() == [176, 198]
+
+
+def test_planners_get_a_column_a_week_that_adds_up_and_a_blank_where_nothing_was_wanted(panel, forecasts):
+    sheet = _sheets(forecasts.iloc[1:], panel)["by week"]  # without store 2, department 117, second week
+    assert list(sheet.frame.columns) == ["store", "region", "department", *_ahead(1, 2), "total"]
+    assert sheet.frame.iloc[0].tolist() == [1, "north", 88, 8, 9, 17]
+    assert sheet.frame.iloc[3, 3:].isna().tolist() == [False, True, False]
+    assert sheet.frame["total"].tolist() == [17, 170, 17, 80]
+    assert sheet.totals == (*_ahead(1, 2), "total")
+
+
+def test_hours_are_on_every_sheet_and_follow_a_planners_number(panel, forecasts):
+    plain = _sheets(forecasts, panel)
+    sheets = _sheets(forecasts, panel, overrides=(_override("1", "117", 50.0),))
+    weeks = sheets["weeks"].frame
+    (changed,) = weeks[weeks["planned"].notna()].to_dict("records")
+    assert (changed["store"], changed["department"], changed["week"]) == (1, 117, _ahead(1)[0])
+    assert (changed["forecast"], changed["planned"], changed["hours"]) == (80.0, 120.0, 14.0)
+    hours = sheets["hours"].frame
+    row = hours[hours["override"].notna()].iloc[0]
+    assert row[["store", "region", "department", "override"]].tolist() == [1, "north", 117, 7]
+    assert row[["hours", "hours without overrides", "shifts"]].tolist() == [14.0, 10.0, 7]
+    assert (row["turnover to staff for"], row["hours for turnover"]) == (120.0, 12.0)
+    assert sheets["hours"].totals == ("hours", "hours without overrides", "shifts")
+    assert plain["weeks"].frame["planned"].isna().all()
+    for name, by in (("stores", "store"), ("regions", "region"), ("departments", "department")):
+        frame = sheets[name].frame
+        added = weeks.groupby([by, "week"], as_index=False)["hours"].sum()
+        assert frame["hours"].tolist() == added["hours"].tolist()
+        assert frame["planned"].notna().sum() == 1
+        assert frame["forecast"].equals(plain[name].frame["forecast"])  # the model's
+    chain = sheets["all stores"].frame
+    assert chain["planned"].tolist()[0] == chain["forecast"].tolist()[0] + 40.0
+    assert np.isnan(chain["planned"].tolist()[1])
+
+
+def test_sums_are_compared_with_what_was_published_before_for_the_same_series(panel, forecasts):
+    earlier = pd.DataFrame(
+        {"store": ["1", "2"], "department": ["117", "117"], "week": _ahead(1)[0], "forecast": [100.0, 60.0]}
+    )
+    sheets = _sheets(forecasts, panel, recorded=Recorded(earlier))
+    stores = sheets["stores"].frame
+    assert stores["last forecast"].tolist()[::2] == [100.0, 60.0]
+    assert stores["change %"].tolist()[::2] == pytest.approx([-0.2, 80 / 60 - 1])  # of department 117 only
+    assert stores[["last forecast", "change %"]].iloc[1::2].isna().all(axis=None)
+    assert sheets["stores"].coloured == ("against last year", "change %")
+
+
+def test_the_override_sheet_has_a_row_for_each_forecast_in_the_order_of_the_others(panel, forecasts):
+    sheets = _sheets(forecasts, panel)
+    page, weeks = sheets["overrides"], sheets["weeks"].frame
+    assert list(page.frame.columns) == SHEET_COLUMNS
+    keys = ["store", "department"]
+    assert page.frame[keys].equals(weeks[keys].astype(str))
+    assert pd.to_datetime(page.frame["week"]).tolist() == weeks["week"].tolist()
+    assert page.frame["forecast"].tolist() == weeks["forecast"].round().tolist()
+    assert page.frame[["planned", "per cent", "reason", "note"]].isna().all(axis=None)
+
+
+def test_sums_have_the_published_intervals_and_labels_as_on_the_other_sheets(panel, forecasts):
+    sheets = _sheets(forecasts, panel)
+    levels = _by_level(forecasts, panel)
+    for name, level, key in (("regions", "region", "key"), ("departments", "department", "department")):
+        table, published = sheets[name].frame, levels[levels["level"] == level]
+        assert table[level].dtype == (object if level == "region" else forecasts["department"].dtype)
+        expected = published.sort_values(
+            [key, "week"],
+            key=lambda of: (
+                of
+                if of.name == "week"
+                else of.map({str(label): place for place, label in enumerate(table[level].unique())})
+            ),
+        )
+        for column, heading in (("forecast", "forecast"), ("lo_80", "80 % from"), ("hi_80", "80 % to")):
+            assert table[heading].to_numpy() == pytest.approx(expected[column].to_numpy(), abs=0.006)
+
+
+def test_a_stores_range_is_narrower_than_the_sum_of_its_departments_ranges(panel, forecasts):
+    sheets = _sheets(forecasts, panel)
+    stores, weeks = sheets["stores"].frame, sheets["weeks"].frame
+    added = weeks.groupby(["store", "week"], as_index=False)[["forecast", "80 % from", "80 % to"]].sum()
+    assert stores["forecast"].tolist() == pytest.approx(added["forecast"].tolist())
+    assert (stores["80 % to"] <= added["80 % to"] + 0.01).all()
+    assert (stores["80 % from"] >= added["80 % from"] - 0.01).all()
+    assert (stores["80 % from"] < stores["forecast"]).all()
+
+
+def test_a_retailer_without_regions_has_no_sheet_of_regions(panel, forecasts):
+    sheets = _sheets(forecasts, panel, STORES.assign(region=None))
+    assert list(sheets) == [
+        *("weeks", "by week", "hours", "stores", "departments", "all stores", "overrides", "read me"),
+    ]
+    assert set(sheets["weeks"].frame["region"]) == {"none"}
+
+
+def test_a_department_called_like_a_formula_is_text_on_every_sheet(panel, forecasts, tmp_path):
+    names = {"department": {88: "=1+1", 117: "@SUM(A1)"}}
+    regions = STORES.assign(region=["=2+2", "-2"])
+    book = tmp_path / "sheet.xlsx"
+    WorkbookDataset(filepath=str(book)).save(
+        _sheets(forecasts.replace(names), panel.replace(names), regions).values()
+    )
+    cells = [cell for page in openpyxl.load_workbook(book) for row in page.rows for cell in row]
+    shown = [cell for cell in cells if cell.value in ("=1+1", "@SUM(A1)", "=2+2", "-2")]
+    assert len(shown) == 56
+    assert {(cell.data_type, cell.quotePrefix) for cell in shown} == {("s", True)}
+    formulas = {str(cell.value) for cell in cells if cell.data_type == "f"}
+    assert all(formula.startswith("=SUBTOTAL(109,") for formula in formulas)
 
 
 # --- chart and report --------------------------------------------------------------------------------
@@ -221,12 +413,12 @@ def test_a_department_that_has_not_sold_for_long_is_drawn_by_its_forecast_alone(
     assert list(pd.to_datetime(traces["department 117, forecast"].x)) == _ahead(1, 2)
 
 
-def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame):
+def _outlook(forecasts: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame = STORES):
     serving = _serving(panel, forecasts, "last_year")
-    by_level, attributions = _by_level(forecasts, panel), _attributions(forecasts, panel)
-    charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_attributions(attributions)
+    by_level, last_year = _by_level(forecasts, panel), _last_year(forecasts, panel)
+    charts = chart_forecasts(forecasts, panel), chart_total(by_level, panel), chart_stores(last_year, stores)
     chances = compare_with_targets(forecasts, panel, serving, TARGETS)
-    return write_outlook(forecasts, by_level, chances, attributions, panel, serving, *charts, NO_SHIFTS)
+    return write_outlook(forecasts, by_level, chances, last_year, panel, stores, serving, *charts)
 
 
 def _by_level(forecasts: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
@@ -246,12 +438,28 @@ def test_the_outlook_names_the_champion_the_total_and_the_largest_department(pan
         f"8 forecasts for 2 weeks, {_ahead(1)[0]:%Y-%m-%d} to {_ahead(2)[0]:%Y-%m-%d} (first days), made by "
         f"last_year (version 7 of sales_forecast.turnover) from data up to {LAST:%Y-%m-%d}."
     )
-    assert "about **374** in these 2 weeks" in section.answers[0]
+    assert section.answers[0] == (
+        "All stores together will sell about **374** in these 2 weeks, **+0.0%** against the same weeks of "
+        "last year."
+    )
     assert "department 117 with about 340" in section.answers[1]
     assert "21.1%" in section.answers[2]
     html = render_section(section, "turnover.inference")
     assert "made by last_year" in html
     assert "<strong>374</strong>" in html
+
+
+def test_the_outlook_has_a_map_if_stores_have_places_and_says_so_if_not(panel, forecasts):
+    words = [block.words for block in _outlook(forecasts, panel).blocks if isinstance(block, Text)]
+    assert "There is no map of the stores: none has a latitude and a longitude." in words
+    placed = STORES.assign(latitude=[48.0, np.nan], longitude=[2.0, 3.0])
+    (chart,) = [
+        block
+        for block in _outlook(forecasts, panel, placed).blocks
+        if isinstance(block, Chart) and "Each dot is a store" in block.caption
+    ]
+    assert chart.caption.endswith("1 of 2 stores have no place and are not shown; they are to sell 187.")
+    assert list(chart.figure.data[0].x) == [2.0]
 
 
 def test_series_that_are_not_forecast_are_named_with_the_weeks_they_sold_last(panel, forecasts):
@@ -355,7 +563,8 @@ def test_parts_are_stacked_up_to_the_forecast_in_each_department(panel, forecast
 
 
 def test_the_outlook_says_what_the_forecasts_rest_on(panel, forecasts):
-    table = _tables(_outlook(forecasts, panel))[3]
+    attributions = _attributions(forecasts, panel)
+    (table,) = _tables(report_attributions(attributions, chart_attributions(attributions)))
     assert list(table.columns) == ["department", "the same week of past years"]
     np.testing.assert_allclose(table["the same week of past years"], 1)
 
@@ -372,7 +581,7 @@ def test_the_outlook_compares_with_the_same_weeks_of_last_year(panel, forecasts)
 
 def test_the_outlook_compares_at_todays_level(panel, forecasts, monkeypatch):
     halved = pd.DataFrame({"department": [117], "week": [LAST], "factor": [0.5]})
-    monkeypatch.setattr(outlook, "find_level_shifts", lambda panel, params: halved)
+    monkeypatch.setattr(turnover_last_year, "find_level_shifts", lambda panel, params: halved)
     table = _tables(_outlook(forecasts, panel))[1]
     assert table["same weeks last year"].tolist() == [170, 34]
     assert table["change"].tolist() == [1, 0]

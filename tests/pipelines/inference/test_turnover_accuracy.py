@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from sales_forecast.pipelines.inference.turnover_accuracy import report_accuracy
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.reporting import Section, Table, render_section
 from sales_forecast.storage.queries import Run
 from sales_forecast.storage.scores import SUMS

@@ -26,7 +26,7 @@ from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import DataVersion
 from sales_forecast.pipelines.inference.turnover import make_forecasts
 from sales_forecast.pipelines.inference.turnover_changes import chart_changes, find_changes, report_changes
-from sales_forecast.registry.dataset import UNTRACKED, ServingModel
+from sales_forecast.registry.serving import UNTRACKED, ServingModel
 from sales_forecast.registry.versions import RegisteredVersions
 from sales_forecast.reporting import Chart, Table, render_section
 from sales_forecast.storage.database import open_database, upgrade

@@ -14,7 +14,8 @@ from sales_forecast.forecasting.distributed import LOCAL
 from sales_forecast.forecasting.evaluation.backtest import BacktestParams
 from sales_forecast.forecasting.intervals.windows import IntervalParams
 from sales_forecast.forecasting.methods.base import Method
-from sales_forecast.forecasting.methods.declare import Methods
+from sales_forecast.forecasting.methods.blend import Blend
+from sales_forecast.forecasting.methods.declare import Methods, OwnMethodsParams
 from sales_forecast.forecasting.methods.naive import SeasonalNaive
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.pipelines.modelling.turnover import backtest_methods, check_plan
@@ -123,7 +124,7 @@ def test_a_cutoff_that_cannot_be_used_is_named_by_its_parameter(cutoff):
 
 def _check(sales: pd.DataFrame, **options: object) -> None:
     backtest = BacktestParams(**{"horizon_weeks": 2, "folds": 3} | options)
-    check_plan(sales, sales.head(0), STORES, backtest, METHODS)
+    check_plan(sales, sales.head(0), STORES, backtest, METHODS, OwnMethodsParams(modules=(__name__,)))
 
 
 def test_a_retailer_that_sold_nothing_is_told_so_at_once():
@@ -146,12 +147,24 @@ def test_windows_without_sales_are_named_because_no_error_can_be_measured_in_the
     _check(sales.assign(turnover=-sales["turnover"]), cutoffs=[WEEKS[58].date()])  # returns are sales, too
 
 
+def test_a_method_of_a_module_that_models_may_not_name_is_refused_before_it_is_fitted():
+    sales = _panel(1)
+    blend = Methods({"blend": Blend(members={"last_year": SeasonalNaive(), "highest": BestWeekSoFar()})})
+    with pytest.raises(InputError) as stopped:
+        check_plan(sales, sales.head(0), STORES, BacktestParams(horizon_weeks=2), blend, OwnMethodsParams())
+    assert str(stopped.value) == (
+        "turnover.methods.blend.members.highest: a model with it could not be loaded again: "
+        f"'{__name__}.BestWeekSoFar' is not imported: the configuration does not name the module "
+        f"'{__name__}'. If it is yours, add it to models.method_modules in globals.yml"
+    )
+
+
 def test_weeks_beyond_the_horizon_of_a_method_are_refused_with_the_option_that_leaves_them_out():
     sales = _panel(1)
     wanted = sales.tail(1).assign(week=WEEKS[-1] + pd.Timedelta(weeks=13))
     ridge = Methods({"ridge": RIDGE})
     with pytest.raises(InputError) as stopped:
-        check_plan(sales, wanted, STORES, BacktestParams(horizon_weeks=2), ridge)
+        check_plan(sales, wanted, STORES, BacktestParams(horizon_weeks=2), ridge, OwnMethodsParams())
     assert str(stopped.value) == (
         "turnover.methods.ridge.max_horizon_weeks: 8 is too few, the file of weeks to forecast "
         "(turnover.read.max_horizon_weeks leaves later ones out) wants 13"

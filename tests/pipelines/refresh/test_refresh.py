@@ -22,7 +22,7 @@ from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import DataVersion
 from sales_forecast.pipelines.refresh.turnover import refit_champion
-from sales_forecast.registry.dataset import ServingModel, Submission
+from sales_forecast.registry.serving import ServingModel, Submission
 
 FIRST = pd.Timestamp("2015-01-03")
 STORES = pd.DataFrame({"store": range(20), "school_zone": "none", "region": "n", "zone": "1"}).assign(

@@ -31,7 +31,7 @@ from sales_forecast.pipelines.handovers import (
 )
 from sales_forecast.pipelines.registration.turnover_gate import backtest_champion, decide_deployment
 from sales_forecast.pipelines.registration.turnover_submission import fit_selected, submit
-from sales_forecast.registry.dataset import ServingModel, Submission
+from sales_forecast.registry.serving import ServingModel, Submission
 
 WEEKS = pd.date_range("2015-01-03", periods=70, freq="7D")
 CUTOFF = WEEKS[65]

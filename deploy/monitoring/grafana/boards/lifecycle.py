@@ -131,7 +131,8 @@ PUBLICATIONS = table(
         SELECT r.made_at AS "made at", r.id, r.domain, r.cutoff, r.model_version AS "version", r.delivery,
             w.why AS "withdrawn, because"
         FROM forecast_runs AS r LEFT JOIN withdrawals AS w ON w.run = r.id AND w.restored_at IS NULL
-        WHERE r.{RETAILER} AND $__timeFilter(r.made_at) ORDER BY r.made_at DESC LIMIT 100
+        WHERE r.domain <> 'draft' AND r.{RETAILER} AND $__timeFilter(r.made_at)
+        ORDER BY r.made_at DESC LIMIT 100
         """
     ),
 )
@@ -180,7 +181,7 @@ ANSWERS = lines(
             """
             SELECT date_trunc('day', at) AS "time", arm || ', version ' || model_version AS metric,
                 count(*) AS "answers"
-            FROM audit_log WHERE $__timeFilter(at) GROUP BY 1, 2 ORDER BY 1, 2
+            FROM audit_log WHERE arm <> 'none' AND $__timeFilter(at) GROUP BY 1, 2 ORDER BY 1, 2
             """,
             course=True,
         )

@@ -14,8 +14,8 @@ from sales_forecast.forecasting.features.builder import FeatureBuilder
 from sales_forecast.forecasting.features.history import SeriesHistory
 from sales_forecast.forecasting.panel.level_shifts import (
     LevelShiftParams,
-    adjust_levels,
     find_level_shifts,
+    level_factors,
 )
 from sales_forecast.forecasting.panel.matrix import (
     ROW_KEYS,
@@ -87,12 +87,17 @@ class ForecastContext:
     @cached_property
     def raw(self) -> PanelMatrix:
         """Turnover as it was recorded."""
-        return self._matrix(self.data.panel)
+        weeks = pd.date_range(self.first_week, self.cutoff, freq="7D")
+        matrix = PanelMatrix.of(self.data.panel, weeks)
+        series = matrix.series.merge(_categorical(self.data.stores), on="store", how="left")
+        return replace(matrix, series=series)
 
     @cached_property
     def level_adjusted(self) -> PanelMatrix:
         """Turnover with the weeks before each level shift brought to the level after it."""
-        return self._matrix(adjust_levels(self.data.panel, self.shifts))
+        departments, weeks = self.raw.series["department"].to_numpy(), self.raw.weeks.to_numpy()
+        factors = level_factors(departments[:, None], weeks, self.shifts)
+        return replace(self.raw, turnover=self.raw.turnover * factors)
 
     @cached_property
     def features(self) -> FeatureBuilder:
@@ -108,14 +113,6 @@ class ForecastContext:
     def raw_scale(self) -> FloatArray:
         """The same, of turnover as it was recorded."""
         return SeriesHistory(self.raw).scale(self.raw.last)
-
-    def _matrix(self, panel: pd.DataFrame) -> PanelMatrix:
-        wide = panel.pivot(index=SERIES_KEYS, columns="week", values="turnover")
-        weeks = pd.date_range(self.first_week, self.cutoff, freq="7D")
-        series = wide.index.to_frame(index=False).merge(
-            _categorical(self.data.stores), on="store", how="left"
-        )
-        return PanelMatrix(series, weeks, wide.reindex(columns=weeks).to_numpy(dtype=float))
 
 
 def _categorical(stores: pd.DataFrame) -> pd.DataFrame:

@@ -40,12 +40,9 @@ class ExogenousData:
         """Each calendar column as a matrix: series x all weeks of the calendar from the matrix's first."""
         zones, zone_of = np.unique(self.matrix.series["school_zone"].to_numpy(str), return_inverse=True)
         known = self.data.calendar[self.data.calendar["week"] >= self.matrix.weeks[0]]
-        return {
-            column: known.pivot(index="school_zone", columns="week", values=column)
-            .reindex(index=zones)
-            .to_numpy(dtype=float)[zone_of]
-            for column in CALENDAR_COLUMNS
-        }
+        columns = list(CALENDAR_COLUMNS)
+        wide = known.pivot(index="school_zone", columns="week", values=columns).reindex(index=zones)
+        return {column: wide[column].to_numpy(dtype=float)[zone_of] for column in columns}
 
     @cached_property
     def covariates(self) -> dict[str, FloatArray]:

@@ -158,6 +158,36 @@ def sum_forecasts(
     return table[["level", "key", "department", "week", "forecast", *INTERVAL_COLUMNS]]
 
 
+def sum_to_stores(
+    forecasts: pd.DataFrame, panel: pd.DataFrame, past: pd.DataFrame, intervals: IntervalParams
+) -> pd.DataFrame:
+    """Sum forecasts of all departments of a store, with intervals learned from past errors of such sums.
+
+    Stores are no level of the hierarchy: models carry no half-widths of them, so these are learned here.
+
+    Args:
+        forecasts: ``store, department, week, forecast``; one row per series and week.
+        panel: Weekly turnover up to the last week seen; gives the mean week.
+        past: ``cutoff, store, department, week, turnover, forecast`` of the same method.
+        intervals: How much each window counts.
+
+    Returns:
+        ``store, week, forecast, lo_80, hi_80, lo_95, hi_95``; currency units per week.
+    """
+    cutoff = panel["week"].max()
+    windows = with_mean_weeks(past, panel)
+    sums = _of_stores(windows, ["turnover", "forecast", "mean_week"], ["cutoff"])
+    rows = forecasts.assign(mean_week=_mean_week(forecasts, panel, cutoff))
+    own = _of_stores(rows, ["forecast", "mean_week"])
+    table = add_intervals(own, own["mean_week"], _half_widths(sums, cutoff, intervals))
+    return table[["store", "week", "forecast", *INTERVAL_COLUMNS]]
+
+
+def _of_stores(rows: pd.DataFrame, values: list[str], apart: Sequence[str] = ()) -> pd.DataFrame:
+    sums = rows.groupby([*apart, "store", "week"], as_index=False)[values].sum()
+    return sums.assign(department="all")
+
+
 def measure_level_coverage(
     past: pd.DataFrame, panel: pd.DataFrame, stores: pd.DataFrame, intervals: IntervalParams
 ) -> pd.DataFrame:

@@ -53,6 +53,10 @@ class Method(BaseModel, ABC, Generic[State], frozen=True, extra="forbid"):
         """Learn from the past; a method that learns nothing need not override this."""
         return {}  # type: ignore[return-value]  # whoever declares a state with keys overrides fit
 
+    def fit_again(self, context: ForecastContext, fitted: State) -> State:
+        """Fit at another cutoff with the choices of an earlier fit, such as the weights of members."""
+        return self.fit(context)
+
     @abstractmethod
     def forecast(self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: State) -> FloatArray:
         """Forecast the turnover of each row.
@@ -159,12 +163,32 @@ def forecast_anew(method: Method, context: ForecastContext, forecast_index: pd.D
 
 
 def forecast_all(
-    method: Method[State], context: ForecastContext, forecast_index: pd.DataFrame, fitted: State
+    method: Method[State],
+    context: ForecastContext,
+    forecast_index: pd.DataFrame,
+    fitted: State,
+    peers: Callable[[], pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
-    """Forecast every row with a fitted method, see ``complete_forecasts``."""
+    """Forecast every row with a fitted method, see ``complete_forecasts``.
+
+    Args:
+        method: Method that was fitted.
+        context: What is known at the cutoff.
+        forecast_index: ``store, department, week``, weeks after the cutoff; no row twice if there are peers.
+        fitted: What its ``fit`` returned.
+        peers: Gives further rows. It is asked only if a row of the forecast index is a cold start or has no
+            forecast of the method, and those of its department are forecast too: it may need them.
+    """
     _refuse_past_weeks(context, forecast_index)
-    raw = method.forecast(context, forecast_index, fitted)
-    return complete_forecasts(raw, context, forecast_index).drop(columns=RAW)
+    rows, raw = forecast_index, method.forecast(context, forecast_index, fitted)
+    if peers is not None:
+        needs_peers = np.isnan(raw) | is_cold_start(context, rows)
+        if needs_peers.any():
+            more = peers()
+            more = more[more["department"].isin(rows.loc[needs_peers, "department"])]
+            rows = pd.concat([rows, more]).drop_duplicates(ignore_index=True)
+            raw = method.forecast(context, rows, fitted)
+    return complete_forecasts(raw, context, rows).head(len(forecast_index)).drop(columns=RAW)
 
 
 def complete_forecasts(

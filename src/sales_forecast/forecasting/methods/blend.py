@@ -99,7 +99,14 @@ class Blend(Method[BlendFit], frozen=True):
         Raises:
             ShortHistoryError: None of the members can be fitted.
         """
-        weights = self._weights(context)
+        return self._fit_members(context, self._weights(context))
+
+    def fit_again(self, context: ForecastContext, fitted: BlendFit) -> BlendFit:
+        """Fit the members that were fitted, and keep their weights."""
+        weights = fitted.get("weights", dict.fromkeys(fitted["members"], 1.0))
+        return self._fit_members(context, dict.fromkeys(self.members, 0.0) | weights)
+
+    def _fit_members(self, context: ForecastContext, weights: dict[str, float]) -> BlendFit:
         _ = context.features  # computed once, before members need it at the same time
         able = self._of_able_members(context, weights, lambda member: member.fit(context))
         fallback: Fitted = self.otherwise.fit(context) if self.otherwise else {}

@@ -45,6 +45,11 @@ class ByHistory(Method[ByHistoryFit], frozen=True):
         choice = self._choice(len(context.raw.weeks))
         return {"choice": choice, "fitted": self._chosen(choice).fit(context)}
 
+    def fit_again(self, context: ForecastContext, fitted: ByHistoryFit) -> ByHistoryFit:
+        """Fit the method that was chosen."""
+        again = self._chosen(fitted["choice"]).fit_again(context, fitted["fitted"])
+        return {"choice": fitted["choice"], "fitted": again}
+
     def forecast(
         self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: ByHistoryFit
     ) -> FloatArray:

@@ -154,19 +154,19 @@ class DirectMethod(Method[dict[str, Part]], Generic[Part], frozen=True):
         self._refuse_beyond(int(horizon.max()))
         features = builder.rows(builder.matrix.last, np.arange(1, horizon.max() + 1))
         scale = context.scale
-        part = self._part_of(builder.matrix.series)
+        series = builder.matrix.position_of(forecast_index)
+        able = np.unique(series[(series >= 0) & ~np.isnan(scale[series])])
+        part = self._part_of(builder.matrix.series.iloc[able])
 
         roots = np.full((*features.shape[:2], columns), np.nan)
-        for name, regressor in fitted.items():
-            members = np.flatnonzero((part == name) & ~np.isnan(scale))
-            if members.size:
+        with threadpool_limits(1):
+            for name in sorted(fitted.keys() & set(part)):
+                members = able[part == name]
                 rows = features[members].reshape(-1, features.shape[2])
-                with threadpool_limits(1):
-                    applied = apply(regressor, pd.DataFrame(rows, columns=builder.names))
+                applied = apply(fitted[name], pd.DataFrame(rows, columns=builder.names))
                 roots[members] = applied.reshape(len(members), -1, columns)
         roots *= np.sqrt(scale)[:, None, None]
         roots[builder.history.inactive(builder.matrix.last)] = 0
-        series = builder.matrix.position_of(forecast_index)
         return np.where((series >= 0)[:, None], roots[series, horizon - 1], np.nan)
 
     def _refuse_beyond(self, horizon: int) -> None:

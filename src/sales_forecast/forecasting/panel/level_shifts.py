@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from dateutil.easter import easter
 from pydantic import BaseModel, Field
 
-from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR
+from sales_forecast.forecasting.panel.matrix import WEEKS_PER_YEAR, PanelMatrix
 
 SIZE_WEEKS = 26
 """The size of a jump is measured over half a year, because its first weeks alone are noisy."""
@@ -45,17 +47,20 @@ def year_on_year(panel: pd.DataFrame, params: LevelShiftParams) -> pd.DataFrame:
     Returns:
         Weeks x departments, NaN where nothing can be compared.
     """
-    positive = panel.loc[panel["turnover"] > 0, ["store", "department", "week", "turnover"]]
-    wide = positive.pivot(index="week", columns=["department", "store"], values="turnover")
-    wide = wide.reindex(pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D"))
-    ratio = pd.DataFrame(np.log(wide / wide.shift(WEEKS_PER_YEAR))).T.groupby(level="department")
-    total = wide.T.groupby(level="department").sum().T
+    weeks = pd.date_range(panel["week"].min(), panel["week"].max(), freq="7D")
+    matrix = PanelMatrix.of(panel, weeks)
+    departments = matrix.series["department"]
+    turnover = np.where(matrix.turnover > 0, matrix.turnover, np.nan)
+    ratio = np.full(turnover.shape, np.nan)
+    ratio[:, WEEKS_PER_YEAR:] = np.log(turnover[:, WEEKS_PER_YEAR:] / turnover[:, :-WEEKS_PER_YEAR])
+    stores = pd.DataFrame(ratio, columns=weeks).groupby(departments)
+    total = pd.DataFrame(turnover, columns=weeks).groupby(departments).sum().T
     total = total.mask(total.cumsum() == 0)  # weeks before the department began have no total
     share = total / total.rolling(WEEKS_PER_YEAR, min_periods=WEEKS_PER_YEAR // 2).mean()
     in_season = (share >= params.min_season_share) & (share.shift(WEEKS_PER_YEAR) >= params.min_season_share)
-    in_season.loc[_easter_moved(pd.DatetimeIndex(wide.index))] = False
-    comparable: pd.DataFrame = (params.min_stores <= ratio.count().T) & in_season
-    return ratio.median().T.where(comparable)
+    in_season.loc[_easter_moved(weeks)] = False
+    comparable: pd.DataFrame = (params.min_stores <= stores.count().T) & in_season
+    return stores.median().T.where(comparable)
 
 
 def _easter_moved(weeks: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
@@ -118,10 +123,13 @@ def find_jumps(ratio: Ratios, params: LevelShiftParams) -> list[tuple[int, float
         base, held = _around(ratio, position, params)
         if len(base) < params.base_weeks // 2 or len(held) < params.hold_weeks:
             continue
-        level = np.median(base)
-        jump = float(np.median(held) - level)
+        level = median(base)
+        jump = median(held) - level
+        if abs(jump) < params.min_log_ratio:  # before the noise, which takes longer to find out
+            continue
         threshold = max(params.min_log_ratio, params.noise_multiple * _noise(ratio[:position]))
-        lasted = np.abs(held - level).min() > threshold / 2 and len(set(np.sign(held - level))) == 1
+        above = np.array(held) - level
+        lasted = np.abs(above).min() > threshold / 2 and len(set(np.sign(above))) == 1
         if abs(jump) < threshold or not lasted:
             continue
         start = _sharpest(ratio, position, params.hold_weeks, np.sign(jump))
@@ -133,11 +141,12 @@ def find_jumps(ratio: Ratios, params: LevelShiftParams) -> list[tuple[int, float
     return jumps
 
 
-def _around(ratio: Ratios, position: int, params: LevelShiftParams) -> tuple[Ratios, Ratios]:
-    """Known ratios before a week, and from it on."""
+def _around(ratio: Ratios, position: int, params: LevelShiftParams) -> tuple[list[float], list[float]]:
+    """Known ratios before a week, and from it on; lists, because those of few numbers are the faster ones."""
     base = ratio[max(0, position - 2 * params.base_weeks) : position]
     held = ratio[position : position + 2 * params.hold_weeks]
-    return base[~np.isnan(base)][-params.base_weeks :], held[~np.isnan(held)][: params.hold_weeks]
+    before, after = base[~np.isnan(base)][-params.base_weeks :], held[~np.isnan(held)][: params.hold_weeks]
+    return before.tolist(), after.tolist()
 
 
 def _sharpest(ratio: Ratios, position: int, hold_weeks: int, sign: float) -> int:
@@ -166,8 +175,24 @@ def adjust_levels(panel: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The panel with rescaled ``turnover``; all other columns are unchanged.
     """
-    factor = np.ones(len(panel))
-    for department, week, size in shifts[["department", "week", "factor"]].to_numpy():
-        earlier = (panel["department"] == department) & (panel["week"] < week)
-        factor[earlier.to_numpy()] *= size
-    return panel.assign(turnover=panel["turnover"] * factor)
+    factors = level_factors(panel["department"].to_numpy(), panel["week"].to_numpy(), shifts)
+    return panel.assign(turnover=panel["turnover"] * factors)
+
+
+def level_factors(
+    departments: npt.NDArray[np.generic], weeks: npt.NDArray[np.datetime64], shifts: pd.DataFrame
+) -> Ratios:
+    """What to multiply turnover by, so that old and new weeks are comparable.
+
+    Args:
+        departments: Department of each row, or of each series with a second axis of length one.
+        weeks: First day of each row's week, or of each column's.
+        shifts: As ``find_level_shifts`` returns them.
+
+    Returns:
+        Factors, of the shape to which departments and weeks broadcast.
+    """
+    factors = np.ones(np.broadcast_shapes(departments.shape, weeks.shape))
+    for department, week, size in shifts[["department", "week", "factor"]].itertuples(index=False):
+        factors[(departments == department) & (weeks < week.to_datetime64())] *= size
+    return factors

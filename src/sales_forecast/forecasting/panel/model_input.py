@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sales_forecast.errors import InputError
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS
 
 LOCATION_COLUMNS = ("postcode", "latitude", "longitude", "region", "zone")
@@ -54,6 +55,41 @@ class ModelInput:
         """Return the same tables without turnover after the cutoff."""
         past = self.panel.loc[self.panel["week"] <= cutoff, [*ROW_KEYS, "turnover"]]
         return replace(self, panel=past)
+
+    def with_series(self, stores: pd.DataFrame, recent: pd.DataFrame) -> ModelInput:
+        """Return the tables with stores and weeks added, as if the retailer's files had them.
+
+        Args:
+            stores: New stores, ``store`` and any attributes; missing ones stay unknown.
+            recent: ``store, department, week, turnover``; replaces the turnover of the same weeks.
+
+        Raises:
+            InputError: A week is not one of the panel's, up to the last week seen.
+        """
+        weeks = pd.date_range(self.first_week, self.last_week, freq="7D")
+        unknown = recent.loc[~recent["week"].isin(weeks), "week"]
+        if len(unknown):
+            raise InputError(
+                f"{len(unknown)} week(s) that the model cannot know, e.g. {unknown.iloc[0]:%Y-%m-%d}: weeks "
+                f"begin on {weeks[0]:%A}s, from {weeks[0]:%Y-%m-%d} to {weeks[-1]:%Y-%m-%d}"
+            )
+        panel = self.panel[[*ROW_KEYS, "turnover"]]
+        of_others = ~panel["store"].isin(recent["store"])
+        known = pd.concat([panel[~of_others], recent.astype(panel.dtypes)])
+        of_these = known.drop_duplicates(ROW_KEYS, keep="last")
+        panel = pd.concat([panel[of_others], of_these], ignore_index=True)
+        known = pd.concat([self.stores, self._completed(stores)]).drop_duplicates("store", keep="last")
+        return replace(self, panel=panel, stores=known.reset_index(drop=True))
+
+    def _completed(self, stores: pd.DataFrame) -> pd.DataFrame:
+        """New stores with all attributes; their school zone is that of their area, or the most common."""
+        area = self.stores["postcode"].str[:2]
+        own = stores["postcode"].str[:2]
+        near = self.stores[area.isin(own)].groupby(area)["school_zone"]
+        of_area = near.agg(lambda zones: zones.mode()[0])
+        zones = own.map(of_area).fillna(self.stores["school_zone"].mode()[0])
+        completed = stores.assign(school_zone=zones).reindex(columns=self.stores.columns)
+        return completed.astype(self.stores.dtypes.to_dict())
 
     def write(self, folder: Path) -> None:
         """Write one Parquet file per table into an existing folder."""

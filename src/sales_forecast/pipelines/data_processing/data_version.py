@@ -20,6 +20,11 @@ from sales_forecast.pipelines.handovers import DataVersion, FileVersion, WeeklyF
 from sales_forecast.pipelines.params import Params
 from sales_forecast.retailers import UNNAMED, Retailer
 
+TIMESHEETS = "timesheets"
+
+WITHOUT_TIMESHEETS = {"files": {TIMESHEETS}, "columns": {TIMESHEETS}}
+"""What forecasts are not made from does not change the version."""
+
 SHORT = 12
 """Digits of the version that people see."""
 
@@ -53,7 +58,8 @@ def describe_turnover_files(
     files = {name: _describe(raw_hashes[name], table) for name, table in of_files.items()}
     for name, rows in raw_covariate_tables.items():
         files[name] = FileVersion(sha256=raw_hashes[name], rows=len(rows))
-    version = _version(raw_hashes, read, repair, calendar)
+    hashes = {name: digest for name, digest in raw_hashes.items() if name != TIMESHEETS}
+    version = _version(hashes, read, repair, calendar)
     return DataVersion(version=version, retailer=retailer.name, files=files)
 
 
@@ -76,7 +82,8 @@ def describe_marketing_files(
 
 
 def _version(hashes: dict[str, str], *options: Params) -> str:
-    words = [hashes[name] for name in sorted(hashes)] + [option.model_dump_json() for option in options]
+    words = [hashes[name] for name in sorted(hashes)]
+    words += [option.model_dump_json(exclude=WITHOUT_TIMESHEETS) for option in options]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:SHORT]
 
 

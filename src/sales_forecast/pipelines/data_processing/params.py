@@ -29,6 +29,8 @@ class TurnoverFiles(Params):
     """None: the next weeks of every series that still sells."""
 
     stores: str
+    timesheets: str | None = None
+    """None: there are none."""
 
 
 class TurnoverColumns(Params):
@@ -37,6 +39,7 @@ class TurnoverColumns(Params):
     sales: Columns
     forecast_index: Columns
     stores: Columns
+    timesheets: Columns = {}
 
 
 PLACE = {"postcode", "latitude", "longitude", "region", "zone"}
@@ -123,6 +126,16 @@ class ReadTurnoverParams(Params):
             raise ValueError(
                 f"turnover.read: {', '.join(taken)} is a name of ours, or given twice; choose another under "
                 "future_covariates, covariate_tables or attributes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _timesheets_that_fit(self) -> ReadTurnoverParams:
+        named, needed = set(self.columns.timesheets), {*self.keys, "hours"}
+        if self.files.timesheets is not None and named != needed:
+            raise ValueError(
+                f"turnover.columns.timesheets must name {', '.join(sorted(needed))} and nothing else; it "
+                f"names {', '.join(sorted(named)) or 'none'}"
             )
         return self
 

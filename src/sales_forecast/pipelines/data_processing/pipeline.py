@@ -23,11 +23,13 @@ from sales_forecast.pipelines.data_processing.turnover_covariates import gather_
 from sales_forecast.pipelines.data_processing.turnover_delivery import check_delivery
 from sales_forecast.pipelines.data_processing.turnover_panel import build_panel
 from sales_forecast.pipelines.data_processing.turnover_stores import read_stores
+from sales_forecast.pipelines.data_processing.turnover_timesheets import read_timesheets
 
 TURNOVER = [
     step(read_stores, "stores", tags=CHECKED_FIRST),
     step(read_sales, ["sales", "rejected"], tags=CHECKED_FIRST),
     step(read_forecast_index, "forecast_index", tags=CHECKED_FIRST),
+    step(read_timesheets, "timesheets", tags=CHECKED_FIRST),
     step(gather_future_covariates, "future_covariates", tags=CHECKED_FIRST),
     step(identify_retailer_by_series, "retailer", tags=CHECKED_FIRST),
     step(describe_turnover_files, "data_version"),

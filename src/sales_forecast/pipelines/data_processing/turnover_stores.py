@@ -14,6 +14,9 @@ from sales_forecast.pipelines.data_processing.values import Frame, as_key, as_la
 
 DEGREES = {"latitude": 90, "longitude": 180}
 
+FRENCH_POSTCODE = 5
+"""Digits of a postcode in France; other countries have others."""
+
 MAX_LABELS = 30
 """So many different texts an attribute of stores may have."""
 
@@ -29,7 +32,8 @@ def read_stores(raw_stores: IntoFrame, read: ReadTurnoverParams, calendar: Calen
 
     Returns:
         ``store, postcode, latitude, longitude, region, zone, school_zone`` and the retailer's own attributes;
-        labels as text, degrees as numbers. Missing attributes stay missing.
+        labels as text, degrees as numbers. Missing attributes stay missing. Postcodes are as the file has
+        them; French ones get back the zeros that a spreadsheet ate.
 
     Raises:
         DataContractError: A store is missing or listed twice, a coordinate is no number in range, or a text
@@ -54,7 +58,7 @@ def read_stores(raw_stores: IntoFrame, read: ReadTurnoverParams, calendar: Calen
         *(as_number(good, name) if name in columns else _none(nw.Float64(), name) for name in DEGREES),
         *(as_number(good, name) for name in numbers),
         *(as_label(good, name) for name in labels),
-    ).with_columns(nw.col("postcode").str.zfill(5))
+    ).with_columns(_postcode(calendar.country))
     zone = _school_zone() if calendar.country == "FR" else nw.lit(NO_SCHOOL_ZONE)
     place = ["store", "postcode", *DEGREES, "region", "zone", "school_zone"]
     typed: IntoFrame = (
@@ -70,6 +74,12 @@ def _none(dtype: nw.dtypes.DType, name: str) -> nw.Expr:
 def _label_or_none(frame: Frame, name: str) -> nw.Expr:
     known = name in frame.collect_schema().names()
     return as_label(frame, name).alias(name) if known else _none(nw.String(), name)
+
+
+def _postcode(country: str) -> nw.Expr:
+    """The column as text; a blank elsewhere in it may have made 59000 a 59000.0 before it was a file."""
+    postcode = nw.col("postcode").str.replace_all(r"\.0$", "")
+    return postcode.str.zfill(FRENCH_POSTCODE) if country == "FR" else postcode
 
 
 def _refuse_too_many_values(frame: Frame, labels: list[str], read: ReadTurnoverParams) -> None:

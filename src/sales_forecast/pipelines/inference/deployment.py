@@ -8,8 +8,8 @@ from sales_forecast.forecasting.intervals.conformal import INTERVAL_COLUMNS
 from sales_forecast.models.marketing import BudgetPackage, score_budgets
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import BudgetMetrics
-from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.registry.deployed import ask
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.reporting import Section, Table
 
 FIGURES = ["forecast", *INTERVAL_COLUMNS]

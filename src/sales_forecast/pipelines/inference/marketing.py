@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from sales_forecast.models.marketing import BudgetInterval, BudgetPackage
 from sales_forecast.pipelines.handovers import BudgetPrediction, Recommendation
 from sales_forecast.pipelines.inference.params import CurveParams
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, Text, new_figure
 
 

@@ -11,9 +11,9 @@ from sales_forecast.forecasting.panel.matrix import KEYS
 from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import DataVersion, Recommendation
-from sales_forecast.registry.dataset import ServingModel
 from sales_forecast.registry.packages import Package
 from sales_forecast.registry.records import ModelRow, Records, records_of
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.storage.publications import Publication
 
 
@@ -25,6 +25,8 @@ def publish_forecasts(
     changes: pd.DataFrame,
     planner_exceptions: pd.DataFrame,
     panel: pd.DataFrame,
+    stores: pd.DataFrame,
+    staffing_rules: pd.DataFrame,
     data_version: DataVersion,
     delivery: Delivery,
 ) -> Publication:
@@ -38,6 +40,8 @@ def publish_forecasts(
         changes: Why each forecast is not what was published before.
         planner_exceptions: Series that deserve a planner's eye, the most urgent first.
         panel: Gap-free weekly turnover.
+        stores: Where each store lies.
+        staffing_rules: How many hours each department needs.
         data_version: Of the raw files that the forecasts were made from.
         delivery: What those files came with.
 
@@ -62,6 +66,8 @@ def publish_forecasts(
         changes=changes,
         exceptions=planner_exceptions,
         weekly_turnover=panel[[*KEYS, "week", "turnover"]],
+        stores=stores,
+        staffing_rules=staffing_rules,
         retailer=serving.retailer,
         cutoff=panel["week"].max().date(),
         delivery=delivery.id,

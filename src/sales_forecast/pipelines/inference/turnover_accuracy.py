@@ -6,7 +6,7 @@ import pandas as pd
 
 from sales_forecast.deliveries.recorded import Recorded
 from sales_forecast.models.turnover import TurnoverPackage
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.reporting import Section, Table
 from sales_forecast.storage.queries import Run
 from sales_forecast.storage.scores import SUMS, rates

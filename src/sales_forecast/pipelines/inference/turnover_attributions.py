@@ -11,8 +11,8 @@ from sales_forecast.forecasting.attribution import PARTS
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.forecasting.steadiness import attribute_steadiness
 from sales_forecast.models.turnover import TurnoverPackage
-from sales_forecast.registry.dataset import ServingModel
-from sales_forecast.reporting import COLOURS, small_multiples
+from sales_forecast.registry.serving import ServingModel
+from sales_forecast.reporting import COLOURS, Chart, Section, Table, small_multiples
 
 
 def explain_forecasts(
@@ -102,3 +102,30 @@ def describe_attributions(attributions: pd.DataFrame) -> pd.DataFrame:
     shares = sums[list(PARTS)].div(sums["forecast"].where(sums["forecast"] > 0), axis=0)
     shown = [part for part in PARTS if (shares[part].abs() > 0.0005).any()]
     return shares[shown].rename(columns=PARTS).reset_index()
+
+
+def report_attributions(attributions: pd.DataFrame, attributions_chart: go.Figure) -> Section:
+    """Say in business words what the forecasts are made of.
+
+    Args:
+        attributions: As ``explain_forecasts`` returns it.
+        attributions_chart: How parts add up to the forecasts.
+    """
+    shares = describe_attributions(attributions)
+    return Section(
+        title="Turnover: why these forecasts",
+        lead="Each forecast is split into parts that add up to it: an average week, and what makes the weeks "
+        "ahead differ from one.",
+        blocks=(
+            Chart(
+                attributions_chart,
+                "The parts of a week add up to its forecast, the diamond; parts below zero take away.",
+            ),
+            Table(
+                shares,
+                "The same over all weeks ahead, as shares of the forecast. An average week is that of the "
+                "last year, as it was sold. One store and department: notebooks/why_this_forecast.ipynb.",
+                dict.fromkeys(shares.columns[1:], "+.0%"),
+            ),
+        ),
+    )

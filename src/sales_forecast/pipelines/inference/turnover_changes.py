@@ -24,7 +24,7 @@ from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.forecasting.repredictions import Published, explain_changes
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.publications import open_publication
-from sales_forecast.registry.dataset import UNTRACKED, ServingModel
+from sales_forecast.registry.serving import UNTRACKED, ServingModel
 from sales_forecast.registry.versions import RegisteredVersions
 from sales_forecast.reporting import COLOURS, Chart, Section, Table, new_figure
 

@@ -14,7 +14,7 @@ from sales_forecast.forecasting.exceptions import (
 from sales_forecast.forecasting.panel.labels import labelled
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.reporting import Section, Table
 
 

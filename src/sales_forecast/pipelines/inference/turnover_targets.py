@@ -8,7 +8,7 @@ from sales_forecast.forecasting.intervals.periods import sample_sums
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS, SERIES_KEYS, WEEKS_PER_YEAR
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.inference.params import TargetParams
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.reporting import Table
 
 BY = ["department", "quarter"]
@@ -85,7 +85,7 @@ def tabulate_chances(target_chances: pd.DataFrame) -> Table:
     """Lay out the table of ``compare_with_targets`` for the report."""
     names = {
         "weeks_ahead": "of which ahead",
-        "last_year": "same weeks last year",
+        "last_year": "last year, as sold",
         "lo_80": "80 % range from",
         "hi_80": "to",
         "probability": "chance",

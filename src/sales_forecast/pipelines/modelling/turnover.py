@@ -23,7 +23,7 @@ from sales_forecast.forecasting.intervals.windows import (
     refuse_origins_before,
 )
 from sales_forecast.forecasting.methods.base import Requirements
-from sales_forecast.forecasting.methods.declare import Methods
+from sales_forecast.forecasting.methods.declare import Methods, OwnMethodsParams
 from sales_forecast.forecasting.panel.level_shifts import LevelShiftParams
 from sales_forecast.forecasting.panel.matrix import ROW_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput
@@ -38,6 +38,7 @@ def check_plan(
     stores: pd.DataFrame,
     backtest: BacktestParams,
     methods: Methods,
+    own_methods: OwnMethodsParams,
 ) -> None:
     """Refuse what cannot work before anything is computed or written.
 
@@ -47,10 +48,12 @@ def check_plan(
         stores: For its columns.
         backtest: Cutoffs and horizon.
         methods: Candidates.
+        own_methods: Modules of candidates that are not of this project.
 
     Raises:
         InputError: Names each impossible parameter; or nothing was sold in any window.
     """
+    methods.refuse_unnamed_modules(own_methods)
     weeks = known_weeks_with_size(sales)
     horizon_weeks = {"turnover.backtest.horizon_weeks": backtest.horizon_weeks}
     if len(forecast_index):

@@ -21,7 +21,7 @@ from sales_forecast.pipelines.monitoring.evidently_report import (
     evidently_report,
 )
 from sales_forecast.pipelines.monitoring.params import DriftParams
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import RetrainingDecision
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.reporting import Section
 from sales_forecast.reporting.monitoring import draw_levels, monitoring_section, what_to_do
 

@@ -26,7 +26,7 @@ from sales_forecast.forecasting.panel.matrix import SERIES_KEYS
 from sales_forecast.forecasting.panel.model_input import ModelInput
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import RetrainingDecision
-from sales_forecast.registry.dataset import JUDGED_UNTIL, ServingModel
+from sales_forecast.registry.serving import JUDGED_UNTIL, ServingModel
 from sales_forecast.storage.monitoring_dataset import Monitored
 from sales_forecast.storage.queries import Run
 

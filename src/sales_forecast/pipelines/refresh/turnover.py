@@ -19,7 +19,7 @@ from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import DataVersion
 from sales_forecast.pipelines.registration.turnover_gate import check_refit
 from sales_forecast.pipelines.registration.turnover_submission import make_submission
-from sales_forecast.registry.dataset import ServingModel, Submission
+from sales_forecast.registry.serving import ServingModel, Submission
 
 logger = logging.getLogger(__name__)
 

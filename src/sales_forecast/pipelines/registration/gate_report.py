@@ -8,7 +8,7 @@ from sales_forecast.forecasting.evaluation.gate_result import GAIN, WapeDifferen
 from sales_forecast.models.marketing import BudgetPackage
 from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import Decision, GateDecision, TurnoverGateDecision
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 from sales_forecast.reporting import Section, Table, Text
 
 WORDS: dict[Decision, str] = {

@@ -18,7 +18,7 @@ from sales_forecast.pipelines.handovers import (
     DataVersion,
     GateDecision,
 )
-from sales_forecast.registry.dataset import ServingModel, Submission
+from sales_forecast.registry.serving import ServingModel, Submission
 
 SETTINGS = ("fit_intercept", "positive", "feature_range")
 

@@ -28,7 +28,7 @@ from sales_forecast.pipelines.handovers import (
     SelectedMethod,
     TurnoverGateDecision,
 )
-from sales_forecast.registry.dataset import ServingModel
+from sales_forecast.registry.serving import ServingModel
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from sales_forecast.models.turnover import TurnoverPackage
 from sales_forecast.pipelines.handovers import DataVersion, SelectedMethod, TurnoverGateDecision
 from sales_forecast.pipelines.registration.turnover_card import score_windows, write_card
 from sales_forecast.pipelines.registration.turnover_gate import check_refit, is_newer
-from sales_forecast.registry.dataset import ServingModel, Submission
+from sales_forecast.registry.serving import ServingModel, Submission
 
 logger = logging.getLogger(__name__)
 
