@@ -15,10 +15,6 @@ install = set -o pipefail; $(PIP_INSTALL) --require-hashes --no-deps --progress-
 	awk -v all="$$(grep -c == $(1))" '/^(Collecting|Processing) / && ++n % 20 == 0 {print "  " n " of " all " packages"} /^Installing/ {print "  installing ..."} {fflush()}'
 endif
 PEERS_INSTALL = .venv-peers/bin/python -m pip install --disable-pip-version-check --quiet
-EVIDENTLY_INSTALL = .venv-evidently/bin/python -m pip install --disable-pip-version-check --quiet
-DOCS_INSTALL = .venv-docs/bin/python -m pip install --disable-pip-version-check --quiet
-RELEASE_INSTALL = .venv-release/bin/python -m pip install --disable-pip-version-check --quiet
-AIRFLOW_INSTALL = .venv-airflow/bin/python -m pip install --disable-pip-version-check --quiet
 SHELL := bash
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
@@ -30,10 +26,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 IN_GROUPS := -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help images up down logs stack setup setup-dev spark peers evidently airflow docs-setup docs release-setup wheel release-check run serve load test test-fast acceptance bench simulate monitoring monitoring-types check format viz viz-site mlflow sample lock clean
+.PHONY: help images up down logs stack setup setup-dev spark s3 peers evidently airflow aws-setup aws-synth docs-setup docs release-setup wheel release-check run serve load test test-fast acceptance bench simulate monitoring monitoring-types check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: .venv/.ready
 setup-dev: .venv/.dev
@@ -62,6 +58,13 @@ spark: .venv/.spark ## Add Spark to .venv (about 0.5 GB), for kedro run --env sp
 	@java -version >/dev/null 2>&1 || echo "Spark also needs Java 17 or newer. On Debian or Ubuntu: apt-get install openjdk-17-jre-headless"
 	@touch $@
 
+s3: .venv/.s3 ## Add what S3 needs to .venv (30 MB), for kedro run --env aws
+
+.venv/.s3: requirements-s3.lock .venv/.ready
+	@echo "Adding s3fs and boto3 to .venv (once; about 30 MB, some seconds) ..."
+	@$(call install,requirements-s3.lock)
+	@touch $@
+
 # torch is in no lock. For Linux, PyPI has builds with CUDA only (several GB more); the hashes of CPU builds are not there.
 # pip takes a CPU build of this version where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL leads to one.
 TORCH ?= torch==$(if $(filter Darwin,$(shell uname -s)),2.10.0,2.13.0)
@@ -76,23 +79,37 @@ peers: .venv-peers/.ready ## Set up AutoGluon and skforecast in .venv-peers (2.5
 	@$(PEERS_INSTALL) $(TORCH)
 	@touch $@
 
+# Tools whose packages cannot be in .venv have one of their own.
+TOOL_PYTHONS := or newer
+TOOL_BELOW := (4,)
+.venv-evidently/.ready: TOOL := Evidently
+.venv-evidently/.ready: TOOL_TARGET := evidently
+.venv-evidently/.ready: TOOL_COST := 1 GB, a minute or more
+.venv-docs/.ready: TOOL := the documentation
+.venv-docs/.ready: TOOL_TARGET := docs
+.venv-docs/.ready: TOOL_COST := 0.1 GB, some seconds
+.venv-release/.ready: TOOL := the release checks
+.venv-release/.ready: TOOL_TARGET := release-check
+.venv-release/.ready: TOOL_COST := 0.2 GB, some seconds
+.venv-airflow/.ready: TOOL := Airflow
+.venv-airflow/.ready: TOOL_TARGET := airflow
+.venv-airflow/.ready: TOOL_COST := 0.3 GB, half a minute or more
+.venv-airflow/.ready: TOOL_PYTHONS := to 3.14
+.venv-airflow/.ready: TOOL_BELOW := (3, 15)
+.venv-aws/.ready: TOOL := the CDK
+.venv-aws/.ready: TOOL_TARGET := aws-setup
+.venv-aws/.ready: TOOL_COST := 1 GB, a minute or more
+
+.venv-evidently/.ready .venv-docs/.ready .venv-release/.ready .venv-airflow/.ready .venv-aws/.ready: .venv-%/.ready: requirements-%.lock
+	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < $(TOOL_BELOW))' || { echo "The lock of $(TOOL) needs Python 3.11 $(TOOL_PYTHONS). Try: make PYTHON=python3.12 $(TOOL_TARGET)"; exit 1; }
+	@echo "Setting up .venv-$* from $< with pip (once; $(TOOL_COST)) ..."
+	@$(BASE_PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r $<
+	@touch $@
+
 evidently: .venv-evidently/.ready ## Set up Evidently in .venv-evidently (1 GB), for the report on drift
 
-.venv-evidently/.ready: requirements-evidently.lock
-	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The lock of Evidently needs Python 3.11 or newer. Try: make PYTHON=python3.12 evidently"; exit 1; }
-	@echo "Setting up .venv-evidently from requirements-evidently.lock with pip (once; 1 GB, a minute or more) ..."
-	@$(BASE_PYTHON) -m venv --clear .venv-evidently
-	@$(EVIDENTLY_INSTALL) --require-hashes --no-deps -r requirements-evidently.lock
-	@touch $@
-
 docs-setup: .venv-docs/.ready
-
-.venv-docs/.ready: requirements-docs.lock
-	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The lock of the documentation needs Python 3.11 or newer. Try: make PYTHON=python3.12 docs"; exit 1; }
-	@echo "Setting up .venv-docs from requirements-docs.lock with pip (once; 0.1 GB, some seconds) ..."
-	@$(BASE_PYTHON) -m venv --clear .venv-docs
-	@$(DOCS_INSTALL) --require-hashes --no-deps -r requirements-docs.lock
-	@touch $@
 
 docs: setup docs-setup ## Build the documentation as a site that needs no internet, in build/site
 	@$(BIN)/python -m deploy.site.openapi build/openapi
@@ -100,13 +117,6 @@ docs: setup docs-setup ## Build the documentation as a site that needs no intern
 	@echo "Open next: build/site/index.html"
 
 release-setup: .venv-release/.ready
-
-.venv-release/.ready: requirements-release.lock
-	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The lock of the release checks needs Python 3.11 or newer. Try: make PYTHON=python3.12 release-check"; exit 1; }
-	@echo "Setting up .venv-release from requirements-release.lock with pip (once; 0.2 GB, some seconds) ..."
-	@$(BASE_PYTHON) -m venv --clear .venv-release
-	@$(RELEASE_INSTALL) --require-hashes --no-deps -r requirements-release.lock
-	@touch $@
 
 wheel: setup ## Build the wheel in dist/; kedro package also packs the configuration
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null
@@ -117,12 +127,11 @@ release-check: wheel docs release-setup ## Check what a release would do, as far
 
 airflow: .venv-airflow/.ready ## Set up Airflow in .venv-airflow (0.3 GB), for the DAGs in deploy/airflow
 
-.venv-airflow/.ready: requirements-airflow.lock
-	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { echo "The lock of Airflow needs Python 3.11 to 3.14. Try: make PYTHON=python3.12 airflow"; exit 1; }
-	@echo "Setting up .venv-airflow from requirements-airflow.lock with pip (once; 0.3 GB, half a minute or more) ..."
-	@$(BASE_PYTHON) -m venv --clear .venv-airflow
-	@$(AIRFLOW_INSTALL) --require-hashes --no-deps -r requirements-airflow.lock
-	@touch $@
+aws-setup: .venv-aws/.ready
+
+aws-synth: setup aws-setup ## Write the CloudFormation templates into build/cdk.out; AWS="size=large email=..." (docs/aws.md)
+	@$(BIN)/python -m deploy.site.openapi build/openapi
+	@.venv-aws/bin/python -m deploy.aws.app build/cdk.out image=$$(git rev-parse --short=12 HEAD) $(AWS)
 
 run: setup ## Forecast from the sample in data/01_raw: all stages, both domains
 	@echo "Running every stage of both domains on $${RAW_FOLDER:-data/01_raw} (some minutes; later runs compute only what is new) ..."
@@ -169,7 +178,7 @@ simulate: setup-dev ## Replay two years of weekly deliveries under the policies 
 	@$(MAKE) --no-print-directory monitoring # the alerts quote what was measured
 
 load: setup-dev ## Call the service as many callers would, and measure times and memory
-	@echo "Calling the service (about 13 minutes) ..."
+	@echo "Calling the service (about 16 minutes) ..."
 	@$(BIN)/python -m benchmarks.load
 
 monitoring: setup ## Make the alerts of Prometheus and the dashboards of Grafana anew
@@ -199,17 +208,20 @@ sample: setup ## Make the synthetic sample in data/01_raw anew
 	@$(BIN)/python -m sales_forecast.sample
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
-lock: ## Renew the lock files (needs uv): what runs, what tests and benchmarks add, Spark, peers, Evidently, Airflow, docs, releases
+lock: ## Renew the lock files (needs uv): what runs, what tests and benchmarks add, Spark, S3, peers, Evidently, Airflow, AWS, docs, releases
 	$(COMPILE) --extra editable pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev --extra bench -c requirements.lock $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock) pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --extra aws -c requirements.lock $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock) pyproject.toml -o requirements-s3.lock
 	printf 'pyspark>=4.1,<5\npy4j\nzstandard\nfugue>=0.9.7\ntriad\nadagio\n' | $(COMPILE) --no-deps -c requirements-dev.lock - -o requirements-spark.lock
 	printf 'autogluon.timeseries>=1.6\nskforecast>=0.26\nfilelock\nfsspec\njinja2\nnetworkx\nsetuptools\nsympy\ntyping-extensions\n' | $(COMPILE) --override <(echo 'torch; python_version < "3"') - -o requirements-peers.lock
 	for group in api tracking build; do $(COMPILE) --group $$group -c requirements.lock -o deploy/images/$$group.lock; done
 	$(COMPILE) --group pipeline -c requirements.lock --override <(printf '%s; python_version < "3"\n' mlflow uvicorn) -o deploy/images/pipeline.lock # mlflow-skinny, and no server
+	$(COMPILE) --group aws -c requirements.lock --override <(echo 'mlflow; python_version < "3"') $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' deploy/images/pipeline.lock) -o deploy/images/aws.lock # beside those of the pipelines
 	printf 'evidently==0.7.23\npandas<3\npyarrow\n' | $(COMPILE) - -o requirements-evidently.lock
 	printf 'mkdocs<2\nmkdocs-material\nmkdocstrings-python\n' | $(COMPILE) - -o requirements-docs.lock
 	printf 'check-jsonschema\ncyclonedx-bom\nhadolint-bin\njactionlint\nkubernetes-validate\nzizmor\n' | $(COMPILE) - -o requirements-release.lock
 	printf 'apache-airflow>=3.3,<3.4\n' | $(COMPILE) - -o requirements-airflow.lock
+	printf 'aws-cdk-lib>=2.275,<3\nboto3\ncdk-nag>=3\ncfn-lint\nmoto[server]\nnodejs-wheel-binaries<25\npytest\npyyaml\n' | $(COMPILE) - -o requirements-aws.lock
 
 clean: ## Remove what runs produced, tracked runs and models too; asks before it does (FORCE=1: does not)
 	@if [ -z "$(FORCE)" ] && [ -e mlflow.db -o -e mlruns ]; then \
@@ -219,5 +231,6 @@ clean: ## Remove what runs produced, tracked runs and models too; asks before it
 		[ "$$answer" = y ] || { echo "Nothing is removed."; exit 1; }; \
 	fi
 	@find data -mindepth 2 -not -path 'data/01_raw*' -not -name .gitkeep -type f -delete
-	@rm -rf build dist logs .viz mlruns mlflow.db conf/local/parameters/turnover_tuned.yml
+	@find logs -mindepth 1 -not -name .gitkeep -delete 2>/dev/null || true
+	@rm -rf build dist .viz mlruns mlflow.db conf/local/parameters/turnover_tuned.yml
 	@echo "Removed what runs produced. Still there: data/01_raw, conf/local, .venv, sales_forecast.db (forecasts, API keys, the record of answers)."

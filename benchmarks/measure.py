@@ -143,6 +143,8 @@ def processing(raw: Path, work: Path, factor: int) -> dict[str, float]:
     names = yaml.safe_load((ROOT / "conf/base/globals.yml").read_text())["turnover"]
     with TemporaryDirectory(dir=work) as scratch:
         for kind, name in names["files"].items():
+            if name is None:
+                continue
             _repeat_stores(raw / name, Path(scratch) / "raw" / name, names["columns"][kind]["store"], factor)
         domain = ("--pipelines", "data_processing", "--namespaces", "turnover")
         return whole_run(Path(scratch) / "raw", Path(scratch) / "project", *domain)

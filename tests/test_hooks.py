@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import pandas as pd
@@ -24,12 +25,12 @@ from sales_forecast.errors import InputError
 from sales_forecast.hooks import (
     CHECKED_FIRST,
     ProjectHooks,
-    SaveHooks,
     check_inputs,
     check_load_versions,
     summarise,
 )
 from sales_forecast.progress import ProgressHooks
+from sales_forecast.save_hooks import SaveHooks
 from sales_forecast.tracking import code_version, does_not_answer, flatten
 
 OLD = pd.DataFrame({"turnover": [1.0]})
@@ -46,6 +47,8 @@ class Shop:
         self.hooks = _create_hook_manager()
         self.hooks.register(ProjectHooks())
         self.hooks.register(SaveHooks())
+        context = SimpleNamespace(config_loader={"globals": {"data_root": "data"}})
+        self.hooks.hook.after_context_created(context=context)
 
     def catalog(self, **formats: str) -> DataCatalog:
         """Make a catalog: name of a dataset -> its format."""
@@ -256,7 +259,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
-from sales_forecast.hooks import SaveHooks
+from sales_forecast.save_hooks import SaveHooks
 
 def die(unknown):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -230,7 +230,7 @@ def test_a_worse_model_is_refused_and_a_better_one_takes_over(project: Project) 
     challenger = registry(project).challenger()
     assert challenger is not None
     assert (str(challenger.version), challenger.tags["decision"][:7]) == ("2", "refused")
-    report = project.path("08_reporting/report.html").read_text()
+    report = project.path("08_reporting/data_science.html").read_text()
     assert "does <strong>not</strong> take over" in report
 
     said = project.command("models", "promote", "turnover", "2", "--why", "a mistake")

@@ -7,11 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from projects import REPOSITORY
 
 GONE = ["data/08_reporting/report.html", "mlflow.db", "mlruns/0/meta.yaml", "logs/sales_forecast.log"]
-STAYS = ["data/01_raw/turnover/train.csv.gz", "sales_forecast.db", "conf/local/globals.yml"]
+STAYS = ["data/01_raw/turnover/train.csv.gz", "sales_forecast.db", "conf/local/globals.yml", "logs/.gitkeep"]
 
 
 @pytest.fixture
@@ -22,6 +23,14 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     return tmp_path
+
+
+def test_the_folder_of_the_log_files_is_part_of_the_project() -> None:
+    """Kedro makes their handlers when it is imported, and the first line that is logged opens the files."""
+    handlers = yaml.safe_load((REPOSITORY / "conf/logging.yml").read_text())["handlers"].values()
+    folders = {Path(handler["filename"]).parent for handler in handlers if "filename" in handler}
+    assert folders
+    assert all((REPOSITORY / folder / ".gitkeep").is_file() for folder in folders)
 
 
 def clean(folder: Path, *arguments: str, typed: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import openpyxl
 import pandas as pd
 import pytest
 from nbclient import NotebookClient
@@ -116,28 +117,105 @@ def test_reasons_add_up_to_the_forecasts_and_leave_nothing_over(finished: Projec
 
 
 def test_the_planner_sheet_opens_in_a_spreadsheet(finished: Project) -> None:
-    sheet = pd.read_excel(finished.path("07_model_output/turnover/planner_sheet.xlsx"))
+    path = finished.path("07_model_output/turnover/planner_sheet.xlsx")
+    sheets = pd.read_excel(path, sheet_name=None)
     forecasts = pd.read_parquet(finished.path("07_model_output/turnover/forecasts.parquet"))
-    assert list(sheet.columns[:2]) == ["store", "department"]
-    assert len(sheet) == len(forecasts[["store", "department"]].drop_duplicates())
-    assert sheet["2017-10-07"].notna().all()
-    assert sheet["total"].sum() == pytest.approx(forecasts["forecast"].sum(), rel=0.001)
+    assert list(sheets) == [
+        *("weeks", "by week", "hours", "stores", "regions", "departments", "all stores"),
+        *("overrides", "read me"),
+    ]
+    assert len(sheets["weeks"]) == len(forecasts)
+    assert set(sheets["weeks"]["week"]) == set(forecasts["week"])
+    expected = forecasts["forecast"].sum()
+    for name in ("weeks", "stores", "regions", "departments", "all stores"):
+        sheet = sheets[name]
+        assert sheet["forecast"].sum() == pytest.approx(expected, rel=1e-6)
+        assert sheet["80 % from"].lt(sheet["forecast"]).mean() > 0.99
+        assert sheet["80 % to"].gt(sheet["forecast"]).all()
+    assert sheets["by week"]["total"].iloc[-1] == pytest.approx(expected, rel=1e-6)  # the formula
+    hours = pd.read_parquet(finished.path("07_model_output/turnover/staffing_plan.parquet"))["hours"].sum()
+    for name in ("weeks", "stores", "regions", "departments", "all stores"):
+        assert sheets[name]["hours"].sum() == hours
+    assert sheets["hours"]["hours"].iloc[-1] == hours  # the formula
 
 
-def test_the_report_is_one_file_that_needs_no_network(finished: Project) -> None:
-    page = finished.path("08_reporting/report.html").read_text()
-    own = re.sub(r"<script>.*?</script>", "", page, count=1, flags=re.DOTALL)  # without plotly's source
-    assert not re.findall(r"""src=["'](?!data:)[^"']+|href=["'](?:[a-z]+:(?<!data:)|//)[^"']*""", own)
-    for section in (
-        "turnover-eda",
-        "turnover-evaluation",
-        "turnover-inference",
-        "marketing-eda",
-        "marketing-evaluation",
-        "marketing-inference",
-    ):
+def test_cells_of_the_planner_sheet_are_dates_and_numbers_in_columns_that_are_wide_enough(
+    finished: Project,
+) -> None:
+    book = openpyxl.load_workbook(finished.path("07_model_output/turnover/planner_sheet.xlsx"))
+    for page in book.worksheets[:-1]:
+        heads = [cell.value for cell in page[1]]
+        frozen = page.freeze_panes
+        assert frozen.endswith("2")
+        assert frozen != "A2"
+        assert page.auto_filter.ref.startswith("A1:")
+        for head, cell in zip(heads, page[2], strict=True):
+            width = page.column_dimensions[cell.column_letter].width
+            shown = f"{cell.value:,.1f}" if isinstance(cell.value, float) else str(cell.value or "")[:10]
+            assert width >= len(shown), (page.title, head)
+            if head == "week":
+                assert (cell.is_date, cell.number_format) == (True, "yyyy-mm-dd")
+            if head in ("forecast", "80 % from", "80 % to", "planned"):
+                assert cell.number_format == "#,##0"
+            if str(head).startswith("hours"):
+                assert cell.number_format == "#,##0.0"
+
+
+def test_the_override_sheet_of_the_workbook_is_filled_in_and_read_back(
+    finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the run's database; the import is tried, and changes nothing."""
+    path = tmp_path / "monday.xlsx"
+    book = openpyxl.load_workbook(finished.path("07_model_output/turnover/planner_sheet.xlsx"))
+    page = book["overrides"]
+    place = {cell.value: cell.column for cell in page[1]}
+    filled = {
+        5: {"planned": 12_345, "reason": "event", "note": "=half marathon"},
+        9: {"per cent": 20, "reason": "local_knowledge"},
+        14: {"per cent": -10.5, "reason": "other", "note": "building works"},
+    }
+    expected = []
+    for row, cells in filled.items():
+        for name, value in cells.items():
+            page.cell(row, place[name]).value = value
+            if isinstance(value, str):
+                page.cell(row, place[name]).data_type = "s"
+        of = {name: page.cell(row, place[name]).value for name in ("store", "department", "week")}
+        scope = f"store {of['store']}, department {of['department']}"
+        expected.append([str(row), scope, f"{of['week']:%Y-%m-%d}", cells["reason"]])
+    book.save(path)
+    monkeypatch.setenv("SALES_FORECAST_DATABASE_URL", f"sqlite:///{finished.folder}/sales_forecast.db")
+
+    tried = finished.command("overrides", "import", str(path), "--dry-run")
+    assert tried.exit_code == 0, tried.output
+    lines = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in tried.stdout.splitlines()]
+    proposed = [line for line in lines if len(line) == 6 and line[0].isdigit()]
+    assert [[*line[:3], line[5]] for line in proposed] == expected
+    assert proposed[0][4] == "12,345"
+    assert "3 override(s) would be stored, 0 refused." in tried.stdout
+
+    page.cell(20, place["planned"]).value = "plenty"
+    page.cell(20, place["reason"]).value = "event"
+    book.save(path)
+    tried = finished.command("overrides", "import", str(path), "--dry-run")
+    assert tried.exit_code == 1
+    assert "Refused: row 20, value plenty: planned: is no number such as 1250 or 12.5." in tried.stderr
+    assert "3 override(s) would be stored, 1 refused." in tried.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [("report", ("inference", "eda")), ("data_science", ("evaluation", "registration", "deployment"))],
+)
+def test_a_page_of_the_report_is_one_file_that_needs_no_network(
+    finished: Project, name: str, stages: tuple[str, ...]
+) -> None:
+    page = finished.path(f"08_reporting/{name}.html").read_text()
+    assert not re.findall(r"""src=["'](?!data:)[^"']+|href=["'](?:[a-z]+:(?<!data:)|//)[^"']*""", page)
+    for section in (f"{domain}-{stage}" for domain in ("turnover", "marketing") for stage in stages):
         assert f'id="{section}"' in page
     assert str(finished.folder) not in page
+    assert len(page) < 3_000_000
 
 
 def test_a_run_ends_with_the_best_method_and_the_report(finished: Project) -> None:
@@ -174,7 +252,7 @@ def test_a_run_is_tracked_with_parameters_metrics_and_reports(finished: Project)
     assert metrics["turnover.blend.mean.wape"] > 0
     assert metrics["marketing.default.mae"] > 0
     artifacts = {path.name for path in finished.folder.glob("mlruns/**/artifacts/**/*") if path.is_file()}
-    assert {"report.html", "answers.json", "metrics.json", "windows.json"} <= artifacts
+    assert {"report.html", "data_science.html", "answers.json", "metrics.json", "windows.json"} <= artifacts
     assert not [name for name in artifacts if name.startswith(".")]
 
 

@@ -112,7 +112,7 @@ def test_another_retailer_gets_a_champion_of_its_own(project: Project) -> None:
     assert stores_of_forecasts(project) == set(range(120, 130))
     described = json.loads(project.path("02_intermediate/turnover/data_version.json").read_text())
     assert described["retailer"] == "harbour"
-    report = project.path("08_reporting/report.html").read_text()
+    report = project.path("08_reporting/data_science.html").read_text()
     assert "of sales_forecast.turnover.harbour serves" in report
 
 

@@ -34,6 +34,19 @@ def on_spark(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.mark.parametrize("load_as", ["spark", "pandas"])
+def test_a_table_is_written_to_a_url_and_read_from_there(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_as: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset = SparkParquetDataset(filepath=f"file://{tmp_path}/shop/sales", load_as=load_as)
+    for rows in (5, 3):
+        dataset.save(spark.range(rows))
+        assert dataset.exists()
+        assert len(dataset.load().toPandas() if load_as == "spark" else dataset.load()) == rows
+    assert [path.name for path in tmp_path.iterdir()] == ["shop"]
+
+
 @pytest.mark.parametrize(
     ("table", "keys"),
     [

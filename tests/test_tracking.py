@@ -79,7 +79,7 @@ def test_train_register_promote_and_load_on_a_server_over_postgresql(server: str
     registry.promote("2", "by hand")
     code, output = tracked.run(server, *MARKETING, "-p", "inference")
     assert code == 0, output[-3000:]
-    report = tracked.project.path("08_reporting/report.html").read_text()
+    report = tracked.project.path("08_reporting/data_science.html").read_text()
     assert "models:/sales_forecast.marketing/2" in report
     assert registry.rollback("undo").version == "1"
 
@@ -103,7 +103,7 @@ def test_a_run_may_go_on_untracked_and_says_so(tracked: Tracked) -> None:
         assert "this run is not tracked" in done.stdout + done.stderr
     curve = pd.read_parquet(tracked.project.path("07_model_output/marketing/budget_curve.parquet"))
     assert len(curve) == 61
-    assert "Version untracked" in tracked.project.path("08_reporting/report.html").read_text()
+    assert "Version untracked" in tracked.project.path("08_reporting/data_science.html").read_text()
 
 
 def test_an_address_that_is_no_tracking_server_is_named(server: str, tracked: Tracked) -> None:

@@ -344,7 +344,7 @@ def test_a_withdrawal_that_is_killed_can_be_finished(life: Life, monkeypatch: py
     assert file.read_bytes() == published
 
 
-def _killed(publication: int) -> int:
+def _killed(publication: int, root: str) -> int:
     raise KeyboardInterrupt
 
 

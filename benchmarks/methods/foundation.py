@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from benchmarks.methods.quantiles import QuantileMethod
 from sales_forecast.errors import InputError
 from sales_forecast.forecasting.features.context import ForecastContext, weeks_ahead
 from sales_forecast.forecasting.methods.base import Fitted, Requirements
+from sales_forecast.forecasting.methods.declare import refuse_in_model_file
 from sales_forecast.forecasting.panel.matrix import FloatArray, PanelMatrix
 
 Forecaster = Callable[[FloatArray, int], FloatArray]
@@ -40,6 +41,12 @@ class FoundationModel(QuantileMethod[Fitted], frozen=True):
 
     batch_series: int = Field(default=256, gt=0)
     """Number of series that are forecast at once, which bounds the memory."""
+
+    @field_validator("loader")
+    @classmethod
+    def _of_a_named_module(cls, loader: str, info: ValidationInfo) -> str:
+        refuse_in_model_file(loader, info)
+        return loader
 
     def forecast_quantiles(
         self, context: ForecastContext, forecast_index: pd.DataFrame, fitted: Fitted

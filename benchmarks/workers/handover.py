@@ -48,7 +48,11 @@ class Handover:
         return [name for name in self.future.columns if name not in ("series", "week")]
 
     def write(self, forecasts: pd.DataFrame, about: dict[str, Any], *libraries: str) -> None:
-        """Write ``series, week`` and a column for each quantile, and what to say about them."""
-        forecasts.to_parquet(self.folder / "forecasts.parquet", index=False)
+        """Write ``series, week`` and a column for each quantile, and what to say about them.
+
+        The forecasts get their name last, so that whoever finds them has everything.
+        """
+        forecasts.to_parquet(self.folder / "forecasts.part", index=False)
         versions = {name: version(name) for name in libraries}
         (self.folder / "about.json").write_text(json.dumps(about | {"versions": versions}))
+        (self.folder / "forecasts.part").rename(self.folder / "forecasts.parquet")

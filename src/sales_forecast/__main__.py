@@ -4,6 +4,7 @@ import logging
 
 import typer
 
+from sales_forecast.aws.metrics import metrics
 from sales_forecast.memory import limit_heaps
 from sales_forecast.pipelines.cache_cli import cache
 from sales_forecast.pipelines.changes_cli import changes
@@ -16,7 +17,11 @@ from sales_forecast.pipelines.retrain_cli import retrain
 from sales_forecast.registry.cli import models
 from sales_forecast.registry.runs_cli import runs
 from sales_forecast.service.cli import ab, serve
-from sales_forecast.storage.cli import audit, keys
+from sales_forecast.service.staffing_cli import staffing
+from sales_forecast.storage.audit_cli import audit
+from sales_forecast.storage.cli import keys
+from sales_forecast.storage.db_cli import db
+from sales_forecast.storage.overrides_cli import overrides
 
 app = typer.Typer(no_args_is_help=True, help="Serve forecasts, and look after models, keys and the record.")
 app.command()(serve)
@@ -24,17 +29,21 @@ app.command()(deliver)
 app.command()(retention)
 app.command()(changes)
 app.command()(exceptions)
+app.command()(staffing)
 app.command()(retrain)
 app.command()(monitor)
 GROUPS = {
     "deliveries": deliveries,
     "ledger": ledger,
+    "overrides": overrides,
     "models": models,
     "runs": runs,
     "keys": keys,
     "audit": audit,
+    "db": db,
     "ab": ab,
     "cache": cache,
+    "metrics": metrics,
 }
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)

@@ -1,21 +1,21 @@
 """Files and folders that are there completely or not at all.
 
-They are written under another name in the same folder first, so that giving the right one is a mere rename.
+On a disk they are written under another name in the same folder first, so that giving the right one is a mere
+rename. Object storage such as S3 shows an object once all of it has arrived: files are made on this machine
+and uploaded whole.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory, gettempdir
 
-import fsspec
-
-from sales_forecast import compat
+from sales_forecast.places import Place, on_disk, open_place, pack, packed
 
 
 def beside(path: Path, end: str = "part") -> Path:
@@ -24,8 +24,20 @@ def beside(path: Path, end: str = "part") -> Path:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Write a file under the name that is yielded; it takes the place of ``path`` if nothing goes wrong."""
+def whole_file(place: Place) -> Iterator[Path]:
+    """Write a file under the name that is yielded; it takes its place if nothing goes wrong.
+
+    Args:
+        place: Path, or URL of fsspec.
+    """
+    path = on_disk(place)
+    if path is None:
+        files, name = open_place(place)
+        with TemporaryDirectory() as folder:
+            part = Path(folder) / name.rpartition("/")[2]
+            yield part
+            files.put_file(str(part), name)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = beside(path)
     try:
@@ -36,8 +48,20 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Fill a folder under the name that is yielded; it takes the place of ``path`` if nothing goes wrong."""
+def whole_folder(place: Place) -> Iterator[Path]:
+    """Fill a folder under the name that is yielded; it takes its place if nothing goes wrong.
+
+    Args:
+        place: Path, or URL of fsspec, where it becomes one object, see ``places``.
+    """
+    path = on_disk(place)
+    if path is None:
+        with TemporaryDirectory() as folder:
+            part = Path(folder) / "part"
+            yield part
+            with whole_file(packed(place)) as archive:
+                pack(part, archive)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part, old = beside(path), beside(path, "old")
     try:
@@ -55,41 +79,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-class WholeSaves(threading.local):
-    """What this thread is saving through fsspec: the files get their names when all of it is complete.
+def lock_file(place: Place) -> Path:
+    """Name the file that is locked while ``place`` is changed: beside it, hidden.
 
-    Kedro's file datasets write through fsspec's local file system, of which each thread has one. Inside
-    its transaction they write under temporary names. ``kedro run --async`` saves all outputs of a node at
-    the same time; with the ThreadRunner datasets belong to another thread than the one that saves, and
-    are written as Kedro does it.
+    For object storage it is among the temporary files of this machine, and keeps out nobody on another one.
     """
-
-    under_way = 0
-    is_open = False
-
-    @property
-    def _files(self) -> Any:
-        return fsspec.filesystem("file", auto_mkdir=True)
-
-    def begin(self) -> None:
-        """Write under temporary names from now on."""
-        if not self.under_way:
-            self._files.start_transaction()
-            self.is_open = True
-        self.under_way += 1
-
-    def complete(self) -> None:
-        """Give the files their names, if no other save is under way."""
-        self.under_way -= 1
-        if not self.under_way:
-            compat.bring_beside(self._files.transaction, beside)
-            self._files.end_transaction()
-            self.is_open = False
-
-    def drop(self) -> None:
-        """Forget what is half written, and write as usual."""
-        self.under_way = 0
-        if self.is_open:
-            self.is_open = False
-            compat.forget_appended(self._files.transaction)
-            self._files.transaction.complete(commit=False)
+    if (path := on_disk(place)) is not None:
+        return path.with_name(f".{path.name}.lock")
+    digest = hashlib.sha256(str(place).encode()).hexdigest()
+    return Path(gettempdir()) / f"sales_forecast.{digest[:16]}.lock"

@@ -39,7 +39,8 @@ EXPECTED = (
 )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from, outermost first."""
     current: BaseException | None = error
     while current is not None:
         yield current
@@ -48,7 +49,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def message_of(error: BaseException) -> str:
     """Choose the most helpful message of an error and its causes: ours, else the outermost."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, InputError):
             return str(cause)
     if isinstance(error, ParameterValidationError):

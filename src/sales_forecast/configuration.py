@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from kedro.config import OmegaConfigLoader
 
 from sales_forecast.errors import InputError
+from sales_forecast.places import on_disk
 from sales_forecast.project_root import project_root
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def load_configuration(env: str) -> OmegaConfigLoader:
 
 
 def open_project(
-    env: str, raw_folder: Path, params: Mapping[str, Any] | None = None
+    env: str, raw_folder: str, params: Mapping[str, Any] | None = None
 ) -> tuple[DataCatalog, Mapping[str, Any]]:
     """Open the project around the working directory as a run would.
 
     Args:
         env: Folder in ``conf/``.
-        raw_folder: Where the raw files are.
+        raw_folder: Where the raw files are: a folder, or a URL of fsspec.
         params: Further parameters, as nested groups.
 
     Returns:
@@ -62,7 +63,8 @@ def open_project(
     logging.disable(logging.INFO)  # Kedro tells how it logs
     from kedro.framework.session import KedroSession
 
-    given = {**(params or {}), "raw_folder": raw_folder.resolve().as_posix()}
+    path = on_disk(raw_folder)
+    given = {**(params or {}), "raw_folder": raw_folder if path is None else path.resolve().as_posix()}
     session = KedroSession.create(project_root(), env=env, runtime_params=given)
     context = session.load_context()
     logging.disable(logging.NOTSET)

@@ -1,4 +1,4 @@
-"""What happens around a run: raw files checked first, outputs written whole, results told."""
+"""What happens around a run: raw files checked first, files of a publication kept, results told."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from kedro.io import DataCatalog, DatasetError
@@ -20,9 +20,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from sales_forecast.atomic import WholeSaves
+from sales_forecast.data_root import reachable_root
 from sales_forecast.errors import InputError
 from sales_forecast.input_checks import CHECKED_FIRST, check_inputs, forget_kept
+from sales_forecast.places import on_disk
 from sales_forecast.published_files import (
     begin_publishing,
     bring_back_unpublished,
@@ -34,7 +35,7 @@ from sales_forecast.tracking import load_metrics
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["CHECKED_FIRST", "ProjectHooks", "SaveHooks", "check_inputs"]
+__all__ = ["CHECKED_FIRST", "ProjectHooks", "check_inputs"]
 
 READ_ELSEWHERE = {"raw_folder", "horizon_weeks", "retailer", "mlflow.required"}
 """Parameters that no node reads, but the catalog or the tracking."""
@@ -128,38 +129,21 @@ def receive_refused(pipeline: Pipeline, catalog: DataCatalog, node: Node, error:
         logger.warning("It could not be recorded that this delivery is refused: %s", unrecorded)
 
 
-class SaveHooks:
-    """Outputs are written whole. Kedro calls these by name."""
-
-    def __init__(self) -> None:
-        self._saves = WholeSaves()
-
-    @hook_impl
-    def before_node_run(self) -> None:
-        """Drop what an interrupted run left half written in this process."""
-        self._saves.drop()
-
-    @hook_impl
-    def before_dataset_saved(self) -> None:
-        """Begin to write under temporary names."""
-        self._saves.begin()
-
-    @hook_impl
-    def after_dataset_saved(self) -> None:
-        """Give the complete files their names."""
-        self._saves.complete()
-
-    @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Drop what was half written: Kedro reports an error while saving only here."""
-        self._saves.drop()
-
-
 class ProjectHooks:
     """Kedro calls these by name."""
 
     def __init__(self) -> None:
         self._lock = RunLock()
+        self._root = ""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """See that the data can be reached before anything is done.
+
+        Raises:
+            InputError: They are in object storage, which does not let this process in.
+        """
+        self._root = reachable_root(context.config_loader["globals"])
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -170,9 +154,9 @@ class ProjectHooks:
         if given := run_params.get("runtime_params"):
             check_runtime_params(given, params_that_are_read())
         check_load_versions(run_params.get("load_versions") or {}, pipeline, catalog)
-        self._lock.wait()
+        self._lock.wait(self._root)
         try:
-            bring_back_unpublished(catalog)
+            bring_back_unpublished(catalog, self._root)
             refused = partial(receive_refused, pipeline, catalog)
             receive_delivery(check_inputs(pipeline, catalog, refused), catalog)
         except BaseException:
@@ -182,7 +166,7 @@ class ProjectHooks:
         for name in sorted(pipeline.all_outputs()):
             if make_ready := getattr(catalog.get(name), "make_ready", None):
                 make_ready()
-        begin_publishing(pipeline, catalog)
+        begin_publishing(pipeline, catalog, self._root)
 
     @hook_impl
     def before_node_run(self) -> None:
@@ -201,8 +185,8 @@ class ProjectHooks:
     @hook_impl
     def on_pipeline_error(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Keep nothing of nodes that the run has not come to, and no files of what is not published."""
-        with suppress(InputError, OSError):  # then the next run brings them back
-            bring_back_unpublished(catalog)
+        with suppress(Exception):  # of any library; then the next run brings them back
+            bring_back_unpublished(catalog, self._root)
         self._lock.release()
         forget_kept(pipeline.nodes)
 
@@ -211,8 +195,8 @@ class ProjectHooks:
         """End with a short table of what this run measured."""
         gc.unfreeze()
         forget_kept(pipeline.nodes)
-        keep_published_files(pipeline, catalog)
-        end_publishing()
+        keep_published_files(pipeline, catalog, self._root)
+        end_publishing(self._root)
         self._lock.release()
         summarise(load_metrics(pipeline, catalog), _report(pipeline, catalog))
 
@@ -240,7 +224,6 @@ def summarise(metrics: dict[str, Any], report: str | None) -> None:
     if table.row_count:
         console.print(table)
     if report:
-        place = Text(
-            str(report), style=Style(link=Path(report).absolute().as_uri())
-        )  # where a terminal knows links
-        console.print(Text("Report: ") + place, soft_wrap=True)
+        path = on_disk(report)
+        link = report if path is None else path.absolute().as_uri()  # where a terminal knows links
+        console.print(Text("Report: ") + Text(report, style=Style(link=link)), soft_wrap=True)

@@ -131,14 +131,17 @@ def _load(name: str, catalog: DataCatalog) -> Any:
             raise DataContractError(f"{path}: {reason}") from error
         remedy = "Save it as a CSV file in UTF-8, complete, and compressed if its name ends in .gz."
         missing = isinstance(cause, FileNotFoundError) or "PATH_NOT_FOUND" in str(cause)
-        if missing:
+        denied = isinstance(cause, PermissionError)
+        if denied:
+            remedy = "Let this process read it."
+        elif missing:
             remedy = (
                 "Put the file there, or say where your files are: kedro run --params raw_folder=FOLDER, "
                 "or raw_folder in globals.yml of your environment (conf/local/ without --env)."
                 if ".raw_" in name
                 else "Run the stages before this one first, or everything: kedro run."
             )
-        kind = DataContractError if ".raw_" in name and not missing else InputError
+        kind = DataContractError if ".raw_" in name and not (missing or denied) else InputError
         raise kind(f"{path} cannot be read: {cause}. {remedy}") from error
 
 

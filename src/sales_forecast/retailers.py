@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from pydantic import BaseModel
 
 from sales_forecast.errors import InputError
+from sales_forecast.places import exists, read_text
 
 DEFAULT_RETAILER = "default"
 """The retailer whose registered models are called by their domain alone: the first one of a project."""
@@ -34,15 +35,15 @@ UNNAMED = Retailer(name=DEFAULT_RETAILER, reason="it has no name")
 """The retailer of tables that come without one."""
 
 
-def read_retailer(file: Path | None) -> str | None:
+def read_retailer(file: str | None) -> str | None:
     """Read whose files ``data/`` holds; None if no run has written it.
 
     Args:
-        file: JSON file of a ``Retailer``.
+        file: JSON file of a ``Retailer``: a path, or a URL of fsspec.
     """
-    if file is None or not file.exists():
+    if file is None or not exists(file):
         return None
-    return Retailer.model_validate_json(file.read_text(encoding="utf-8")).name
+    return Retailer.model_validate_json(read_text(file)).name
 
 
 def check_name(name: str) -> str:

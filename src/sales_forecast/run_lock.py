@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sales_forecast.project_root import project_root
+from sales_forecast.atomic import lock_file
+from sales_forecast.places import join
 
 logger = logging.getLogger(__name__)
 
@@ -18,10 +18,14 @@ class RunLock:
     def __init__(self) -> None:
         self._held: FileLock | None = None
 
-    def wait(self) -> None:
-        """Wait until no other run is under way in this project, and say so."""
+    def wait(self, root: str) -> None:
+        """Wait until no other run is under way in this project, and say so.
+
+        Args:
+            root: Folder or URL of the data; of a URL only runs on this machine wait for one another.
+        """
         self.release()
-        file = Path(project_root()) / "data" / ".run.lock"
+        file = lock_file(join(root, "run"))
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file, is_singleton=True)
         try:

@@ -4,11 +4,12 @@ import os
 import warnings
 from typing import Any
 
-from sales_forecast.hooks import ProjectHooks, SaveHooks
+from sales_forecast.hooks import ProjectHooks
 from sales_forecast.progress import ProgressHooks
 from sales_forecast.renamed import RenamedHooks
 from sales_forecast.resolvers import RESOLVERS
 from sales_forecast.run_logs import LogHooks, prepare_log_files
+from sales_forecast.save_hooks import SaveHooks
 from sales_forecast.spark import SparkHooks
 from sales_forecast.tracking import TrackingHooks
 

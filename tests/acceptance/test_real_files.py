@@ -137,7 +137,7 @@ def test_marketing_answers_and_metrics(project: Project) -> None:
         assert scores["rmse"] == pytest.approx(3.1945, abs=5e-5)
         assert scores["mape"] == pytest.approx(0.1867, abs=5e-5)
         assert scores["r2"] == pytest.approx(0.6767, abs=5e-5)
-    page = project.path("08_reporting/report.html").read_text()
+    page = project.path("08_reporting/data_science.html").read_text()
     assert re.search(r"[Tt]uning changed (<strong>)?nothing", page)
 
 
