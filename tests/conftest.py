@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """See that no project is made for a test that nothing marked as slow."""
     projects.MAY_BE_COPIED = item.get_closest_marker("slow") is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, Any, Any]:
+    """Find modules where they were before the test.
+
+    MLflow puts the code of a model that it loads in front of the path, and Kedro a project; a process that a
+    later test starts would find an incomplete copy of this package there, or what is left of one.
+    """
+    before = [*sys.path]
+    try:
+        return (yield)
+    finally:
+        sys.path = before
 
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]

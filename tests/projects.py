@@ -73,12 +73,8 @@ class Project:
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """``kedro run`` in this process: starting Python, Kedro and MLflow anew each time takes too long.
-
-        Kedro puts the folder on the path, where processes of later tests would find what is left of it.
-        """
+        """``kedro run`` in this process: starting Python, Kedro and MLflow anew each time takes too long."""
         with contextlib.chdir(self.folder), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "path", [*sys.path])
             patch.setenv("PYTHONPATH", os.fspath(self.folder / "src"))
             bootstrap_project(self.folder)
             from sales_forecast.cli import cli

@@ -3,8 +3,8 @@
 import csv
 import getpass
 import io
-import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from rich.console import Console
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
-from projects import REPOSITORY, Project
+from projects import REPOSITORY
 from publications import WEEK, forecasts, publication, rows, sums
 from sales_forecast.__main__ import app
 from sales_forecast.errors import InputError
@@ -473,12 +473,15 @@ def test_a_terminal_is_told_nothing_by_a_note() -> None:
     assert "lines" in told.getvalue()
 
 
-def test_a_sheet_is_read_apart_whatever_is_left_of_a_project_that_ran_here(
-    copied: Callable[[Path], Project], tmp_path: Path
-) -> None:
-    project = copied(tmp_path / "project")
-    assert project.run("--help")[0] == 0
-    shutil.rmtree(project.folder / "src/sales_forecast/storage")
+@pytest.mark.xdist_group("storage")
+def test_a_model_of_mlflow_brings_code_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "sales_forecast").mkdir()
+    (tmp_path / "sales_forecast/__init__.py").touch()
+    sys.path = [str(tmp_path), *sys.path]  # as mlflow.pyfunc.load_model does
+
+
+@pytest.mark.xdist_group("storage")
+def test_a_sheet_of_the_next_test_is_read_by_this_code(tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.csv"
     write_sheet(sheet, pd.DataFrame(columns=list(SHEET_COLUMNS)))
     assert read_sheet_apart(sheet, 1_000_000) == []
