@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from projects import Project
+from projects import FEW_FOLDS, Project
 from retailers import write_corner, write_harbour
+from sales_forecast.tracking import flatten
 from test_docs import code_blocks
 
 Copied = Callable[[Path], Project]
@@ -33,7 +34,8 @@ def run_on(write: Callable[[Path], None], name: str, project: Project) -> Projec
     raw = project.folder.parent / "raw"
     write(raw)
     configure(project, name, raw)
-    code, output = project.run("--env", name, "--namespaces", "turnover")
+    few = ",".join(f"{key}={value}" for key, value in flatten({"turnover": FEW_FOLDS}))
+    code, output = project.run("--env", name, "--namespaces", "turnover", "--params", few)
     assert code == 0, output[-3000:]
     return project
 

@@ -15,7 +15,12 @@ from sales_forecast.deliveries.checks import (
 from sales_forecast.deliveries.delivery import DeliveryParams, Finding, state_after
 from sales_forecast.deliveries.known import KnownHistory
 from sales_forecast.deliveries.new_weeks import RECENT_WEEKS
-from sales_forecast.forecasting.monitoring.levels import FEWEST_LEVELS, median_log_ratio, standardised_level
+from sales_forecast.forecasting.monitoring.levels import (
+    FEWEST_LEVELS,
+    median_log_ratio,
+    standardised,
+    standardised_level,
+)
 from sales_forecast.storage.turnover import week_digests
 
 LIMITS = DeliveryParams()
@@ -274,14 +279,19 @@ def test_the_median_is_not_moved_by_a_few_stores() -> None:
 def test_ordinary_weeks_are_seldom_called_unusual_and_shifts_often() -> None:
     """With levels that err by a tenth: six robust standard deviations are 60 %, which no ordinary week reaches."""
     rng = np.random.default_rng(3)
-    alarms = shifts = 0
-    for _ in range(400):
-        past = levels(rng, 104, 0.1)
-        ordinary, shifted = rng.normal(0.02, 0.1), rng.normal(0.02 - 0.8, 0.1)
-        alarms += abs(standardised_level(ordinary, past, "88") or 0.0) > LIMITS.unusual_above
-        shifts += abs(standardised_level(shifted, past, "88") or 0.0) > LIMITS.unusual_above
-    assert alarms == 0
-    assert shifts > 0.9 * 400
+    past = pd.DataFrame(rng.normal(0.02, 0.1, (104, 800)))
+    ordinary, shifted = rng.normal(0.02, 0.1, 400), rng.normal(0.02 - 0.8, 0.1, 400)
+    past.loc[len(past)] = [*ordinary, *shifted]
+    unusual = standardised(past).iloc[-1].abs().to_numpy() > LIMITS.unusual_above
+    assert not unusual[:400].any()
+    assert unusual[400:].mean() > 0.9
+
+
+def test_the_level_of_a_department_is_told_from_its_own_past() -> None:
+    past = levels(np.random.default_rng(3), 104, 0.1)
+    other = past.assign(department="7", median_log_ratio=5.0)
+    alone = standardised(pd.DataFrame({"88": [*past["median_log_ratio"], 0.3]}))["88"].iloc[-1]
+    assert standardised_level(0.3, pd.concat([other, past[::-1]]), "88") == pytest.approx(alone)
 
 
 def test_with_little_past_nothing_is_unusual() -> None:

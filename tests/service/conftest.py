@@ -51,12 +51,22 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def shop(
-    request: pytest.FixtureRequest, shop_project: Project, new_database: Callable[[str], str]
-) -> Iterator[Shop]:
-    """The service on either database, with nothing but the sample's forecasts."""
-    with opened(shop_project, new_database(request.param)) as open_shop:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Open the shop on each database that the module names: on SQLite alone where its subject is another."""
+    if "database_of_shop" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "DATABASES", ["sqlite"])
+        metafunc.parametrize("database_of_shop", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def database_of_shop(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
+    return new_database(request.param)
+
+
+@pytest.fixture(scope="session")
+def shop(shop_project: Project, database_of_shop: str) -> Iterator[Shop]:
+    """The service with nothing but the sample's forecasts."""
+    with opened(shop_project, database_of_shop) as open_shop:
         yield open_shop
 
 

@@ -15,6 +15,8 @@ from services import Shop, new_key
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 PATH = "/v1/turnover/accuracy"
 FIRST, SECOND = "2017-10-07", "2017-10-14"
 

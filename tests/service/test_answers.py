@@ -23,6 +23,8 @@ from services import Shop
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 KEYS = ["store", "department", "week"]
 WITH_INTERVALS = ["forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
 

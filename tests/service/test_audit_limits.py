@@ -29,6 +29,8 @@ from services import Shop, new_key, opened, wait_until
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 ROUTE = type("Route", (), {"path": "/v1/turnover/forecasts"})()
 
 

@@ -16,6 +16,8 @@ from services import Shop
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 FORECASTS = "/v1/turnover/forecasts"
 TOTALS = "/v1/turnover/forecasts/levels/total"
 

@@ -21,6 +21,8 @@ from services import Shop
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 LISTS = {
     "/v1/turnover/forecasts": "forecasts",
     "/v1/turnover/forecasts?quantiles=true": "forecasts",

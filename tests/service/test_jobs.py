@@ -36,6 +36,8 @@ from services import Shop, new_key, wait_until
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 JOBS = "/v1/turnover/predictions"
 KEY_ID = "0123456789ab"
 ONE = {"store": "1", "department": "88"}

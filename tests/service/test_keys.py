@@ -15,6 +15,8 @@ from services import Shop, new_key, opened
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 CALLS: dict[Scope, tuple[str, str]] = {
     "read": ("GET", "/v1/turnover/forecasts"),
     "predict": ("POST", "/v1/marketing/predict"),

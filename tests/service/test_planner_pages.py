@@ -44,6 +44,8 @@ from services import Shop, opened
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 STORE, DEPARTMENT = "112", "127"
 SERIES = {"store": STORE, "department": DEPARTMENT}
 

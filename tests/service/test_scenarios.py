@@ -15,6 +15,8 @@ from services import Shop, new_key
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 SCENARIOS = "/v1/turnover/scenarios"
 PROMOTE = {"changes": [{"covariate": "promotion", "how": "set", "amount": 1.0}]}
 NAMED = PROMOTE | {"save_as": "Everything promoted"}

@@ -11,6 +11,8 @@ from services import Shop, new_key
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 PROMISES = schemathesis.pytest.from_fixture("promises")
 
 

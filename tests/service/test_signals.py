@@ -10,6 +10,8 @@ from services import Shop, new_key, opened
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 SIGNALS, RETRAINING = "/v1/turnover/signals", "/v1/turnover/retraining"
 
 

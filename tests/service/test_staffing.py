@@ -17,6 +17,8 @@ from services import Shop
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 STAFFING = "/v1/turnover/staffing"
 
 

@@ -31,6 +31,8 @@ from services import Shop, new_key
 
 pytestmark = pytest.mark.xdist_group("service")
 
+DATABASES = ["sqlite", "postgresql"]
+
 FORECASTS = "/v1/turnover/forecasts"
 
 
