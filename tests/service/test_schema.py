@@ -30,7 +30,7 @@ def keys() -> dict[tuple[str, str], str]:
 
 @PROMISES.parametrize()
 @hypothesis.settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     database=None,
