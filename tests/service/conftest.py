@@ -1,14 +1,17 @@
+import functools
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from sqlalchemy import make_url
 
 from browser import CHROMIUM
 from projects import Project, copy_finished
 from sales_forecast.storage.database import open_database
-from servers import free_port
+from servers import NewPostgres, copy_sqlite, free_port
 from services import Shop, fill, opened, wait_until
 
 
@@ -21,20 +24,26 @@ def shop_project(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Pr
 @pytest.fixture(scope="session")
 def new_database(
     shop_project: Project,
-    new_postgres: Callable[[], str],
+    new_postgres: NewPostgres,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], str]:
     """Makes a database of either kind that holds what the run has published."""
 
-    def new(kind: str) -> str:
-        if kind == "sqlite":
-            url = f"sqlite:///{tmp_path_factory.mktemp('database')}/shop.db"
-        else:
-            url = new_postgres()
+    def new_file() -> str:
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/shop.db"
+
+    @functools.cache
+    def template(kind: str) -> str:
+        url = new_file() if kind == "sqlite" else new_postgres()
         engine = open_database(url)
         fill(engine, shop_project)
         engine.dispose()
         return url
+
+    def new(kind: str) -> str:
+        if kind == "sqlite":
+            return copy_sqlite(template(kind), Path(new_file().removeprefix("sqlite:///")))
+        return new_postgres(make_url(template(kind)).database)
 
     return new
 

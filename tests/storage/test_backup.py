@@ -108,10 +108,10 @@ def test_who_has_copied_and_replaced_the_audit_log_is_on_record(
 
 
 def test_a_database_of_an_earlier_version_is_backed_up_without_a_record(
-    empty: Engine, db: Callable[..., Result], tmp_path: Path
+    engine: Engine, db: Callable[..., Result], tmp_path: Path
 ) -> None:
-    with writing(empty) as connection:
-        command.upgrade(configuration(connection), "0008")
+    with writing(engine) as connection:
+        command.downgrade(configuration(connection), "0008")
     made = db("backup", tmp_path / "copy")
     assert made.exit_code == 0, made.output
     assert made.stderr == "The backup is not on record: the database has migration 0008.\n"

@@ -182,8 +182,8 @@ def test_rows_of_a_renamed_table_are_still_deleted_with_their_run(empty: Engine)
     assert contents(empty, ["forecasts"]) == {"forecasts": []}
 
 
-def test_processes_that_upgrade_at_the_same_time_all_succeed(database_url: str, empty: Engine) -> None:
-    assert together(database_url, upgrade_it) == [0, 0, 0]
+def test_processes_that_upgrade_at_the_same_time_all_succeed(empty_url: str, empty: Engine) -> None:
+    assert together(empty_url, upgrade_it) == [0, 0, 0]
     assert differences(empty) == []
 
 
