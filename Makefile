@@ -6,19 +6,23 @@ BIN := .venv/bin
 INSTALLER := $(if $(shell command -v uv),uv,pip)
 ifeq ($(INSTALLER),uv)
 NEW_VENV = uv venv --quiet --seed --clear --python $(BASE_PYTHON) .venv
-PIP_INSTALL = uv pip install --python $(BIN)/python
+PIP_INSTALL = uv pip install --compile-bytecode --python $(BIN)/python
 install = $(PIP_INSTALL) --require-hashes --no-deps -r $(1)
+TOOL_INSTALL = uv pip install --compile-bytecode --quiet --python .venv-$*/bin/python
 else
 NEW_VENV = $(BASE_PYTHON) -m venv --clear .venv
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check
 install = set -o pipefail; $(PIP_INSTALL) --require-hashes --no-deps --progress-bar off -r $(1) | \
 	awk -v all="$$(grep -c == $(1))" '/^(Collecting|Processing) / && ++n % 20 == 0 {print "  " n " of " all " packages"} /^Installing/ {print "  installing ..."} {fflush()}'
+TOOL_INSTALL = .venv-$*/bin/python -m pip install --disable-pip-version-check --quiet
 endif
 PEERS_INSTALL = .venv-peers/bin/python -m pip install --disable-pip-version-check --quiet
 SHELL := bash
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
 export PYTHONUNBUFFERED := 1
+# Where it is set, each process would compile all it imports again.
+export PYTHONDONTWRITEBYTECODE :=
 export KEDRO_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
@@ -102,9 +106,9 @@ TOOL_BELOW := (4,)
 
 .venv-evidently/.ready .venv-docs/.ready .venv-release/.ready .venv-airflow/.ready .venv-aws/.ready: .venv-%/.ready: requirements-%.lock
 	@test -n "$(BASE_PYTHON)" && $(BASE_PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < $(TOOL_BELOW))' || { echo "The lock of $(TOOL) needs Python 3.11 $(TOOL_PYTHONS). Try: make PYTHON=python3.12 $(TOOL_TARGET)"; exit 1; }
-	@echo "Setting up .venv-$* from $< with pip (once; $(TOOL_COST)) ..."
+	@echo "Setting up .venv-$* from $< with $(INSTALLER) (once; $(TOOL_COST)) ..."
 	@$(BASE_PYTHON) -m venv --clear .venv-$*
-	@.venv-$*/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r $<
+	@$(TOOL_INSTALL) --require-hashes --no-deps -r $<
 	@touch $@
 
 evidently: .venv-evidently/.ready ## Set up Evidently in .venv-evidently (1 GB), for the report on drift

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import typer.testing
 import yaml
+from kedro.framework import project as kedro_project
 from kedro.framework.startup import bootstrap_project
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -76,7 +77,8 @@ class Project:
         """``kedro run`` in this process: starting Python, Kedro and MLflow anew each time takes too long."""
         with contextlib.chdir(self.folder), pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", os.fspath(self.folder / "src"))
-            bootstrap_project(self.folder)
+            if kedro_project.PACKAGE_NAME is None:  # once: it takes seconds
+                bootstrap_project(self.folder)
             from sales_forecast.cli import cli
 
             result = click.testing.CliRunner().invoke(cli, ["run", *arguments], env={"COLUMNS": "400"})
@@ -116,7 +118,7 @@ def copy_project(folder: Path) -> Project:
     (folder / "conf" / "local").mkdir()
     shutil.copy(REPOSITORY / "conf" / "logging.yml", folder / "conf" / "logging.yml")
     shutil.copytree(REPOSITORY / "data" / "01_raw", folder / "data" / "01_raw")
-    shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(REPOSITORY / "src", folder / "src")  # with what is compiled: processes start sooner
     return Project(folder)
 
 

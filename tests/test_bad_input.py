@@ -185,9 +185,15 @@ WRITTEN = {
 }
 
 
+@pytest.fixture(scope="module")
+def told(copied: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that is told how its files are written."""
+    return copied(tmp_path_factory.mktemp("told") / "project")
+
+
 @pytest.mark.parametrize("case", WRITTEN.values(), ids=WRITTEN.keys())
 def test_files_in_another_form_are_told_what_to_set_and_that_helps(
-    case: Written, project: Project, new_project: Project, tmp_path: Path
+    case: Written, project: Project, told: Project, tmp_path: Path
 ) -> None:
     before = project.outputs()
     shutil.copytree(project.path("01_raw"), tmp_path / "raw")
@@ -203,7 +209,6 @@ def test_files_in_another_form_are_told_what_to_set_and_that_helps(
     assert "Traceback" not in output
     assert project.outputs() == before
 
-    told = new_project
     remedy = case.remedy.replace("}}", ', decimal: ","}}') if case.decimal_comma else case.remedy
     (told.folder / "conf" / "local" / "globals.yml").write_text(remedy)
     code, output = told.run(*run, "--pipeline", "data_processing")
