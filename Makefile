@@ -30,7 +30,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 IN_GROUPS := -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help images up down logs stack setup setup-dev spark s3 peers evidently airflow aws-setup aws-synth docs-setup docs release-setup wheel release-check run serve load test test-fast acceptance bench simulate monitoring monitoring-types check format viz viz-site mlflow sample lock clean
+.PHONY: help images up down logs stack setup setup-dev spark s3 peers evidently airflow aws-setup aws-synth docs-setup docs release-setup wheel release-check run serve load test test-fast test-systems acceptance bench simulate monitoring monitoring-types check format viz viz-site mlflow sample lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -164,6 +164,10 @@ test: setup-dev ## Run the tests
 
 test-fast: setup-dev ## Run the tests that start no project, no server and no Spark
 	@$(BIN)/pytest $(IN_GROUPS) --ignore tests/acceptance --ignore tests/stack -m "not slow"
+
+test-systems: setup-dev spark s3 evidently airflow aws-setup ## Set up Spark, S3, Evidently, Airflow and the CDK, and run the tests that need them
+	@echo "Running the tests of other systems (some minutes) ..."
+	@$(BIN)/pytest $(IN_GROUPS) -m systems
 
 stack: setup-dev ## Build the images, start all of it in containers, break it and look (root, Podman; Debian)
 	@echo "Building and starting everything (about five minutes) ..."

@@ -1,6 +1,7 @@
 import contextlib
 import logging
 import os
+import re
 import shutil
 import sys
 import uuid
@@ -69,13 +70,16 @@ LONGEST_FIRST = (
 )
 """Groups of tests that share something costly; a long one that came last would keep one worker waiting."""
 
+NOT_BY_SETUP = re.compile(r"make (spark|s3|evidently|airflow|aws-setup)$")
+"""How the reason ends that skips a test where another system is not set up."""
+
 STARTED = {"made_once", "copied", "new_postgres", "s3_server", "spark_session"}
 """Fixtures that start a project, a server or Spark: who uses one of them is slow."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow, for ``make test-fast`` to leave it out, and bring it to the front."""
+    """Mark what is slow or needs another system, for ``make`` to choose by, and bring the slow to the front."""
     ranks: dict[pytest.Item, int] = {}
     for item in items:
         fixtures, parameters = set(getattr(item, "fixturenames", ())), getattr(item, "callspec", None)
@@ -85,6 +89,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         slow = bool(fixtures & STARTED) or "postgresql" in kinds
         if slow:
             item.add_marker("slow")
+        if any(NOT_BY_SETUP.search(skip.kwargs.get("reason", "")) for skip in item.iter_markers("skipif")):
+            item.add_marker("systems")
         if "finished" in fixtures:
             item.add_marker(pytest.mark.xdist_group("finished"))
         group = item.get_closest_marker("xdist_group")

@@ -19,7 +19,7 @@ pytest.importorskip("boto3", reason="boto3 is not installed: make s3")
 
 from sales_forecast.aws import lambda_gateway
 
-pytestmark = pytest.mark.xdist_group("aws")
+pytestmark = [pytest.mark.xdist_group("aws"), pytest.mark.systems]
 
 SALT = "in which stores"
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 29_000)

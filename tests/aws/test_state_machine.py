@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -122,10 +123,13 @@ def test_the_definition_is_valid() -> None:
     assert statelint.Linter.validate(definition()) == []
 
 
+@pytest.mark.skipif(find_spec("botocore") is None, reason="boto3 is not installed: make s3")
 def test_every_call_of_sagemaker_has_parameters_that_it_takes() -> None:
     """Of each call, as the SDK of AWS checks them: names, types, and what is required."""
-    session = pytest.importorskip("botocore.session", reason="boto3 is not installed: make s3").get_session()
-    validate = pytest.importorskip("botocore.validate").ParamValidator()
+    from botocore.session import get_session
+    from botocore.validate import ParamValidator
+
+    session, validate = get_session(), ParamValidator()
     both = [variant("champion", 0.9), variant("challenger", 0.1)]
     done = run(variants=both, gate=PROMOTED | {"challenger": "5"})
     seen = set()

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import re
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -339,8 +340,8 @@ def test_a_table_of_spark_in_object_storage_is_there_once_it_is_complete(tmp_pat
     assert {path.name for path in tmp_path.iterdir()} <= {"shop"}, "a URL is no path"
 
 
+@pytest.mark.skipif(find_spec("s3fs") is None, reason="s3fs is not installed: make s3")
 def test_a_bucket_is_written_to_by_its_url():
-    pytest.importorskip("s3fs", reason="s3fs is not installed: make s3")
     written: list[str] = []
     table = SimpleNamespace(parquet=written.append)
     table.write, table.mode = table, lambda _: table
