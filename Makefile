@@ -6,9 +6,9 @@ BIN := .venv/bin
 INSTALLER := $(if $(shell command -v uv),uv,pip)
 ifeq ($(INSTALLER),uv)
 NEW_VENV = uv venv --quiet --seed --clear --python $(BASE_PYTHON) .venv
-PIP_INSTALL = uv pip install --compile-bytecode --python $(BIN)/python
+PIP_INSTALL = uv pip install --python $(BIN)/python
 install = $(PIP_INSTALL) --require-hashes --no-deps -r $(1)
-TOOL_INSTALL = uv pip install --compile-bytecode --quiet --python .venv-$*/bin/python
+TOOL_INSTALL = uv pip install --quiet --python .venv-$*/bin/python
 else
 NEW_VENV = $(BASE_PYTHON) -m venv --clear .venv
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check
