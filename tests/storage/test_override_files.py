@@ -30,6 +30,7 @@ from sales_forecast.planning.override_sheet import (
     override_sheet,
 )
 from sales_forecast.planning.overrides import Correction, Scope
+from sales_forecast.storage import sheet_process
 from sales_forecast.storage.cli import print_table
 from sales_forecast.storage.database import open_database, upgrade, writing
 from sales_forecast.storage.override_files import read_sheet, write_sheet
@@ -485,3 +486,19 @@ def test_a_sheet_of_the_next_test_is_read_by_this_code(tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.csv"
     write_sheet(sheet, pd.DataFrame(columns=list(SHEET_COLUMNS)))
     assert read_sheet_apart(sheet, 1_000_000) == []
+
+
+@pytest.mark.xdist_group("storage")
+def test_a_small_workbook_that_takes_much_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheet_process, "SECONDS", 100)  # so that it is memory that ends it
+    usual, hostile = tmp_path / "usual.xlsx", tmp_path / "hostile.xlsx"
+    write_sheet(usual, pd.DataFrame(columns=list(SHEET_COLUMNS)))
+    styles = b"<styleSheet>" + b'<a b=""/>' * 4_300_000 + b"</styleSheet>"
+    with ZipFile(usual) as source, ZipFile(hostile, "w", ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, styles if name == "xl/styles.xml" else source.read(name))
+    assert hostile.stat().st_size < 150_000
+    with pytest.raises(InputError, match="or too much memory; copy the rows"):
+        read_sheet_apart(hostile, 40_000_000)
