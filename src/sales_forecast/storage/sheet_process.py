@@ -27,7 +27,7 @@ def read_sheet_apart(path: Path, most_bytes: int) -> list[tuple[int, dict[str, C
         most_bytes: Largest size of a workbook once it is unpacked.
 
     Raises:
-        InputError: The file cannot be read, takes too long, or columns are missing.
+        InputError: The file cannot be read, takes too long or too much memory, or columns are missing.
     """
     # a fork would have the locks of the other threads, and nobody who releases them
     with ProcessPoolExecutor(1, get_context("spawn"), _limit, (SECONDS, BYTES)) as process:
