@@ -217,11 +217,12 @@ def bucket(s3_server: dict[str, str]) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def new_postgres() -> Iterator[NewPostgres]:
-    """A real PostgreSQL: each call makes an empty database, or a copy of another one, and tells its address."""
+    """A real PostgreSQL."""
     with postgres_server() as server:
 
-        def new(template: str = "template1") -> str:
+        def new(copy_of: str | None = None) -> str:
             name = f"shop_{uuid.uuid4().hex}"
+            template = make_url(copy_of).database if copy_of else "template1"
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
                 connection.execute(f"create database {name} template {template}")
             return str(server.get_uri(name))
@@ -278,8 +279,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A new, up-to-date database of either kind."""
     if request.param == "sqlite":
         return copy_sqlite(request.getfixturevalue("sqlite_tables"), tmp_path / "shop.db")
-    template = make_url(request.getfixturevalue("postgres_tables")).database
-    return str(request.getfixturevalue("new_postgres")(template))
+    return str(request.getfixturevalue("new_postgres")(copy_of=request.getfixturevalue("postgres_tables")))
 
 
 @pytest.fixture

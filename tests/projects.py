@@ -118,7 +118,8 @@ def copy_project(folder: Path) -> Project:
     (folder / "conf" / "local").mkdir()
     shutil.copy(REPOSITORY / "conf" / "logging.yml", folder / "conf" / "logging.yml")
     shutil.copytree(REPOSITORY / "data" / "01_raw", folder / "data" / "01_raw")
-    shutil.copytree(REPOSITORY / "src", folder / "src")  # with what is compiled: processes start sooner
+    # with what is compiled, so that processes start sooner, but not what another one is just compiling
+    shutil.copytree(REPOSITORY / "src", folder / "src", ignore=shutil.ignore_patterns("*.pyc.*"))
     return Project(folder)
 
 

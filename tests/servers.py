@@ -8,17 +8,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.request import urlopen
 
 import psycopg
 
 from sales_forecast.storage.database import open_database, upgrade
 
-NewPostgres = Callable[..., str]
+
+class NewPostgres(Protocol):
+    """Makes a database on a PostgreSQL: an empty one, or a copy of one that nobody has open; its address."""
+
+    def __call__(self, copy_of: str | None = None) -> str: ...
+
 
 WITH_TOOLS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 """MLflow calls uvicorn and python by their bare names."""

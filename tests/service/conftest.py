@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import uvicorn
-from sqlalchemy import make_url
 
 from browser import CHROMIUM
 from projects import Project, copy_finished
@@ -43,7 +42,7 @@ def new_database(
     def new(kind: str) -> str:
         if kind == "sqlite":
             return copy_sqlite(template(kind), Path(new_file().removeprefix("sqlite:///")))
-        return new_postgres(make_url(template(kind)).database)
+        return new_postgres(copy_of=template(kind))
 
     return new
 
